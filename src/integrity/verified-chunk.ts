@@ -1,0 +1,49 @@
+import { hash } from 'node:crypto';
+import { ShoalError } from '../errors.ts';
+
+/** SHA-256 of `bytes`: 32 bytes. The fastest strong hash that JavaScript has (see docs/protocol.md). */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer');
+}
+
+/** Whether two digests are equal. Not constant-time: digests are public. */
+export function digestEquals(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.byteLength !== b.byteLength) return false;
+  for (let i = 0; i < a.byteLength; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/**
+ * Bytes that are known to hash to the digest they were asked for by. The constructor is private: the only way
+ * to one is {@link VerifiedChunk.verify}, so whatever takes a `VerifiedChunk` (the store, the uplink, the
+ * application) cannot be handed unverified bytes.
+ */
+export class VerifiedChunk {
+  readonly bytes: Uint8Array;
+  readonly digest: Uint8Array;
+
+  private constructor(digest: Uint8Array, bytes: Uint8Array) {
+    this.digest = digest;
+    this.bytes = bytes;
+  }
+
+  /**
+   * Asynchronous because browsers hash asynchronously; in Node it resolves in the same turn.
+   *
+   * @param digest the sha2-256 digest the bytes must have, 32 bytes
+   * @returns the chunk, or `undefined` where the bytes are not what they claim to be: whom to blame for that is
+   * for the caller, who knows where they came from
+   */
+  static async verify(digest: Uint8Array, bytes: Uint8Array): Promise<VerifiedChunk | undefined> {
+    return digestEquals(sha256(bytes), digest) ? new VerifiedChunk(digest, bytes) : undefined;
+  }
+
+  /** As {@link VerifiedChunk.verify}, but throws `ERR_CHUNK_HASH_MISMATCH` naming `what`. */
+  static async expect(digest: Uint8Array, bytes: Uint8Array, what: string): Promise<VerifiedChunk> {
+    const chunk = await VerifiedChunk.verify(digest, bytes);
+    if (!chunk) {
+      throw new ShoalError('ERR_CHUNK_HASH_MISMATCH', `${what} does not have the content its name promises`);
+    }
+    return chunk;
+  }
+}
