@@ -1,0 +1,251 @@
+/**
+ * The public shapes of Shoal. Types only: `createShoal` in `node/create-shoal.ts` makes what they describe.
+ * They name no type of any dependency, so that an application's types do not hang on libp2p's.
+ */
+
+/** Whatever can be shared besides a path. */
+export type ShareSource =
+  | string
+  | URL
+  | Uint8Array
+  | Blob
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>;
+
+/** Settings of a node. Every one has a default. */
+export interface ShoalOptions {
+  /** Folder for identity, index and partial downloads. Default: `$SHOAL_DATA`, else `shoal` in the user's data folder. */
+  dataDir?: string;
+  /** Multiaddrs to listen on. Default `['/ip4/0.0.0.0/tcp/0']`; `[]` listens nowhere. */
+  listen?: readonly string[];
+  /** Name of the network: nodes of different networks never talk. 1–64 of `a–z 0–9 . _ -`. Default `'main'`. */
+  network?: string;
+  /** Multiaddrs (with or without `/p2p/<id>`) of peers to connect to and stay connected to. */
+  peers?: readonly string[];
+  /** Multiaddrs of nodes through which others are found (DHT). Stayed connected to, too. */
+  bootstrap?: readonly string[];
+  /** Find peers on the local network by multicast DNS. Default true. */
+  mdns?: boolean;
+  /** Take part in the network's DHT. Default true. */
+  dht?: boolean;
+  /** Bytes per second of payload sent, over all peers. Default: no limit. */
+  uploadBytesPerSec?: number;
+  /** Bytes per second of payload received, over all peers. Default: no limit. */
+  downloadBytesPerSec?: number;
+  /** Receives what happens inside, one line an event. Default: nothing is logged. */
+  log?: (level: LogLevel, message: string) => void;
+  /** Ends the start-up early. A running node is ended by `close()`. */
+  signal?: AbortSignal;
+}
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+export interface ShareOptions {
+  /** Name to give in the link. Default: the path's last part. */
+  name?: string;
+  /** Bytes of a chunk, a power of two from 1 KiB to 1 MiB. Default by file size: `clamp(pow2ceil(size / 1024), 64 KiB, 1 MiB)`. */
+  chunkSize?: number;
+  /** Called now and then with the bytes hashed so far and, where known, the total. */
+  onProgress?: (progress: { bytes: number; total: number | undefined }) => void;
+  signal?: AbortSignal;
+}
+
+/** What `share` gives back. */
+export interface Shared {
+  /** CIDv1 of the asset, base32. */
+  cid: string;
+  /** `shoal:<cid>?n=<name>&a=<multiaddr>…`: everything another node needs. */
+  link: string;
+  name: string | undefined;
+  /** Content bytes of all files. */
+  bytes: number;
+  /** The path served in place, or undefined where the content was taken into the data folder. */
+  path: string | undefined;
+}
+
+export type AssetType = 'file' | 'directory' | 'symlink';
+
+/** One line of `list()`. */
+export interface AssetInfo {
+  cid: string;
+  name: string | undefined;
+  type: AssetType;
+  /** Content bytes; undefined while only the root is known. */
+  bytes: number | undefined;
+  /** Bytes of it that are here and verified. */
+  bytesHere: number;
+  /** `shared`: published here; `complete`: fetched whole; `partial`: a download under way or interrupted. */
+  state: 'shared' | 'complete' | 'partial';
+  /** Where the content is (or is to be), undefined where it is inside the data folder. */
+  path: string | undefined;
+}
+
+export interface AssetEntry {
+  type: AssetType;
+  /** Path below the asset's root with `/` between its parts; `''` for a file asset itself. */
+  path: string;
+  /** Content bytes, 0 for a directory or link. */
+  size: number;
+  /** The text of a symbolic link. */
+  target?: string;
+}
+
+/** How far a download is, and where its bytes came from. */
+export interface Progress {
+  /** Verified bytes here. */
+  bytes: number;
+  /** Bytes in all. */
+  total: number;
+  /** Peers connected for this asset. */
+  peers: number;
+  /** Verified bytes received since `save` or `stream` began, by peer, most first. */
+  sources: readonly SourceShare[];
+  /** Bytes per second over the last seconds. */
+  bytesPerSec: number;
+  /** What is going on: re-checking what an interrupted download left, looking for somebody who has it, or fetching. */
+  phase: 'checking' | 'searching' | 'fetching' | 'done';
+}
+
+export interface SourceShare {
+  peer: string;
+  bytes: number;
+}
+
+export interface OpenOptions {
+  /** How long to look for somebody who has it before `ERR_NO_PROVIDERS`. Default 30 000; Infinity: for ever. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface StreamOptions {
+  /** Path of the file inside a directory asset. */
+  path?: string;
+  /** First byte. Default 0. */
+  offset?: number;
+  /** Bytes to read. Default: to the end. */
+  length?: number;
+  /** As in {@link OpenOptions}: the longest time without a byte arriving. Default 30 000. */
+  timeoutMs?: number;
+  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal;
+}
+
+export interface SaveOptions {
+  /** Replace what is at the target. Default false: `ERR_TARGET_EXISTS`. */
+  force?: boolean;
+  /** The longest time without a byte arriving before `ERR_NO_PROVIDERS`. Default 30 000; Infinity: for ever. */
+  timeoutMs?: number;
+  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal;
+}
+
+export interface Saved {
+  /** Absolute path of what was written. */
+  path: string;
+  /** Content bytes of all files. */
+  bytes: number;
+  durationMs: number;
+  /** Verified bytes from each peer in this call, most first. */
+  sources: readonly SourceShare[];
+}
+
+/** A content-addressed file, directory or link, here or in the swarm. */
+export interface Asset extends AsyncDisposable {
+  readonly cid: string;
+  readonly link: string;
+  readonly name: string | undefined;
+  readonly type: AssetType;
+  /** Content bytes of a file, exact and proven. For a directory undefined until `entries` or `save` has fetched its nodes. */
+  readonly size: number | undefined;
+  /** All entries, depth first. Fetches a directory's interior nodes, never content. */
+  entries(options?: OpenOptions): AsyncIterable<AssetEntry>;
+  /** The content of a file, verified, in order. Chunks the reader waits for come first. */
+  stream(options?: StreamOptions): AsyncIterable<Uint8Array>;
+  /**
+   * Downloads everything to `path`, which appears only when every byte has been verified. An interrupted save
+   * goes on where it stopped. While it runs and after it, the asset is served to others.
+   */
+  save(path: string, options?: SaveOptions): Promise<Saved>;
+  /** Ends this handle; what is here stays and is served until `remove` or `close` of the node. */
+  close(): Promise<void>;
+}
+
+/** What `verify` found for one asset. */
+export interface VerifyReport {
+  cid: string;
+  name: string | undefined;
+  path: string | undefined;
+  /** Bytes that are what they should be. */
+  bytesGood: number;
+  /** Bytes checked and found wrong, or missing although they were recorded as here. */
+  bytesBad: number;
+  /** A sentence for each thing that is wrong, naming the file. At most 100. */
+  problems: readonly string[];
+}
+
+export interface VerifyOptions {
+  onProgress?: (progress: { bytes: number; total: number }) => void;
+  signal?: AbortSignal;
+}
+
+export interface ShoalEvents {
+  /** The node can be reached at other addresses than before. */
+  'addresses:change': CustomEvent<{ addresses: readonly string[] }>;
+  'peer:connect': CustomEvent<{ peer: string }>;
+  'peer:disconnect': CustomEvent<{ peer: string }>;
+  /** A peer lied or broke the protocol, and was cut off. */
+  'peer:misbehaved': CustomEvent<{ peer: string; code: string; message: string }>;
+  /** A download is complete, verified and at its place. */
+  'asset:complete': CustomEvent<{ cid: string; path: string | undefined; bytes: number }>;
+  /** A shared original changed or vanished, or a disk failed: the asset is no longer served. */
+  'asset:error': CustomEvent<{ cid: string; code: string; message: string }>;
+  /** Bytes of an asset sent to a peer and acknowledged by it (a sum for each asset and peer, at most every 250 ms). */
+  'asset:upload': CustomEvent<{ cid: string; peer: string; bytes: number }>;
+}
+
+/** A node of the swarm. */
+export interface Shoal extends AsyncDisposable {
+  /** The node's peer id, base58. It stays the same for a data folder. */
+  readonly id: string;
+  readonly dataDir: string;
+  /** Multiaddrs with `/p2p/<id>` under which this node can be dialled. */
+  readonly addresses: readonly string[];
+  /** Publishes a path (served in place, never modified), or content (taken into the data folder). */
+  share(source: ShareSource, options?: ShareOptions): Promise<Shared>;
+  /** Finds an asset by CID or `shoal:` link and fetches its root, nothing more. */
+  open(cidOrLink: string, options?: OpenOptions): Promise<Asset>;
+  /** Everything the data folder knows. */
+  list(): AsyncIterable<AssetInfo>;
+  /** Serves everything the data folder knows that is not yet served; resolves once all of it can be found. */
+  seed(options?: { signal?: AbortSignal }): Promise<{ assets: number }>;
+  /** Forgets an asset and deletes what the data folder holds of it. Never deletes a shared original or a saved copy. */
+  remove(cid: string): Promise<void>;
+  /** Re-reads and re-hashes what is on disk, of one asset or of all. */
+  verify(cid?: string, options?: VerifyOptions): AsyncIterable<VerifyReport>;
+  /** Connects to a peer by multiaddr. */
+  connect(address: string, options?: { signal?: AbortSignal }): Promise<void>;
+  /** Changes limits while running, bytes per second; undefined: none. */
+  setLimits(limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number }): void;
+  addEventListener<K extends keyof ShoalEvents>(
+    type: K,
+    listener: (event: ShoalEvents[K]) => void,
+    options?: { once?: boolean; signal?: AbortSignal },
+  ): void;
+  removeEventListener<K extends keyof ShoalEvents>(type: K, listener: (event: ShoalEvents[K]) => void): void;
+  /** Says goodbye, waits for nothing longer than a second, releases everything. */
+  close(): Promise<void>;
+}
+
+/** What `inspect` tells of a path without sharing it. */
+export interface Inspection {
+  cid: string;
+  type: AssetType;
+  bytes: number;
+  /** Chunk size used for a file; undefined for a directory, where each file has its own. */
+  chunkSize: number | undefined;
+  chunks: number;
+  nodes: number;
+  /** The `ipfs add` command that gives the same CID, or undefined where none does, with `note` saying why. */
+  ipfsAdd: string | undefined;
+  note: string | undefined;
+}

@@ -1,0 +1,90 @@
+import type { CID } from 'multiformats/cid';
+import type { Manifest } from '../integrity/manifest.ts';
+import type { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import type { Bitfield } from '../swarm/core/bitfield.ts';
+
+/** What the store knows of an asset without loading its manifest. */
+export interface AssetRecord {
+  root: CID;
+  name: string | undefined;
+  type: 'file' | 'directory' | 'symlink';
+  /** Content bytes; undefined until the whole DAG is known. */
+  bytes: number | undefined;
+  /** Chunk bytes that are here; equals `chunkBytes` of the manifest when complete. */
+  bytesHere: number;
+  state: 'shared' | 'complete' | 'partial';
+  /** Absolute path of the original or the target; undefined: inside the data folder. */
+  path: string | undefined;
+}
+
+/** An asset whose manifest is known: its chunks can be read and, while partial, written. */
+export interface StoredAsset {
+  readonly manifest: Manifest;
+  readonly state: 'shared' | 'complete' | 'partial';
+  /** Absolute path of the original, the saved copy, or the target; undefined: inside the data folder. */
+  readonly path: string | undefined;
+  /** Which chunks are here and verified. The caller gets a copy. */
+  have(): Bitfield;
+  /**
+   * Reads a chunk from wherever it lies and verifies it.
+   * @throws ERR_FILE_CHANGED (size, mtime or content is not what was shared), ERR_CHUNK_MISSING, ERR_IO
+   */
+  read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk>;
+  /**
+   * Writes a chunk to all its places in the partial, then marks its bit. Resolves when a `kill -9` can no longer
+   * lose it. Idempotent.
+   * @throws ERR_DISK_FULL, ERR_READ_ONLY, ERR_IO; the partial stays usable
+   */
+  write(chunk: number, data: VerifiedChunk): Promise<void>;
+  /**
+   * All chunks are here: syncs, then renames the partial to its target, atomically, and serves from there.
+   * @returns the absolute path, or undefined where the content lies inside the data folder
+   * @throws ERR_TARGET_EXISTS unless `force`; ERR_INCOMPLETE
+   */
+  finish(options?: { force?: boolean }): Promise<string | undefined>;
+  /** Releases file handles. The asset stays in the store. */
+  close(): Promise<void>;
+}
+
+/** The data folder, owned by this process for as long as it is open. */
+export interface Store extends AsyncDisposable {
+  readonly dataDir: string;
+  /** The node's private key in libp2p's protobuf form; made on first use. */
+  identity(): Promise<Uint8Array>;
+  /** Small persistent records for other layers (the peers of an asset, known addresses …). */
+  getSetting(key: string): Promise<Uint8Array | undefined>;
+  putSetting(key: string, value: Uint8Array | undefined): Promise<void>;
+  list(): AsyncIterable<AssetRecord>;
+  get(root: CID): Promise<AssetRecord | undefined>;
+  /** An interior node (or a raw root block kept as one) of any asset. */
+  getNode(root: CID, node: CID): Promise<Uint8Array | undefined>;
+  /** Keeps a verified interior node of a DAG that is being fetched. Creates a `partial` record without path where there is none. */
+  putNode(root: CID, node: CID, bytes: Uint8Array): Promise<void>;
+  /**
+   * Opens an asset whose whole DAG is in the store; undefined where it is unknown or its nodes are not complete.
+   * For a shared one checks size and mtime of every file and throws ERR_FILE_CHANGED; for a partial re-hashes the chunks its
+   * bitmap claims and drops the ones that fail, reporting to `onCheck`.
+   */
+  open(root: CID, options?: { signal?: AbortSignal; onCheck?: (bytes: number, total: number) => void }): Promise<StoredAsset | undefined>;
+  /**
+   * Turns a known DAG into a download to `path` (absolute), or into the data folder where undefined. Space is
+   * checked. An earlier partial of the same root is continued, moved to the new target where that differs and
+   * can be done by rename, else copied.
+   * @throws ERR_NO_SPACE, ERR_TARGET_EXISTS, ERR_UNSAFE_NAME, ERR_READ_ONLY
+   */
+  startDownload(
+    root: CID,
+    options: { path: string | undefined; name?: string; force?: boolean; signal?: AbortSignal; onCheck?: (bytes: number, total: number) => void },
+  ): Promise<StoredAsset>;
+  /**
+   * Imports a path for serving in place (nodes and index only), or content into the data folder.
+   * @returns the record, state `shared`
+   */
+  share(
+    source: string | { name?: string; content: AsyncIterable<Uint8Array>; size?: number },
+    options: { name?: string; chunkSize?: number; signal?: AbortSignal; onProgress?: (bytes: number, total: number | undefined) => void },
+  ): Promise<AssetRecord>;
+  /** Forgets the asset; deletes partials and content inside the data folder, never originals or saved copies. */
+  remove(root: CID): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,69 @@
+import type { Bitfield } from './bitfield.ts';
+import type { AssetKey, ChunkRun, Contact, Message, PeerKey } from './messages.ts';
+
+/** Input to the core. `Exchange.handle(nowMs, event)`. */
+export type Event =
+  /**
+   * This node takes part in an asset. `sizes[n]` is the size of chunk n in bytes. `have` is taken over by the
+   * core, which sets bits as chunks are verified; the shell only reads it. `origin`: this node published it.
+   * `wanted`: which chunks to download.
+   */
+  | {
+      type: 'asset-added';
+      asset: AssetKey;
+      sizes: Uint32Array;
+      have: Bitfield;
+      origin: boolean;
+      wanted: 'all' | 'none';
+    }
+  /** This node takes no further part: leave goes out, requests are cancelled. */
+  | { type: 'asset-removed'; asset: AssetKey }
+  /** Changes what is downloaded. `urgent` chunks come first, in the order given (a reader waits for them). */
+  | { type: 'want'; asset: AssetKey; wanted: 'all' | 'none' | readonly ChunkRun[]; urgent: readonly number[] }
+  /** A link to `peer` is up (HELLO exchanged). */
+  | { type: 'connected'; peer: PeerKey }
+  /** The link is down, for whatever reason, at either end. */
+  | { type: 'gone'; peer: PeerKey }
+  /** A decoded, well-formed message arrived. Its content is untrusted. */
+  | { type: 'message'; peer: PeerKey; message: Message }
+  /**
+   * `bytes` payload bytes of a DATA frame arrived for a chunk; `last` when the chunk is complete and the shell
+   * has begun to verify it. Untrusted: the core answers with a `misbehaved` action where it never asked. The
+   * shell asks `Exchange.expects(peer, asset, chunk)` first, before it takes memory for the chunk.
+   */
+  | { type: 'data'; peer: PeerKey; asset: AssetKey; chunk: number; bytes: number; last: boolean }
+  /** The chunk that `peer` sent has been verified and is safely on disk: it may be announced and forwarded. */
+  | { type: 'verified'; peer: PeerKey; asset: AssetKey; chunk: number }
+  /** The chunk that `peer` sent did not verify. The core drops the peer. */
+  | { type: 'corrupt'; peer: PeerKey; asset: AssetKey; chunk: number }
+  /** The chunk was verified but could not be stored (disk full …); it is wanted again unless the asset is removed. */
+  | { type: 'unstored'; peer: PeerKey; asset: AssetKey; chunk: number }
+  /** An `upload` action could not be carried out: the local copy changed or failed. The core rejects it and no longer has that chunk. */
+  | { type: 'upload-failed'; peer: PeerKey; asset: AssetKey; chunk: number }
+  /** A measured round-trip time of the link (application level, ms). */
+  | { type: 'rtt'; peer: PeerKey; rttMs: number }
+  /** Peers learned from elsewhere (DHT, mDNS, a link, the user) that may be in this asset's swarm. */
+  | { type: 'contacts'; asset: AssetKey; contacts: readonly Contact[] }
+  /** Multiaddrs under which a connected peer can be dialled by others; passed on in `peers`. */
+  | { type: 'reachable'; peer: PeerKey; addresses: readonly string[] }
+  /** A dial action ended without a link. */
+  | { type: 'dial-failed'; peer: PeerKey }
+  /** Limits of this node's links in bytes per second; undefined: none. */
+  | { type: 'limits'; uploadBytesPerSec: number | undefined; downloadBytesPerSec: number | undefined }
+  /** Nothing happened but time: the wake-up asked for by `nextWakeMs`. */
+  | { type: 'wake' };
+
+/** Output of the core. Drain `Exchange.poll()` after each `handle`. */
+export type Action =
+  | { type: 'send'; peer: PeerKey; message: Message }
+  /** Read the chunk (it verifies on reading) and send it as DATA frames, in this order over all peers (FIFO, whole chunks). */
+  | { type: 'upload'; peer: PeerKey; asset: AssetKey; chunk: number }
+  /** Drop a queued upload that has not begun, if it is still queued; the core has already told the peer. */
+  | { type: 'cancel-upload'; peer: PeerKey; asset: AssetKey; chunk: number }
+  | { type: 'dial'; contact: Contact }
+  /** Close the link: it is of no more use (too many connections, nothing shared). */
+  | { type: 'close'; peer: PeerKey; reason: string }
+  /** The peer broke the protocol or lied: close the link, name it, and do not talk to it again for a while. */
+  | { type: 'misbehaved'; peer: PeerKey; code: string; message: string }
+  /** All wanted chunks of the asset are there. */
+  | { type: 'complete'; asset: AssetKey };
