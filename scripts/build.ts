@@ -1,0 +1,92 @@
+/**
+ * Builds `dist`: the Node bundle (SDK and CLI with shared chunks, so that commands load only what they use), the
+ * public type declarations, and the licences of what was bundled.
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+
+const root = resolve(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+
+/** Bundled CommonJS dependencies call `require` for Node's own modules; ESM has none. */
+const REQUIRE_BANNER =
+  "import { createRequire as __shoalRequire } from 'node:module'; const require = __shoalRequire(import.meta.url);";
+
+async function buildNode(): Promise<Metafile> {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts' },
+    outdir: 'dist/node',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22.12',
+    // Native code cannot be bundled; it is the package's one dependency.
+    external: ['classic-level'],
+    banner: { js: REQUIRE_BANNER },
+    chunkNames: 'chunks/[name]-[hash]',
+    minifySyntax: true,
+    keepNames: true,
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'warning',
+  });
+  chmodSync(join(dist, 'node', 'cli.js'), 0o755);
+  return result.metafile;
+}
+
+/** Emits declarations, and keeps only those that the public entry reaches: the rest is nobody's business. */
+function buildTypes(): void {
+  const out = mkdtempSync(join(tmpdir(), 'shoal-types-'));
+  try {
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const options = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--rootDir', 'src', '--outDir', out];
+    execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', ...options], { cwd: root, stdio: 'inherit' });
+    const pending = ['index.d.ts'];
+    const seen = new Set(pending);
+    for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
+      const text = readFileSync(join(out, file), 'utf8').replaceAll(/(from ['"]\.[^'"]*)\.ts(['"])/g, '$1.js$2');
+      for (const [, specifier = ''] of text.matchAll(/from ['"]([^'"]+)['"]/g)) {
+        if (!specifier.startsWith('.')) throw new Error(`public types in ${file} name ${specifier}`);
+        const next = relative(out, resolve(out, dirname(file), specifier.replace(/\.js$/, '.d.ts')));
+        if (!seen.has(next)) pending.push(next);
+        seen.add(next);
+      }
+      const target = join(dist, 'types', file);
+      mkdirSync(dirname(target), { recursive: true });
+      writeFileSync(target, text);
+    }
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+/** Writes the licence texts of every package whose code is in the bundle. */
+function writeLicences(metafile: Metafile): void {
+  const folders = new Set<string>();
+  for (const input of Object.keys(metafile.inputs)) {
+    const match = /^((?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (match?.[1]) folders.add(match[1]);
+  }
+  const parts = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as {
+      name: string;
+      version: string;
+      license?: string;
+    };
+    const texts = readdirSync(join(root, folder))
+      .filter((file) => /^(licen[cs]e|notice)/i.test(file))
+      .map((file) => readFileSync(join(root, folder, file), 'utf8').trim());
+    return [`${name} ${version} (${license ?? 'see text'})`, ...texts].join('\n\n');
+  });
+  const intro = 'The files in this folder contain code of these packages.';
+  writeFileSync(join(dist, 'node', 'THIRD-PARTY-LICENSES.txt'), `${[intro, ...parts].join(`\n\n${'-'.repeat(78)}\n\n`)}\n`);
+}
+
+rmSync(dist, { recursive: true, force: true });
+writeLicences(await buildNode());
+buildTypes();

@@ -1,0 +1,150 @@
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
+import { identify, type Identify } from '@libp2p/identify';
+import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
+import { kadDHT, type KadDHT } from '@libp2p/kad-dht';
+import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
+import { ping, type Ping } from '@libp2p/ping';
+import { tcp } from '@libp2p/tcp';
+import { tls } from '@libp2p/tls';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+import { ShoalError } from '../errors.ts';
+import { version } from '../version.ts';
+
+/** What Shoal's libp2p node carries besides transports. A type, not an interface: libp2p wants an index signature. */
+export type ShoalServices = {
+  identify: Identify;
+  ping: Ping;
+  dht?: KadDHT;
+};
+
+export type ShoalLibp2p = Libp2p<ShoalServices>;
+
+/** What {@link createLibp2pNode} is made from. */
+export interface Libp2pNodeOptions {
+  /** libp2p's protobuf form of an Ed25519 private key. */
+  identity: Uint8Array;
+  listen: readonly string[];
+  network: string;
+  mdns: boolean;
+  dht: boolean;
+  /** Peers that lied: neither dialled nor let in. */
+  isBanned: (peer: PeerId) => boolean;
+  /** A node of this network was heard on the local network. Told apart from what the DHT discovers. */
+  onLocalPeer: (peer: PeerInfo) => void;
+}
+
+/**
+ * Connections are kept for the swarm (2 × degree 30 at most), the DHT's neighbours and named peers. libp2p's
+ * own default is 300 too; it prunes the least useful beyond that.
+ */
+const MAX_CONNECTIONS = 300;
+
+/**
+ * New connections a second from one address. libp2p's default of 5 lost 7 of 12 parallel dials from one host;
+ * a whole office behind one NAT, or a test machine, needs more.
+ */
+const INBOUND_PER_SECOND = 100;
+
+/** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
+const MDNS_INTERVAL_MS = 10_000;
+
+/** The DHT speaks a protocol of its own for each network, so that networks never mix. */
+export function dhtProtocol(network: string): string {
+  return `/shoal/${network}/kad/1.0.0`;
+}
+
+/** The mDNS service of a network. A label of DNS is at most 63 bytes, so a long name is cut; HELLO tells the rest apart. */
+export function mdnsService(network: string): string {
+  return `_shoal-${network.replaceAll(/[^a-z0-9-]/g, '-').slice(0, 48)}._udp.local`;
+}
+
+/** Parses a multiaddr from a person or a link. @throws ERR_INVALID_MULTIADDR */
+export function parseMultiaddr(text: string): Multiaddr {
+  try {
+    return multiaddr(text);
+  } catch (cause) {
+    throw new ShoalError(
+      'ERR_INVALID_MULTIADDR',
+      `"${text}" is not a multiaddr; write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Makes a libp2p node, not yet started: TCP, TLS first and Noise second (1.6 times as fast between Node peers,
+ * see docs/protocol.md), yamux, identify, ping, and where asked the network's own DHT and mDNS. The DHT is a
+ * server with private addresses allowed: outside the public IPFS network kad-dht would otherwise stay a client
+ * and drop every local address.
+ *
+ * @throws ERR_INVALID_MULTIADDR
+ */
+export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<ShoalLibp2p> {
+  const services: Record<string, unknown> = { identify: identify(), ping: ping() };
+  if (options.dht) {
+    services['dht'] = kadDHT({
+      protocol: dhtProtocol(options.network),
+      clientMode: false,
+      peerInfoMapper: (peer) => peer,
+      allowQueryWithZeroPeers: true,
+    });
+  }
+  const node = await createLibp2p({
+    start: false,
+    privateKey: privateKeyFromProtobuf(options.identity),
+    nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
+    addresses: { listen: options.listen.map((address) => parseMultiaddr(address).toString()) },
+    transports: [tcp()],
+    connectionEncrypters: [tls(), noise()],
+    streamMuxers: [yamux()],
+    peerDiscovery: options.mdns ? [localDiscovery(options)] : [],
+    connectionManager: {
+      maxConnections: MAX_CONNECTIONS,
+      inboundConnectionThreshold: INBOUND_PER_SECOND,
+      maxIncomingPendingConnections: INBOUND_PER_SECOND,
+    },
+    // A saturated uplink delays pings by as much as its queue; the swarm's own liveness check knows about that.
+    connectionMonitor: { enabled: false },
+    connectionGater: {
+      denyDialPeer: (peer) => options.isBanned(peer),
+      denyInboundEncryptedConnection: (peer) => options.isBanned(peer),
+      // The default gater of some builds refuses private addresses; a local network is what Shoal is often for.
+      denyDialMultiaddr: () => false,
+    },
+    services: services as never,
+  });
+  return node as unknown as ShoalLibp2p;
+}
+
+function localDiscovery(options: Libp2pNodeOptions): (components: MulticastDNSComponents) => PeerDiscovery {
+  const make = mdns({ serviceTag: mdnsService(options.network), interval: MDNS_INTERVAL_MS });
+  return (components) => {
+    const discovery = make(components);
+    discovery.addEventListener('peer', (event) => options.onLocalPeer(event.detail));
+    return discovery;
+  };
+}
+
+/** Starts a node. @throws ERR_ADDRESS_IN_USE, ERR_LISTEN */
+export async function startLibp2pNode(node: ShoalLibp2p, listen: readonly string[]): Promise<void> {
+  try {
+    await node.start();
+  } catch (cause) {
+    const text = String(cause);
+    if (text.includes('EADDRINUSE')) {
+      throw new ShoalError(
+        'ERR_ADDRESS_IN_USE',
+        `another program already listens on ${listen.join(' or ')}; choose another port, or 0 for any free one`,
+        { cause },
+      );
+    }
+    throw new ShoalError('ERR_LISTEN', `cannot listen on ${listen.join(', ')}: ${firstReason(text)}`, { cause });
+  }
+}
+
+function firstReason(text: string): string {
+  return /\b(E[A-Z]{3,}[^\n]*)/.exec(text)?.[1] ?? text.split('\n', 1)[0] ?? text;
+}

@@ -1,0 +1,54 @@
+import type { CID } from 'multiformats/cid';
+import { ShoalError } from '../errors.ts';
+import { parseCid } from '../integrity/parse-cid.ts';
+
+/** The parts of a `shoal:` link. */
+export interface LinkParts {
+  cid: CID;
+  /** The name its publisher gave it; untrusted text, at most 255 characters. */
+  name: string | undefined;
+  /** Multiaddrs of nodes that had it when the link was made; untrusted, at most {@link MAX_LINK_ADDRESSES}. */
+  addresses: readonly string[];
+}
+
+/** A node has a handful of addresses; more would only make somebody dial around. */
+const MAX_LINK_ADDRESSES = 32;
+
+/** Longest name taken from a link: what file systems allow for one. */
+const MAX_NAME_LENGTH = 255;
+
+/** Writes `shoal:<cid>?n=<name>&a=<multiaddr>…`. */
+export function formatLink(cid: CID | string, name: string | undefined, addresses: readonly string[]): string {
+  const query = new URLSearchParams();
+  if (name !== undefined && name !== '') query.append('n', name);
+  for (const address of addresses) query.append('a', address);
+  // Slashes and colons are allowed in a query (RFC 3986, 3.4) and keep a multiaddr readable.
+  const text = query.toString().replaceAll('%2F', '/').replaceAll('%3A', ':');
+  return `shoal:${cid.toString()}${text === '' ? '' : `?${text}`}`;
+}
+
+/**
+ * Reads a link or a bare CID.
+ *
+ * @throws ERR_INVALID_LINK, and what `parseCid` throws
+ */
+export function parseLink(text: string): LinkParts {
+  const trimmed = text.trim();
+  if (!/^shoal:/i.test(trimmed)) return { cid: parseCid(trimmed), name: undefined, addresses: [] };
+  const rest = trimmed.slice('shoal:'.length).replace(/^\/\//, '');
+  const [cid, query] = splitOnce(rest, '?');
+  if (cid === '') {
+    throw new ShoalError('ERR_INVALID_LINK', `"${trimmed}" has no CID; a link looks like shoal:<cid>?n=<name>&a=<multiaddr>`);
+  }
+  const parameters = new URLSearchParams(query);
+  return {
+    cid: parseCid(cid),
+    name: parameters.get('n')?.slice(0, MAX_NAME_LENGTH) || undefined,
+    addresses: parameters.getAll('a').slice(0, MAX_LINK_ADDRESSES),
+  };
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
