@@ -1,5 +1,6 @@
 import type { PeerId, PeerInfo } from '@libp2p/interface';
 import { setMaxListeners } from 'node:events';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { Contact } from '../swarm/core/messages.ts';
@@ -96,9 +97,29 @@ export class Discovery implements AsyncDisposable {
     this.#libp2p.addEventListener('peer:disconnect', (event) => this.#dhtPeers.delete(event.detail.toString()), {
       signal,
     });
-    for (const address of this.#options.named) this.#run(this.#keepConnected(address));
+    for (const address of this.#options.named) this.#run(this.#keepConnected([parseMultiaddr(address)], signal));
     this.#reprovide = setInterval(() => this.#provideAll(), REPROVIDE_INTERVAL_MS);
     this.#reprovide.unref();
+  }
+
+  /**
+   * Connects to the nodes that a link names and stays connected until the signal ends it. Addresses that are
+   * none are passed over: a link is somebody else's text.
+   */
+  reach(addresses: readonly string[], signal: AbortSignal): void {
+    const byPeer = new Map<string, Multiaddr[]>();
+    for (const address of addresses) {
+      try {
+        const target = parseMultiaddr(address);
+        const peer = peerOf(target) ?? address;
+        if (peer === this.#libp2p.peerId.toString()) continue;
+        byPeer.set(peer, [...(byPeer.get(peer) ?? []), target]);
+      } catch {
+        this.#options.log('warn', `the link names "${address}", which is not a multiaddr`);
+      }
+    }
+    const limited = AbortSignal.any([signal, this.#stop.signal]);
+    for (const targets of byPeer.values()) this.#run(this.#keepConnected(targets, limited));
   }
 
   /** A node heard on the local network: connect to it, so that links can ask it. */
@@ -178,47 +199,45 @@ export class Discovery implements AsyncDisposable {
     this.#tasks.add(tracked);
   }
 
-  async #keepConnected(address: string): Promise<void> {
-    const target = parseMultiaddr(address);
-    const { signal } = this.#stop;
+  async #keepConnected(targets: Multiaddr[], signal: AbortSignal): Promise<void> {
+    const name = targets.join(' or ');
     let waitMs = REDIAL_FIRST_MS;
     while (!signal.aborted) {
       try {
-        const connection = await this.#libp2p.dial(target, {
+        const connection = await this.#libp2p.dial(targets, {
           signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]),
         });
-        this.#unreachable.delete(address);
+        this.#unreachable.delete(name);
         waitMs = REDIAL_FIRST_MS;
-        await this.#whenGone(connection.remotePeer);
-        this.#options.log('info', `lost the connection to ${address}`);
+        await this.#whenGone(connection.remotePeer, signal);
+        if (!signal.aborted) this.#options.log('info', `lost the connection to ${name}`);
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         const why = dialFailure(error);
-        if (!this.#unreachable.has(address)) this.#options.log('warn', `cannot reach ${address}: ${why}`);
-        this.#unreachable.set(address, why);
+        if (!this.#unreachable.has(name)) this.#options.log('warn', `cannot reach ${name}: ${why}`);
+        this.#unreachable.set(name, why);
       }
       await sleep(waitMs, signal);
       waitMs = Math.min(waitMs * 2, REDIAL_LAST_MS);
     }
   }
 
-  #whenGone(peer: PeerId): Promise<void> {
+  #whenGone(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const done = new AbortController();
     const finish = (): void => {
       done.abort();
       resolve();
     };
-    const { signal } = done;
-    this.#stop.signal.addEventListener('abort', finish, { signal });
+    signal.addEventListener('abort', finish, { signal: done.signal });
     this.#libp2p.addEventListener(
       'peer:disconnect',
       (event) => {
         if (event.detail.equals(peer)) finish();
       },
-      { signal },
+      { signal: done.signal },
     );
-    if (this.#stop.signal.aborted || this.#libp2p.getConnections(peer).length === 0) finish();
+    if (signal.aborted || this.#libp2p.getConnections(peer).length === 0) finish();
     return promise;
   }
 
@@ -320,6 +339,11 @@ export class Discovery implements AsyncDisposable {
     this.#wakeSearches.delete(wake);
     return woken;
   }
+}
+
+/** The peer id a multiaddr ends in, base58. */
+function peerOf(address: Multiaddr): string | undefined {
+  return address.getComponents().findLast((component) => component.name === 'p2p')?.value;
 }
 
 /** Resolves after `ms`, or when the signal aborts: never rejects. Keeps no process alive. */

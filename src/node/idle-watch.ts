@@ -1,0 +1,40 @@
+/**
+ * Aborts when nothing has happened for a while: what turns "nobody has it" and "everybody left" into an error
+ * and not into a wait for ever.
+ */
+export class IdleWatch implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #timeoutMs: number;
+  readonly #makeError: () => Error;
+  #timer: NodeJS.Timeout | undefined;
+
+  /**
+   * @param timeoutMs the longest time between two `touch` calls; Infinity: for ever
+   * @param makeError called when the time is up; its result is the signal's reason
+   */
+  constructor(timeoutMs: number, makeError: () => Error) {
+    this.#timeoutMs = timeoutMs;
+    this.#makeError = makeError;
+    this.touch();
+  }
+
+  /** Aborted with the error when time is up. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Something happened: the time starts anew. */
+  touch(): void {
+    // setTimeout takes 2^31-1 ms at most; beyond that (Infinity included) is for ever.
+    if (this.#timeoutMs > 0x7fffffff) return;
+    if (this.#timer) {
+      this.#timer.refresh();
+      return;
+    }
+    this.#timer = setTimeout(() => this.#controller.abort(this.#makeError()), this.#timeoutMs);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,28 @@
+import type { CID } from 'multiformats/cid';
+import type { LogLevel, ShoalEvents } from '../api.ts';
+import type { Store, StoredAsset } from '../store/store.ts';
+import type { SwarmShell } from '../swarm/swarm-shell.ts';
+import type { ActiveAsset } from './active-asset.ts';
+import type { Discovery } from './discovery.ts';
+import type { ShoalLibp2p } from './libp2p-node.ts';
+
+/** The parts of a running node, as its asset handles see them. */
+export interface NodeContext {
+  readonly store: Store;
+  readonly shell: SwarmShell;
+  readonly discovery: Discovery;
+  readonly libp2p: ShoalLibp2p;
+  readonly log: (level: LogLevel, message: string) => void;
+  /** Aborts when the node closes, with the error that everything under way then ends in. */
+  readonly closing: AbortSignal;
+  /** The asset of this root while the node takes part in its swarm. */
+  active(root: CID): ActiveAsset | undefined;
+  /** Takes part in an asset's swarm with what the store holds of it; replaces what was active before. */
+  activate(root: CID, stored: StoredAsset): Promise<ActiveAsset>;
+  /** Leaves an asset's swarm. */
+  deactivate(root: CID): Promise<void>;
+  /** Runs one thing at a time for each root: saves of the same asset queue up here. */
+  exclusive<T>(root: CID, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
+  addresses(): string[];
+  emit<K extends keyof ShoalEvents>(type: K, detail: ShoalEvents[K]['detail']): void;
+}
