@@ -13,10 +13,11 @@ export interface Want {
   urgent: readonly number[];
 }
 
+/** Told of each chunk that was verified and stored. */
+export type ChunkFollower = (chunk: number, bytes: number, peer: string) => void;
+
 /** What {@link ActiveAsset} tells. */
 export interface ActiveAssetEvents {
-  /** A chunk was verified and stored. */
-  onChunk: (chunk: number, bytes: number, peer: string) => void;
   /** The local side failed: disk full, original changed … */
   onError: (error: ShoalError) => void;
   onUpload: (peer: string, bytes: number) => void;
@@ -28,27 +29,38 @@ export interface ActiveAssetEvents {
  */
 export class ActiveAsset {
   readonly root: CID;
-  readonly stored: StoredAsset;
-  readonly session: AssetSession;
-  /** Chunks here and verified; follows the store. */
-  readonly have: Bitfield;
+  readonly #shell: SwarmShell;
   readonly #wants = new Set<Want>();
   readonly #watchers = new Set<() => void>();
+  readonly #followers = new Set<ChunkFollower>();
   readonly #events: ActiveAssetEvents;
+  #stored: StoredAsset;
+  #session: AssetSession;
+  #have: Bitfield;
   #failure: ShoalError | undefined;
+  /** While the stored side is being replaced: readers wait for it. */
+  #replacing: Promise<void> | undefined;
 
   constructor(shell: SwarmShell, root: CID, stored: StoredAsset, events: ActiveAssetEvents) {
     this.root = root;
-    this.stored = stored;
+    this.#shell = shell;
+    this.#stored = stored;
     this.#events = events;
-    this.have = stored.have();
-    this.session = shell.join(stored, {
-      origin: stored.state === 'shared',
-      wanted: 'none',
-      onChunk: (chunk, peer) => this.#handleChunk(chunk, peer),
-      onError: (error) => this.#handleError(error),
-      onUpload: (peer, bytes) => events.onUpload(peer, bytes),
-    });
+    this.#have = stored.have();
+    this.#session = this.#join();
+  }
+
+  get stored(): StoredAsset {
+    return this.#stored;
+  }
+
+  get session(): AssetSession {
+    return this.#session;
+  }
+
+  /** Chunks here and verified; follows the store. */
+  get have(): Bitfield {
+    return this.#have;
   }
 
   get isComplete(): boolean {
@@ -78,6 +90,12 @@ export class ActiveAsset {
     };
   }
 
+  /** Calls `follower` for each chunk that arrives, until the result is disposed of. */
+  follow(follower: ChunkFollower): Disposable {
+    this.#followers.add(follower);
+    return { [Symbol.dispose]: () => this.#followers.delete(follower) };
+  }
+
   /** Resolves when all of `chunks` are here. @throws the local failure that stops the download, or the abort reason */
   async waitFor(chunks: Iterable<number> | 'all', signal: AbortSignal): Promise<void> {
     const missing = chunks === 'all' ? undefined : [...chunks].filter((chunk) => !this.have.has(chunk));
@@ -94,16 +112,64 @@ export class ActiveAsset {
   }
 
   /** Reads a chunk that is here. */
-  read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
-    return this.stored.read(chunk, signal);
+  async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
+    await this.#replacing;
+    return this.#stored.read(chunk, signal);
+  }
+
+  /**
+   * Puts another stored side in place of this one (a download gets a target), under the readers' feet: they
+   * wait. Where `make` fails, what the store still holds is served as before.
+   *
+   * @param make closes over the store; called when the old side has been closed
+   * @param restore opens what the store holds, for when `make` failed
+   */
+  async replace(
+    make: () => Promise<StoredAsset>,
+    restore: () => Promise<StoredAsset | undefined>,
+  ): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#replacing = promise;
+    this.#session.leave();
+    await this.#stored.close();
+    try {
+      this.#take(await make());
+    } catch (error) {
+      const old = await restore();
+      if (old) this.#take(old);
+      throw error;
+    } finally {
+      this.#replacing = undefined;
+      resolve();
+      this.#notify();
+    }
   }
 
   /** Leaves the swarm and releases the files. */
   async close(): Promise<void> {
     this.session.leave();
-    this.#failure ??= new ShoalError('ERR_CLOSED', 'the node was closed while this was going on', { fault: 'none' });
+    this.#failure ??= new ShoalError('ERR_CLOSED', 'the node was closed while this was going on', {
+      fault: 'none',
+    });
     this.#notify();
     await this.stored.close();
+  }
+
+  #take(stored: StoredAsset): void {
+    this.#stored = stored;
+    this.#have = stored.have();
+    this.#session = this.#join();
+    this.#applyWants();
+  }
+
+  #join(): AssetSession {
+    return this.#shell.join(this.#stored, {
+      origin: this.#stored.state === 'shared',
+      wanted: 'none',
+      onChunk: (chunk: number, peer: string) => this.#handleChunk(chunk, peer),
+      onError: (error: ShoalError) => this.#handleError(error),
+      onUpload: (peer: string, bytes: number) => this.#events.onUpload(peer, bytes),
+    });
   }
 
   #applyWants(): void {
@@ -111,12 +177,17 @@ export class ActiveAsset {
     const urgent = all.flatMap((want) => want.urgent);
     if (all.some((want) => want.wanted === 'all')) this.session.want('all', urgent);
     else if (all.length === 0) this.session.want('none', []);
-    else this.session.want(all.flatMap((want) => (want.wanted === 'all' ? [] : want.wanted)), urgent);
+    else
+      this.session.want(
+        all.flatMap((want) => (want.wanted === 'all' ? [] : want.wanted)),
+        urgent,
+      );
   }
 
   #handleChunk(chunk: number, peer: string): void {
     this.have.set(chunk);
-    this.#events.onChunk(chunk, this.stored.manifest.chunkSize(chunk), peer);
+    const bytes = this.stored.manifest.chunkSize(chunk);
+    for (const follower of this.#followers) follower(chunk, bytes, peer);
     this.#notify();
   }
 

@@ -94,10 +94,15 @@ export class Discovery implements AsyncDisposable {
       },
       { signal },
     );
-    this.#libp2p.addEventListener('peer:disconnect', (event) => this.#dhtPeers.delete(event.detail.toString()), {
-      signal,
-    });
-    for (const address of this.#options.named) this.#run(this.#keepConnected([parseMultiaddr(address)], signal));
+    this.#libp2p.addEventListener(
+      'peer:disconnect',
+      (event) => this.#dhtPeers.delete(event.detail.toString()),
+      {
+        signal,
+      },
+    );
+    for (const address of this.#options.named)
+      this.#run(this.#keepConnected([parseMultiaddr(address)], signal));
     this.#reprovide = setInterval(() => this.#provideAll(), REPROVIDE_INTERVAL_MS);
     this.#reprovide.unref();
   }
@@ -158,7 +163,8 @@ export class Discovery implements AsyncDisposable {
   search(root: CID, onContacts: (contacts: Contact[]) => void, signal: AbortSignal): SearchReport {
     const counts = { dhtWalks: 0, dhtProviders: 0 };
     const { dht } = this.#libp2p.services;
-    if (dht) this.#run(this.#searchLoop(root, onContacts, counts, AbortSignal.any([signal, this.#stop.signal])));
+    if (dht)
+      this.#run(this.#searchLoop(root, onContacts, counts, AbortSignal.any([signal, this.#stop.signal])));
     const localPeers = (): number => this.#localPeers.size;
     const unreachable = (): string[] => [...this.#unreachable].map(([address, why]) => `${address} (${why})`);
     return {
@@ -282,9 +288,11 @@ export class Discovery implements AsyncDisposable {
   async #provideOnce(root: CID): Promise<void> {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
     try {
-      for await (const _ of this.#libp2p.services.dht?.provide(root, { signal }) ?? []) signal.throwIfAborted();
+      for await (const _ of this.#libp2p.services.dht?.provide(root, { signal }) ?? [])
+        signal.throwIfAborted();
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#options.log('debug', `could not provide ${root.toString()}: ${String(error)}`);
+      if (!this.#stop.signal.aborted)
+        this.#options.log('debug', `could not provide ${root.toString()}: ${String(error)}`);
     }
   }
 
@@ -322,7 +330,8 @@ export class Discovery implements AsyncDisposable {
         }
       }
     } catch (error) {
-      if (!signal.aborted) this.#options.log('debug', `DHT: no answer for ${root.toString()}: ${String(error)}`);
+      if (!signal.aborted)
+        this.#options.log('debug', `DHT: no answer for ${root.toString()}: ${String(error)}`);
     }
   }
 

@@ -141,7 +141,9 @@ export async function startLibp2pNode(node: ShoalLibp2p, listen: readonly string
         { cause },
       );
     }
-    throw new ShoalError('ERR_LISTEN', `cannot listen on ${listen.join(', ')}: ${firstReason(text)}`, { cause });
+    throw new ShoalError('ERR_LISTEN', `cannot listen on ${listen.join(', ')}: ${firstReason(text)}`, {
+      cause,
+    });
   }
 }
 

@@ -18,7 +18,11 @@ const MAX_LINK_ADDRESSES = 32;
 const MAX_NAME_LENGTH = 255;
 
 /** Writes `shoal:<cid>?n=<name>&a=<multiaddr>…`. */
-export function formatLink(cid: CID | string, name: string | undefined, addresses: readonly string[]): string {
+export function formatLink(
+  cid: CID | string,
+  name: string | undefined,
+  addresses: readonly string[],
+): string {
   const query = new URLSearchParams();
   if (name !== undefined && name !== '') query.append('n', name);
   for (const address of addresses) query.append('a', address);
@@ -38,7 +42,10 @@ export function parseLink(text: string): LinkParts {
   const rest = trimmed.slice('shoal:'.length).replace(/^\/\//, '');
   const [cid, query] = splitOnce(rest, '?');
   if (cid === '') {
-    throw new ShoalError('ERR_INVALID_LINK', `"${trimmed}" has no CID; a link looks like shoal:<cid>?n=<name>&a=<multiaddr>`);
+    throw new ShoalError(
+      'ERR_INVALID_LINK',
+      `"${trimmed}" has no CID; a link looks like shoal:<cid>?n=<name>&a=<multiaddr>`,
+    );
   }
   const parameters = new URLSearchParams(query);
   return {

@@ -94,8 +94,14 @@ export async function withSearch<T>(
   }
 }
 
-function noProviders(context: NodeContext, root: CID, timeoutMs: number, report: SearchReport | undefined): ShoalError {
-  const peers = new Set(context.libp2p.getConnections().map((connection) => connection.remotePeer.toString())).size;
+function noProviders(
+  context: NodeContext,
+  root: CID,
+  timeoutMs: number,
+  report: SearchReport | undefined,
+): ShoalError {
+  const peers = new Set(context.libp2p.getConnections().map((connection) => connection.remotePeer.toString()))
+    .size;
   const tried = [
     `asked ${count(peers, 'connected peer')}`,
     context.libp2p.services.dht

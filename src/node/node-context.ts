@@ -23,6 +23,6 @@ export interface NodeContext {
   deactivate(root: CID): Promise<void>;
   /** Runs one thing at a time for each root: saves of the same asset queue up here. */
   exclusive<T>(root: CID, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
-  addresses(): string[];
+  readonly addresses: readonly string[];
   emit<K extends keyof ShoalEvents>(type: K, detail: ShoalEvents[K]['detail']): void;
 }

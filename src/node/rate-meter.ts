@@ -11,7 +11,8 @@ export class RateMeter {
   /** @param bytes the total so far, never less than before */
   sample(nowMs: number, bytes: number): void {
     this.#samples.push({ atMs: nowMs, bytes });
-    while (this.#samples.length > 2 && (this.#samples[1]?.atMs ?? 0) <= nowMs - this.#windowMs) this.#samples.shift();
+    while (this.#samples.length > 2 && (this.#samples[1]?.atMs ?? 0) <= nowMs - this.#windowMs)
+      this.#samples.shift();
   }
 
   /** Bytes per second between the oldest and the newest sample; 0 where there are fewer than two. */

@@ -1,0 +1,238 @@
+import { resolve } from 'node:path';
+import type { CID } from 'multiformats/cid';
+import type {
+  Asset,
+  AssetEntry,
+  AssetType,
+  OpenOptions,
+  Progress,
+  Saved,
+  SaveOptions,
+  StreamOptions,
+} from '../api.ts';
+import { ShoalError } from '../errors.ts';
+import type { Manifest } from '../integrity/manifest.ts';
+import type { ActiveAsset } from './active-asset.ts';
+import { formatLink } from './link.ts';
+import { loadDag } from './load-dag.ts';
+import type { NodeContext } from './node-context.ts';
+import type { StoredAsset } from '../store/store.ts';
+import { readRange } from './read-range.ts';
+import { runTransfer } from './transfer.ts';
+
+/** How long to wait for something to arrive where the caller names no time. */
+export const DEFAULT_TIMEOUT_MS = 30_000;
+
+/** What {@link AssetHandle} is made from. */
+export interface AssetHandleInit {
+  context: NodeContext;
+  root: CID;
+  name: string | undefined;
+  /** Addresses of the link it was opened by. */
+  addresses: readonly string[];
+  type: AssetType;
+  /** Exact content bytes of a file. */
+  size: number | undefined;
+}
+
+/** An opened asset: see `Asset` in api.ts. Handles of one root share what is downloaded and served. */
+export class AssetHandle implements Asset {
+  readonly cid: string;
+  readonly name: string | undefined;
+  readonly type: AssetType;
+  #size: number | undefined;
+  readonly #context: NodeContext;
+  readonly #root: CID;
+  readonly #addresses: readonly string[];
+  readonly #closed = new AbortController();
+  #manifest: Manifest | undefined;
+
+  constructor(init: AssetHandleInit) {
+    this.#context = init.context;
+    this.#root = init.root;
+    this.#addresses = init.addresses;
+    this.cid = init.root.toString();
+    this.name = init.name;
+    this.type = init.type;
+    this.#size = init.size;
+  }
+
+  get size(): number | undefined {
+    return this.#size;
+  }
+
+  get link(): string {
+    return formatLink(this.#root, this.name, this.#context.addresses);
+  }
+
+  async *entries(options: OpenOptions = {}): AsyncGenerator<AssetEntry> {
+    const manifest = await this.#loadManifest(options.timeoutMs, this.#signal(options.signal));
+    for (const entry of manifest.entries) {
+      const path = entry.path.join('/');
+      if (entry.type === 'file') yield { type: 'file', path, size: entry.size };
+      else if (entry.type === 'symlink') yield { type: 'symlink', path, size: 0, target: entry.target };
+      else yield { type: 'directory', path, size: 0 };
+    }
+  }
+
+  async *stream(options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
+    const signal = this.#signal(options.signal);
+    const manifest = await this.#loadManifest(options.timeoutMs, signal);
+    const file = findFile(manifest, options.path, this.cid);
+    const entry = manifest.entries[file];
+    const size = entry?.type === 'file' ? entry.size : 0;
+    const range = checkedRange(options, size);
+    const asset = await this.#activateForReading(signal);
+    yield* readRange(this.#context, asset, {
+      file,
+      ...range,
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      addresses: this.#addresses,
+      onProgress: options.onProgress,
+      signal,
+    });
+    await this.#finishRead(asset, signal);
+  }
+
+  async save(path: string, options: SaveOptions = {}): Promise<Saved> {
+    const startedMs = performance.now();
+    const signal = this.#signal(options.signal);
+    const target = resolve(path);
+    const manifest = await this.#loadManifest(options.timeoutMs, signal, options.onProgress);
+    return this.#context.exclusive(this.#root, signal, async () => {
+      const stored = await this.#startDownload(target, manifest, options, signal);
+      const sources = await runTransfer(this.#context, stored, {
+        timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        addresses: this.#addresses,
+        onProgress: options.onProgress,
+        signal,
+      });
+      const saved = (await stored.stored.finish({ force: options.force })) ?? target;
+      this.#context.emit('asset:complete', { cid: this.cid, path: saved, bytes: manifest.size });
+      return { path: saved, bytes: manifest.size, durationMs: performance.now() - startedMs, sources };
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new ShoalError('ERR_CLOSED', `the asset ${this.cid} was closed`, { fault: 'none' }));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #signal(signal: AbortSignal | undefined): AbortSignal {
+    const all = [this.#closed.signal, this.#context.closing];
+    if (signal) all.push(signal);
+    return AbortSignal.any(all);
+  }
+
+  async #loadManifest(
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+    signal: AbortSignal,
+    onProgress?: (progress: Progress) => void,
+  ): Promise<Manifest> {
+    if (this.#manifest) return this.#manifest;
+    onProgress?.({
+      bytes: 0,
+      total: this.#size ?? 0,
+      peers: 0,
+      sources: [],
+      bytesPerSec: 0,
+      phase: 'searching',
+    });
+    const walk = await loadDag(this.#context, this.#root, {
+      depth: 'all',
+      timeoutMs,
+      addresses: this.#addresses,
+      signal,
+    });
+    const manifest = walk.manifest();
+    this.#manifest = manifest;
+    this.#size = manifest.size;
+    return manifest;
+  }
+
+  async #startDownload(
+    target: string,
+    manifest: Manifest,
+    options: SaveOptions,
+    signal: AbortSignal,
+  ): Promise<ActiveAsset> {
+    const { store } = this.#context;
+    const make = (): Promise<StoredAsset> =>
+      store.startDownload(this.#root, {
+        path: target,
+        name: this.name,
+        force: options.force,
+        signal,
+        onCheck: (bytes, total) => {
+          const known = { peers: 0, sources: [], bytesPerSec: 0 };
+          options.onProgress?.({ bytes, total: total || manifest.size, ...known, phase: 'checking' });
+        },
+      });
+    const active = this.#context.active(this.#root);
+    if (!active) return this.#context.activate(this.#root, await make());
+    await active.replace(make, () => store.open(this.#root).catch(() => undefined));
+    return active;
+  }
+
+  /** What is here is read where it lies; for the rest a place inside the data folder is made. */
+  async #activateForReading(signal: AbortSignal): Promise<ActiveAsset> {
+    const active = this.#context.active(this.#root);
+    if (active) return active;
+    return this.#context.exclusive(this.#root, signal, async () => {
+      const again = this.#context.active(this.#root);
+      if (again) return again;
+      const { store } = this.#context;
+      const stored =
+        (await store.open(this.#root, { signal })) ??
+        (await store.startDownload(this.#root, { path: undefined, name: this.name, signal }));
+      return this.#context.activate(this.#root, stored);
+    });
+  }
+
+  async #finishRead(asset: ActiveAsset, signal: AbortSignal): Promise<void> {
+    if (!asset.isComplete || asset.stored.state !== 'partial' || asset.stored.path !== undefined) return;
+    await this.#context.exclusive(this.#root, signal, async () => {
+      if (asset.stored.state !== 'partial') return;
+      await asset.stored.finish();
+      this.#context.emit('asset:complete', {
+        cid: this.cid,
+        path: undefined,
+        bytes: asset.stored.manifest.size,
+      });
+    });
+  }
+}
+
+function findFile(manifest: Manifest, path: string | undefined, cid: string): number {
+  const wanted = (path ?? '').split('/').filter((part) => part !== '');
+  const index = manifest.entries.findIndex(
+    (entry) => entry.path.length === wanted.length && entry.path.every((part, i) => part === wanted[i]),
+  );
+  const entry = manifest.entries[index];
+  if (entry?.type === 'file') return index;
+  if (!entry) {
+    throw new ShoalError(
+      'ERR_ENTRY_NOT_FOUND',
+      `${cid} has no entry "${path ?? ''}"; entries() lists what it has`,
+    );
+  }
+  throw new ShoalError(
+    'ERR_NOT_A_FILE',
+    `"${path ?? ''}" in ${cid} is a ${entry.type}, which has no bytes to stream; name a file inside it, or save it`,
+  );
+}
+
+function checkedRange(options: StreamOptions, size: number): { offset: number; length: number } {
+  const offset = options.offset ?? 0;
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
+    throw new ShoalError('ERR_RANGE', `offset ${offset} does not lie within the file's ${size} bytes`);
+  }
+  const length = options.length ?? size - offset;
+  if (!Number.isSafeInteger(length) || length < 0) {
+    throw new ShoalError('ERR_RANGE', `length ${length} is not a number of bytes`);
+  }
+  return { offset, length: Math.min(length, size - offset) };
+}

@@ -1,0 +1,108 @@
+import type { LogLevel, Shoal, ShoalOptions } from '../api.ts';
+import { ShoalError } from '../errors.ts';
+import { openStore } from '../store/open-store.ts';
+import type { Store, StoredAsset } from '../store/store.ts';
+import { SwarmShell } from '../swarm/swarm-shell.ts';
+import type { CID } from 'multiformats/cid';
+import { defaultDataDir } from './data-dir.ts';
+import { Discovery } from './discovery.ts';
+import { createLibp2pNode, parseMultiaddr, startLibp2pNode, type ShoalLibp2p } from './libp2p-node.ts';
+import { ShoalNode } from './shoal-node.ts';
+
+/** Any free port on every IPv4 interface. */
+const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0'];
+
+const NETWORK_NAME = /^[a-z0-9._-]{1,64}$/;
+
+/**
+ * Starts a node: opens the data folder (which this process then owns), listens, and connects to the peers named.
+ *
+ * @example
+ * ```ts
+ * await using shoal = await createShoal({ dataDir: './data', listen: ['/ip4/0.0.0.0/tcp/0'] });
+ * const { cid, link } = await shoal.share('./video.mp4');
+ * ```
+ * @throws ERR_DATA_DIR_IN_USE where another process owns the folder, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT,
+ * ERR_READ_ONLY, ERR_ADDRESS_IN_USE, ERR_LISTEN, ERR_INVALID_MULTIADDR, ERR_NETWORK_NAME, ERR_LIMIT, and the abort reason
+ */
+export async function createShoal(options: ShoalOptions = {}): Promise<Shoal> {
+  options.signal?.throwIfAborted();
+  checkOptions(options);
+  const log = options.log ?? ((_level: LogLevel, _message: string) => {});
+  const store = await openStore(options.dataDir ?? defaultDataDir(), { signal: options.signal, log });
+  try {
+    return await startNode(options, store, log);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function startNode(
+  options: ShoalOptions,
+  store: Store,
+  log: (level: LogLevel, message: string) => void,
+): Promise<ShoalNode> {
+  const listen = options.listen ?? DEFAULT_LISTEN;
+  const network = options.network ?? 'main';
+  // The node, the swarm and discovery need one another's answers; none asks before `node` is there.
+  const late: { node?: ShoalNode } = {};
+  const libp2p: ShoalLibp2p = await createLibp2pNode({
+    identity: await store.identity(),
+    listen,
+    network,
+    mdns: options.mdns ?? true,
+    dht: options.dht ?? true,
+    isBanned: (peer) => shell.isBanned(peer.toString()),
+    onLocalPeer: (peer) => discovery.handleLocalPeer(peer),
+  });
+  const shell: SwarmShell = new SwarmShell({
+    libp2p,
+    network,
+    log,
+    uploadBytesPerSec: options.uploadBytesPerSec,
+    downloadBytesPerSec: options.downloadBytesPerSec,
+    resolveAsset: async (root: CID): Promise<StoredAsset | undefined> => late.node?.resolve(root),
+    getNode: (root: CID, cid: CID) => store.getNode(root, cid),
+    onMisbehaved: (peer: string, code: string, message: string) => {
+      log('warn', `cut off ${peer}: ${message} (${code})`);
+      late.node?.emit('peer:misbehaved', { peer, code, message });
+    },
+  });
+  const named = [...(options.peers ?? []), ...(options.bootstrap ?? [])];
+  const discovery: Discovery = new Discovery({ libp2p, network, named, log });
+  const node = new ShoalNode({ store, libp2p, shell, discovery, log });
+  late.node = node;
+  try {
+    await shell.start();
+    await startLibp2pNode(libp2p, listen);
+    options.signal?.throwIfAborted();
+    discovery.start();
+    return node;
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+}
+
+function checkOptions(options: ShoalOptions): void {
+  if (options.network !== undefined && !NETWORK_NAME.test(options.network)) {
+    throw new ShoalError(
+      'ERR_NETWORK_NAME',
+      `"${options.network}" cannot name a network: use 1 to 64 of a-z, 0-9, ".", "_" and "-"`,
+    );
+  }
+  for (const address of [...(options.listen ?? []), ...(options.peers ?? []), ...(options.bootstrap ?? [])]) {
+    parseMultiaddr(address);
+  }
+  for (const limit of [options.uploadBytesPerSec, options.downloadBytesPerSec]) checkLimit(limit);
+}
+
+/** @throws ERR_LIMIT */
+export function checkLimit(limit: number | undefined): void {
+  if (limit === undefined || (Number.isFinite(limit) && limit > 0)) return;
+  throw new ShoalError(
+    'ERR_LIMIT',
+    `${limit} is not a number of bytes per second; leave it out for no limit`,
+  );
+}

@@ -1,0 +1,323 @@
+import type { CID } from 'multiformats/cid';
+import type {
+  Asset,
+  AssetInfo,
+  LogLevel,
+  OpenOptions,
+  Shared,
+  ShareOptions,
+  ShareSource,
+  Shoal,
+  ShoalEvents,
+  VerifyOptions,
+  VerifyReport,
+} from '../api.ts';
+import { ShoalError } from '../errors.ts';
+import { parseCid } from '../integrity/parse-cid.ts';
+import type { AssetRecord, Store, StoredAsset } from '../store/store.ts';
+import type { SwarmShell } from '../swarm/swarm-shell.ts';
+import { ActiveAsset } from './active-asset.ts';
+import { AssetHandle, DEFAULT_TIMEOUT_MS } from './asset-handle.ts';
+import { dialFailure, type Discovery } from './discovery.ts';
+import { parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
+import { formatLink, parseLink } from './link.ts';
+import { loadDag } from './load-dag.ts';
+import type { NodeContext } from './node-context.ts';
+import { toStoreSource } from './share-source.ts';
+import { UploadTally } from './upload-tally.ts';
+import { verifyAssets } from './verify-assets.ts';
+
+/** The running parts that a {@link ShoalNode} is made from; it closes them all. */
+export interface ShoalNodeParts {
+  store: Store;
+  libp2p: ShoalLibp2p;
+  shell: SwarmShell;
+  discovery: Discovery;
+  log: (level: LogLevel, message: string) => void;
+}
+
+/** `connect` to a host that drops packets ends after this. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** The node behind `createShoal`: see `Shoal` in api.ts. */
+export class ShoalNode implements Shoal, NodeContext {
+  readonly store: Store;
+  readonly libp2p: ShoalLibp2p;
+  readonly shell: SwarmShell;
+  readonly discovery: Discovery;
+  readonly log: (level: LogLevel, message: string) => void;
+  readonly #events = new EventTarget();
+  readonly #active = new Map<string, ActiveAsset>();
+  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #closing = new AbortController();
+  readonly #uploads = new UploadTally((cid, peer, bytes) => this.emit('asset:upload', { cid, peer, bytes }));
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: ShoalNodeParts) {
+    this.store = parts.store;
+    this.libp2p = parts.libp2p;
+    this.shell = parts.shell;
+    this.discovery = parts.discovery;
+    this.log = parts.log;
+    const { signal } = this.#closing;
+    const listen = { signal };
+    this.libp2p.addEventListener(
+      'peer:connect',
+      (e) => this.emit('peer:connect', { peer: e.detail.toString() }),
+      listen,
+    );
+    this.libp2p.addEventListener(
+      'peer:disconnect',
+      (e) => this.emit('peer:disconnect', { peer: e.detail.toString() }),
+      listen,
+    );
+    this.libp2p.addEventListener(
+      'self:peer:update',
+      () => this.emit('addresses:change', { addresses: this.addresses }),
+      listen,
+    );
+  }
+
+  get id(): string {
+    return this.libp2p.peerId.toString();
+  }
+
+  get dataDir(): string {
+    return this.store.dataDir;
+  }
+
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  get addresses(): string[] {
+    return this.libp2p.getMultiaddrs().map(String);
+  }
+
+  async share(source: ShareSource, options: ShareOptions = {}): Promise<Shared> {
+    const signal = this.#signal(options.signal);
+    const record = await this.store.share(toStoreSource(source, options.name), {
+      name: options.name,
+      chunkSize: options.chunkSize,
+      signal,
+      onProgress: (bytes, total) => options.onProgress?.({ bytes, total }),
+    });
+    await this.exclusive(record.root, signal, async () => {
+      const stored = await this.store.open(record.root, { signal });
+      if (stored) await this.activate(record.root, stored);
+    });
+    this.discovery.provide(record.root);
+    return {
+      cid: record.root.toString(),
+      link: formatLink(record.root, record.name, this.addresses),
+      name: record.name,
+      bytes: record.bytes ?? 0,
+      path: record.path,
+    };
+  }
+
+  async open(cidOrLink: string, options: OpenOptions = {}): Promise<Asset> {
+    const { cid: root, name, addresses } = parseLink(cidOrLink);
+    const walk = await loadDag(this, root, {
+      depth: 'root',
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      addresses,
+      signal: this.#signal(options.signal),
+    });
+    const info = walk.rootInfo();
+    if (!info) throw new ShoalError('ERR_ASSET_INVALID', `the root of ${root.toString()} could not be read`);
+    const known = await this.store.get(root);
+    return new AssetHandle({
+      context: this,
+      root,
+      name: name ?? known?.name,
+      addresses,
+      type: info.type,
+      size: info.size,
+    });
+  }
+
+  async *list(): AsyncGenerator<AssetInfo> {
+    for await (const record of this.store.list()) {
+      const active = this.#active.get(record.root.toString());
+      yield {
+        cid: record.root.toString(),
+        name: record.name,
+        type: record.type,
+        bytes: record.bytes,
+        bytesHere: active?.stored.state === 'partial' ? active.bytesHere() : record.bytesHere,
+        state: record.state,
+        path: record.path,
+      };
+    }
+  }
+
+  async seed(options: { signal?: AbortSignal } = {}): Promise<{ assets: number }> {
+    const signal = this.#signal(options.signal);
+    let assets = 0;
+    for await (const record of this.store.list()) {
+      signal.throwIfAborted();
+      if (record.bytes === undefined) continue;
+      this.discovery.provide(record.root);
+      assets++;
+    }
+    return { assets };
+  }
+
+  async remove(cid: string): Promise<void> {
+    const root = parseCid(cid);
+    await this.exclusive(root, this.closing, async () => {
+      if (!(await this.store.get(root))) throw unknownAsset(root);
+      this.discovery.unprovide(root);
+      await this.deactivate(root);
+      await this.store.remove(root);
+    });
+  }
+
+  async *verify(cid?: string, options: VerifyOptions = {}): AsyncGenerator<VerifyReport> {
+    const only = cid === undefined ? undefined : parseCid(cid);
+    if (only && !(await this.store.get(only))) throw unknownAsset(only);
+    yield* verifyAssets(this, only, { onProgress: options.onProgress, signal: this.#signal(options.signal) });
+  }
+
+  async connect(address: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const target = parseMultiaddr(address);
+    const signal = this.#signal(options.signal);
+    try {
+      await this.libp2p.dial(target, {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]),
+      });
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new ShoalError('ERR_PEER_UNREACHABLE', `cannot reach ${address}: ${dialFailure(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  setLimits(limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number }): void {
+    this.shell.setLimits(limits);
+  }
+
+  addEventListener<K extends keyof ShoalEvents>(
+    type: K,
+    listener: (event: ShoalEvents[K]) => void,
+    options?: { once?: boolean; signal?: AbortSignal },
+  ): void {
+    this.#events.addEventListener(type, listener as EventListener, options);
+  }
+
+  removeEventListener<K extends keyof ShoalEvents>(type: K, listener: (event: ShoalEvents[K]) => void): void {
+    this.#events.removeEventListener(type, listener as EventListener);
+  }
+
+  emit<K extends keyof ShoalEvents>(type: K, detail: ShoalEvents[K]['detail']): void {
+    this.#events.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  active(root: CID): ActiveAsset | undefined {
+    return this.#active.get(root.toString());
+  }
+
+  async activate(root: CID, stored: StoredAsset): Promise<ActiveAsset> {
+    const cid = root.toString();
+    await this.deactivate(root);
+    const asset = new ActiveAsset(this.shell, root, stored, {
+      onError: (error) => {
+        this.log('error', error.message);
+        this.emit('asset:error', { cid, code: error.code, message: error.message });
+      },
+      onUpload: (peer, bytes) => this.#uploads.add(cid, peer, bytes),
+    });
+    this.#active.set(cid, asset);
+    if (asset.have.count > 0) this.discovery.provide(root);
+    return asset;
+  }
+
+  async deactivate(root: CID): Promise<void> {
+    const asset = this.#active.get(root.toString());
+    this.#active.delete(root.toString());
+    await asset?.close();
+  }
+
+  async exclusive<T>(root: CID, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+    const key = root.toString();
+    const before = this.#queues.get(key);
+    const { promise: mine, resolve: release } = Promise.withResolvers<void>();
+    const tail = Promise.allSettled([before, mine]);
+    this.#queues.set(key, tail);
+    try {
+      await waitOrAbort(before, signal);
+      return await task();
+    } finally {
+      release();
+      if (this.#queues.get(key) === tail) this.#queues.delete(key);
+    }
+  }
+
+  /** The asset that a peer named and that nobody here is active on, for the swarm to serve. */
+  async resolve(root: CID): Promise<StoredAsset | undefined> {
+    const record: AssetRecord | undefined = await this.store.get(root);
+    if (!record || this.closing.aborted) return undefined;
+    try {
+      return await this.store.open(root, { signal: this.closing });
+    } catch (error) {
+      if (error instanceof ShoalError) this.#reportBroken(root, error);
+      return undefined;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(
+      new ShoalError('ERR_CLOSED', 'the node was closed while this was going on', { fault: 'none' }),
+    );
+    this.#uploads.flush();
+    await this.shell.stop();
+    await Promise.allSettled([...this.#active.values()].map((asset) => asset.close()));
+    this.#active.clear();
+    await this.discovery.stop();
+    await this.libp2p.stop();
+    await Promise.allSettled(this.#queues.values());
+    await this.store.close();
+  }
+
+  #signal(signal: AbortSignal | undefined): AbortSignal {
+    this.closing.throwIfAborted();
+    signal?.throwIfAborted();
+    return signal ? AbortSignal.any([signal, this.closing]) : this.closing;
+  }
+
+  #reportBroken(root: CID, error: ShoalError): void {
+    this.log('error', error.message);
+    this.emit('asset:error', { cid: root.toString(), code: error.code, message: error.message });
+  }
+}
+
+function unknownAsset(root: CID): ShoalError {
+  return new ShoalError(
+    'ERR_UNKNOWN_ASSET',
+    `the data folder knows no asset ${root.toString()}; "shoal ls" lists what it knows`,
+  );
+}
+
+async function waitOrAbort(before: Promise<unknown> | undefined, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (!before) return;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([before, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,110 @@
+import type { Progress, SourceShare } from '../api.ts';
+import type { ActiveAsset } from './active-asset.ts';
+import type { IdleWatch } from './idle-watch.ts';
+import { withSearch } from './load-dag.ts';
+import type { NodeContext } from './node-context.ts';
+import { RateMeter } from './rate-meter.ts';
+
+/** How often progress is reported: often enough for a smooth line, rare enough to cost nothing. */
+const PROGRESS_INTERVAL_MS = 200;
+
+/** What {@link runTransfer} and its like take. */
+export interface TransferOptions {
+  timeoutMs: number;
+  addresses: readonly string[];
+  onProgress: ((progress: Progress) => void) | undefined;
+  signal: AbortSignal;
+}
+
+/**
+ * Downloads everything that is still missing.
+ *
+ * @returns verified bytes received from each peer, most first
+ */
+export async function runTransfer(
+  context: NodeContext,
+  asset: ActiveAsset,
+  options: TransferOptions,
+): Promise<SourceShare[]> {
+  const meter = new TransferMeter(asset);
+  if (!asset.isComplete) {
+    await transferring(context, asset, meter, options, async (signal) => {
+      using _want = asset.want({ wanted: 'all', urgent: [] });
+      await asset.waitFor('all', signal);
+    });
+  }
+  options.onProgress?.({ ...meter.progress(performance.now()), phase: 'done' });
+  return meter.sources();
+}
+
+/** Runs `task` with everything around it that a download needs: search, announcing, progress, idle watch. */
+export async function transferring<T>(
+  context: NodeContext,
+  asset: ActiveAsset,
+  meter: TransferMeter,
+  options: TransferOptions,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return withSearch(context, asset.root, options, async (watch, signal) => {
+    using _follow = asset.follow((_chunk, bytes, peer) => {
+      meter.add(bytes, peer);
+      watch.touch();
+      // A downloader is a provider from its first chunk on.
+      context.discovery.provide(asset.root);
+    });
+    using _tick = reporting(meter, options.onProgress, watch);
+    return await task(signal);
+  });
+}
+
+function reporting(
+  meter: TransferMeter,
+  onProgress: ((progress: Progress) => void) | undefined,
+  watch: IdleWatch,
+): Disposable {
+  const tick = (): void => {
+    const progress = meter.progress(performance.now());
+    if (progress.bytesPerSec > 0) watch.touch();
+    onProgress?.(progress);
+  };
+  tick();
+  const timer = setInterval(tick, PROGRESS_INTERVAL_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Counts what one transfer received, from whom, and how fast. */
+export class TransferMeter {
+  readonly #asset: ActiveAsset;
+  readonly #bySource = new Map<string, number>();
+  readonly #rate = new RateMeter();
+  #bytesHere: number;
+  #received = 0;
+
+  constructor(asset: ActiveAsset) {
+    this.#asset = asset;
+    this.#bytesHere = asset.bytesHere();
+  }
+
+  add(bytes: number, peer: string): void {
+    this.#bytesHere += bytes;
+    this.#received += bytes;
+    this.#bySource.set(peer, (this.#bySource.get(peer) ?? 0) + bytes);
+  }
+
+  sources(): SourceShare[] {
+    return [...this.#bySource].map(([peer, bytes]) => ({ peer, bytes })).sort((a, b) => b.bytes - a.bytes);
+  }
+
+  progress(nowMs: number): Progress {
+    this.#rate.sample(nowMs, this.#received);
+    const peers = this.#asset.session.peerCount;
+    return {
+      bytes: this.#bytesHere,
+      total: this.#asset.stored.manifest.chunkBytes,
+      peers,
+      sources: this.sources(),
+      bytesPerSec: this.#rate.bytesPerSec,
+      phase: peers === 0 && this.#rate.bytesPerSec === 0 ? 'searching' : 'fetching',
+    };
+  }
+}
