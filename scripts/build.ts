@@ -44,12 +44,27 @@ function buildTypes(): void {
   const out = mkdtempSync(join(tmpdir(), 'shoal-types-'));
   try {
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const options = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--rootDir', 'src', '--outDir', out];
-    execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', ...options], { cwd: root, stdio: 'inherit' });
+    const options = [
+      '--noEmit',
+      'false',
+      '--declaration',
+      '--emitDeclarationOnly',
+      '--rootDir',
+      'src',
+      '--outDir',
+      out,
+    ];
+    execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', ...options], {
+      cwd: root,
+      stdio: 'inherit',
+    });
     const pending = ['index.d.ts'];
     const seen = new Set(pending);
     for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
-      const text = readFileSync(join(out, file), 'utf8').replaceAll(/(from ['"]\.[^'"]*)\.ts(['"])/g, '$1.js$2');
+      const text = readFileSync(join(out, file), 'utf8').replaceAll(
+        /(from ['"]\.[^'"]*)\.ts(['"])/g,
+        '$1.js$2',
+      );
       for (const [, specifier = ''] of text.matchAll(/from ['"]([^'"]+)['"]/g)) {
         if (!specifier.startsWith('.')) throw new Error(`public types in ${file} name ${specifier}`);
         const next = relative(out, resolve(out, dirname(file), specifier.replace(/\.js$/, '.d.ts')));
@@ -73,7 +88,9 @@ function writeLicences(metafile: Metafile): void {
     if (match?.[1]) folders.add(match[1]);
   }
   const parts = [...folders].sort().map((folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as {
+    const { name, version, license } = JSON.parse(
+      readFileSync(join(root, folder, 'package.json'), 'utf8'),
+    ) as {
       name: string;
       version: string;
       license?: string;
@@ -84,7 +101,10 @@ function writeLicences(metafile: Metafile): void {
     return [`${name} ${version} (${license ?? 'see text'})`, ...texts].join('\n\n');
   });
   const intro = 'The files in this folder contain code of these packages.';
-  writeFileSync(join(dist, 'node', 'THIRD-PARTY-LICENSES.txt'), `${[intro, ...parts].join(`\n\n${'-'.repeat(78)}\n\n`)}\n`);
+  writeFileSync(
+    join(dist, 'node', 'THIRD-PARTY-LICENSES.txt'),
+    `${[intro, ...parts].join(`\n\n${'-'.repeat(78)}\n\n`)}\n`,
+  );
 }
 
 rmSync(dist, { recursive: true, force: true });

@@ -1,0 +1,101 @@
+/**
+ * Packs the package, installs the tarball into an empty folder as a user would, and checks what the user gets:
+ * size, number of packages, no install script, types that compile on their own, an SDK that imports, a CLI that starts.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** From issue 2: what an install may bring, and what `--version` may cost. */
+const MAX_PACKAGES = 200;
+const MAX_INSTALL_BYTES = 120 * 1_000_000;
+
+const root = resolve(import.meta.dirname, '..');
+const folder = mkdtempSync(join(tmpdir(), 'shoal-package-'));
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+
+function run(command: string, args: string[], cwd: string): string {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+function check(what: string, holds: boolean): void {
+  process.stdout.write(`${holds ? 'ok    ' : 'FAILED'} ${what}\n`);
+  if (!holds) process.exitCode = 1;
+}
+
+function installedPackages(): string[] {
+  const lock = JSON.parse(readFileSync(join(folder, 'user', 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { hasInstallScript?: boolean }>;
+  };
+  const scripts = Object.entries(lock.packages).filter(([, each]) => each.hasInstallScript);
+  check(`no package with an install script (${scripts.map(([name]) => name).join(', ') || 'none'})`, scripts.length === 0);
+  return Object.keys(lock.packages).filter((name) => name !== '');
+}
+
+function sizeOf(path: string): number {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+}
+
+/** CPU time of `shoal --version`, the least of five runs, in ms. */
+function versionCpuMs(user: string): number {
+  const command = 'TIMEFORMAT="%U %S"; time node_modules/.bin/shoal --version';
+  const runs = Array.from({ length: 5 }, () => {
+    const { stderr } = spawnSync('bash', ['-c', command], { cwd: user, encoding: 'utf8' });
+    const [inUser = 0, inSystem = 0] = stderr.trim().split(/\s+/).slice(-2).map(Number);
+    return (inUser + inSystem) * 1000;
+  });
+  return Math.min(...runs);
+}
+
+try {
+  const [{ filename }] = JSON.parse(run(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root)) as [
+    { filename: string },
+  ];
+  const user = join(folder, 'user');
+  mkdirSync(user);
+  writeFileSync(join(user, 'package.json'), '{ "private": true, "type": "module" }\n');
+  run(npm, ['install', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, filename)], user);
+
+  const packages = installedPackages();
+  check(`${packages.length} packages installed, at most ${MAX_PACKAGES}`, packages.length <= MAX_PACKAGES);
+  const bytes = sizeOf(join(user, 'node_modules'));
+  check(`${(bytes / 1e6).toFixed(1)} MB installed, at most ${MAX_INSTALL_BYTES / 1e6}`, bytes <= MAX_INSTALL_BYTES);
+  check('react-native stays out', !packages.some((name) => name.includes('react-native')));
+
+  writeFileSync(
+    join(user, 'use.ts'),
+    "import { createShoal, ShoalError, type Asset, type Shoal } from 'shoal';\n" +
+      'export async function use(): Promise<Asset> {\n' +
+      "  await using shoal: Shoal = await createShoal({ dataDir: './data', mdns: false });\n" +
+      "  if (shoal.id === '') throw new ShoalError('ERR_NEVER', 'never');\n" +
+      "  return shoal.open('bafkqaaa');\n}\n",
+  );
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const strict = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2024', '--module', 'nodenext'];
+  const libs = ['--lib', 'es2024,esnext.disposable,dom,dom.iterable', '--types', '', 'use.ts'];
+  const compiled = spawnSync(process.execPath, [compiler, ...strict, ...libs], { cwd: user, encoding: 'utf8' });
+  check(`types compile without any other package ${compiled.stdout}`.trim(), compiled.status === 0);
+
+  const imported = run(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      "import { createShoal } from 'shoal'; await using s = await createShoal({ dataDir: './data', mdns: false, listen: ['/ip4/127.0.0.1/tcp/0'] }); console.log(s.addresses.length)",
+    ],
+    user,
+  );
+  check('the SDK starts a node', Number(imported) > 0);
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  const shoal = join(user, 'node_modules', '.bin', 'shoal');
+  check('the CLI tells its version', run(shoal, ['--version'], user).trim() === version);
+  if (process.platform !== 'win32') {
+    // Printed, not asserted: tests never depend on timing. `npm run bench` reports it too.
+    process.stdout.write(`       shoal --version: ${versionCpuMs(user).toFixed(0)} ms of CPU (target: 150)\n`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
