@@ -9,7 +9,7 @@ export interface ManifestFile {
   path: readonly string[];
   /** Content bytes. */
   size: number;
-  /** The chunk number of each leaf, in file order. A number recurs where leaves are equal. */
+  /** The chunk number of each leaf, in file order. A number recurs where leaves are equal. Empty for an empty file: nothing is no chunk. */
   leaves: Uint32Array;
 }
 
@@ -41,14 +41,20 @@ export interface Manifest {
   readonly type: 'file' | 'directory' | 'symlink';
   /** Sum of the sizes of all files, in bytes: what a full copy takes on disk. */
   readonly size: number;
-  /** Depth first, directories before what they contain. For a file asset: that one file. */
+  /**
+   * Depth first, directories before what they contain, in the order of the DAG's links. For a file or link asset:
+   * that one entry with path `[]`. The root directory itself is not listed, so an empty one has no entries.
+   */
   readonly entries: readonly ManifestEntry[];
   readonly chunkCount: number;
   /** Sum of the sizes of the distinct chunks: what a full download moves. */
   readonly chunkBytes: number;
   /** The largest chunk, in bytes. */
   readonly maxChunkBytes: number;
-  /** Every interior node's CID, the root first where it is one; what `NODES` may be asked for. */
+  /**
+   * Every interior (dag-pb) node's CID, each once, depth first, the root first where it is one; what `NODES` may be
+   * asked for. Empty where the root is a raw leaf: then `NODES` may be asked for that root, which is chunk 0.
+   */
   readonly nodes: readonly CID[];
   /** Bytes of chunk `n`. */
   chunkSize(n: number): number;
@@ -57,5 +63,9 @@ export interface Manifest {
   /** Every place where chunk `n` lies, first occurrence first. At least one. */
   places(n: number): readonly ChunkPlace[];
   /** The chunks that cover bytes `[offset, offset + length)` of `entries[file]`, in file order, with each leaf's start offset in the file. */
-  range(file: number, offset: number, length: number): Iterable<{ chunk: number; start: number; size: number }>;
+  range(
+    file: number,
+    offset: number,
+    length: number,
+  ): Iterable<{ chunk: number; start: number; size: number }>;
 }
