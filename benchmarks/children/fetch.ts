@@ -1,0 +1,11 @@
+/** Fetches a link to a path, verified and on disk, and tells how long it took. argv: link, path, data folder. */
+import { createShoal } from 'shoal';
+import { answerStop, tell } from './child.ts';
+
+const [link = '', path = '', dataDir = ''] = process.argv.slice(2);
+const shoal = await createShoal({ dataDir, listen: [], mdns: false, dht: false });
+const started = performance.now();
+const asset = await shoal.open(link);
+const saved = await asset.save(path);
+tell({ ms: performance.now() - started, bytes: saved.bytes });
+await answerStop(() => shoal.close());

@@ -1,0 +1,19 @@
+/** Sends bytes over one bare libp2p stream to whoever opens it. argv: bytes. */
+import { answerStop, tell } from './child.ts';
+import { bareNode, PROTOCOL } from './stream-node.ts';
+
+const bytes = Number(process.argv[2]);
+const node = await bareNode(['/ip4/127.0.0.1/tcp/0']);
+const piece = new Uint8Array(64 * 1024).fill(7);
+
+await node.handle(PROTOCOL, async (stream) => {
+  for (let sent = 0; sent < bytes; sent += piece.byteLength) {
+    if (!stream.send(piece)) {
+      while (stream.writableNeedsDrain)
+        await new Promise((resolve) => stream.addEventListener('drain', resolve, { once: true }));
+    }
+  }
+  await stream.close();
+});
+tell({ address: String(node.getMultiaddrs()[0]) });
+await answerStop(async () => node.stop());

@@ -1,0 +1,48 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface, type Interface } from 'node:readline';
+import { join } from 'node:path';
+
+/** What a child tells when it stops. */
+export interface ChildUsage {
+  peakRssBytes: number;
+  cpuMs: number;
+}
+
+/** One child process of a benchmark, talking in lines of JSON. */
+export class Child implements AsyncDisposable {
+  readonly #process: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #reader: Interface;
+
+  /** @param script file name below `children` */
+  constructor(script: string, args: readonly string[]) {
+    const path = join(import.meta.dirname, 'children', script);
+    this.#process = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#reader = createInterface({ input: this.#process.stdout as NodeJS.ReadableStream });
+    this.#lines = this.#reader[Symbol.asyncIterator]();
+  }
+
+  /** The next object the child tells. */
+  async hear<T>(): Promise<T> {
+    const { value, done } = await this.#lines.next();
+    if (done)
+      throw new Error(`a benchmark's child process ended early (exit code ${this.#process.exitCode})`);
+    return JSON.parse(value as string) as T;
+  }
+
+  /** Stops the child and returns what it used. */
+  async stop(): Promise<ChildUsage> {
+    this.#process.stdin?.end();
+    const usage = await this.hear<ChildUsage>();
+    if (this.#process.exitCode === null) await once(this.#process, 'exit');
+    return usage;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#reader.close();
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    this.#process.kill('SIGKILL');
+    await once(this.#process, 'exit');
+  }
+}
