@@ -133,7 +133,7 @@ export class ShoalNode implements Shoal, NodeContext {
       name: name ?? known?.name,
       addresses,
       type: info.type,
-      size: info.size,
+      size: info.type === 'file' ? info.size : undefined,
     });
   }
 
