@@ -8,9 +8,13 @@ import type { ChunkPlace, Manifest, ManifestEntry } from './manifest.ts';
 
 /** The error for an asset that would cost this machine more than the limits allow. */
 export function tooLarge(what: string): ShoalError {
-  return new ShoalError('ERR_ASSET_TOO_LARGE', `The asset has ${what}; share it in smaller parts`, {
-    fault: 'none',
-  });
+  return new ShoalError(
+    'ERR_ASSET_TOO_LARGE',
+    `The asset has ${what}; share it in smaller parts or with larger chunks`,
+    {
+      fault: 'none',
+    },
+  );
 }
 
 /**

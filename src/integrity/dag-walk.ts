@@ -21,7 +21,7 @@ export interface RootChild {
 /** What the root node alone tells. */
 export type RootInfo =
   | { type: 'file'; size: number }
-  | { type: 'symlink'; target: string }
+  | { type: 'symlink'; size: undefined; target: string }
   /** `complete` is false where the directory is sharded and more names are in nodes further down. */
   | { type: 'directory'; size: undefined; children: readonly RootChild[]; complete: boolean };
 
@@ -150,7 +150,8 @@ export class DagWalk {
     if (bytes.byteLength > MAX_NODE_BYTES) throw tooLarge(`a node of ${bytes.byteLength} bytes`);
     if (this.#nodeBytes > this.#limits.maxNodeBytes)
       throw tooLarge(`more than ${this.#limits.maxNodeBytes} bytes of nodes`);
-    const node = decodeNode(cid, bytes);
+    // A copy, because links keep views of it: what was handed in may be a part of a far larger receive buffer.
+    const node = decodeNode(cid, new Uint8Array(bytes));
     this.#nodes.set(key, { cid, node, listed: false });
     this.#rootInfo ??= rootInfoOf(node);
     this.#want(node, depth + 1);
@@ -288,7 +289,7 @@ function* interiorChildren(node: DagNode): Iterable<Uint8Array> {
 
 function rootInfoOf(node: DagNode): RootInfo {
   if (node.type === 'file') return { type: 'file', size: node.size };
-  if (node.type === 'symlink') return { type: 'symlink', target: node.target };
+  if (node.type === 'symlink') return { type: 'symlink', size: undefined, target: node.target };
   const named = node.links.filter(({ name }) => name !== '');
   return {
     type: 'directory',
