@@ -11,6 +11,7 @@
  * ```
  */
 export { createShoal } from './node/create-shoal.ts';
+export { defaultDataDir } from './node/data-dir.ts';
 export { inspect } from './node/inspect.ts';
 export { ShoalError, type Fault, type ShoalErrorOptions } from './errors.ts';
 export { version } from './version.ts';

@@ -1,0 +1,65 @@
+import { Option, type Command } from 'commander';
+import { parseDuration, parseNetwork, parseRate, parseText } from './values.ts';
+
+/** What every command takes. Undefined is: not given. */
+export interface CommonOptions {
+  data?: string;
+  listen?: string[];
+  peer?: string[];
+  bootstrap?: string[];
+  network?: string;
+  timeout?: number;
+  uploadLimit?: number;
+  downloadLimit?: number;
+  mdns?: boolean;
+  dht?: boolean;
+  logLevel?: 'error' | 'warn' | 'info' | 'debug';
+  json?: boolean;
+}
+
+/** How long to look for somebody who has it, where `--timeout` is not given. */
+export const DEFAULT_TIMEOUT_MS = 30_000;
+
+/** Adds the common options to the program; commander takes them before and after the verb. */
+export function addCommonOptions(program: Command): void {
+  const options = [
+    new Option(
+      '--data <dir>',
+      "data folder (default: $SHOAL_DATA, else shoal in the user's data folder)",
+    ).argParser(parseText),
+    new Option('--listen <multiaddr>', 'listen here (repeatable; default: any free port)').argParser(collect),
+    new Option('--peer <multiaddr>', 'connect to this peer (repeatable)').argParser(collect),
+    new Option('--bootstrap <multiaddr>', 'find others through this node (repeatable)').argParser(collect),
+    new Option('--network <name>', 'name of the network; different ones never mix (default: main)').argParser(
+      parseNetwork,
+    ),
+    new Option('--timeout <time>', 'give up when no byte came for so long (default: 30s)').argParser(
+      parseDuration,
+    ),
+    new Option('--upload-limit <rate>', 'send at most this, such as 2MB/s').argParser(parseRate),
+    new Option('--download-limit <rate>', 'receive at most this').argParser(parseRate),
+    new Option('--no-mdns', 'do not look for peers on the local network'),
+    new Option('--no-dht', 'take no part in the DHT'),
+    new Option('--log-level <level>', 'log to stderr').choices(['error', 'warn', 'info', 'debug']),
+    new Option('--json', 'print one JSON object a line'),
+  ];
+  for (const option of options) program.addOption(option);
+}
+
+function collect(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), parseText(value)];
+}
+
+const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+
+/** A log function that lets through what is at least as grave as `--log-level` says; without one, nothing is logged. */
+export function logger(
+  level: CommonOptions['logLevel'],
+  write: (level: string, message: string) => void,
+): ((level: (typeof LEVELS)[number], message: string) => void) | undefined {
+  if (level === undefined) return undefined;
+  const limit = LEVELS.indexOf(level);
+  return (at, message) => {
+    if (LEVELS.indexOf(at) <= limit) write(at, message);
+  };
+}

@@ -1,0 +1,223 @@
+import type { SourceShare, VerifyReport } from '../index.ts';
+import type { InspectedEvent, JobEvent, ProgressEvent, UploadEvent } from '../daemon/job.ts';
+import { Throttle } from '../daemon/throttle.ts';
+import {
+  count,
+  formatBytes,
+  formatDuration,
+  formatRate,
+  formatTable,
+  printable,
+  shortPeer,
+} from './format.ts';
+import { LiveLine } from './live-line.ts';
+import { percentOf, progressLine, sourcesText } from './progress-line.ts';
+import type { Reporter, TextStream } from './reporter.ts';
+
+/** Lines in a pipe or a log: one a second. */
+const PLAIN_INTERVAL_MS = 1_000;
+
+/** Sources in the summary; the rest are added up. */
+const MAX_LISTED_SOURCES = 10;
+
+type AssetEvent = Extract<JobEvent, { event: 'asset' }>;
+type DoneEvent = Extract<JobEvent, { event: 'done' }>;
+
+/** Shows a job to a person: a live line on a terminal, lines now and then in a pipe, and a summary at the end. */
+export class HumanReporter implements Reporter {
+  readonly #out: TextStream;
+  readonly #err: TextStream;
+  readonly #now: () => number;
+  readonly #live: LiveLine | undefined;
+  readonly #plain = new Throttle(PLAIN_INTERVAL_MS);
+  readonly #assets: AssetEvent[] = [];
+  readonly #uploads = new Map<string, number>();
+  #isListing = false;
+
+  constructor(options: { out: TextStream; err: TextStream; now: () => number; isLive: boolean }) {
+    this.#out = options.out;
+    this.#err = options.err;
+    this.#now = options.now;
+    if (options.isLive) this.#live = new LiveLine(options.out, options.now);
+  }
+
+  event(event: JobEvent): void {
+    switch (event.event) {
+      case 'progress':
+        return this.#progress(event);
+      case 'hashing':
+        return this.#moment(`Hashing ${printable(event.path)} ${amount(event.bytes, event.total)}`);
+      case 'verifying':
+        return this.#moment(`Checking ${amount(event.bytes, event.total)}`);
+      case 'upload':
+        return this.#upload(event);
+      case 'sharing':
+        return this.#print(
+          `Sharing ${printable(event.path ?? 'standard input')} (${formatBytes(event.bytes)})\n  CID   ${event.cid}\n  Link  ${printable(event.link)}`,
+        );
+      case 'seeding':
+        return this.#print(
+          [
+            `Seeding ${count(event.assets, 'asset')}. Reachable at`,
+            ...event.addresses.map((a) => `  ${a}`),
+          ].join('\n'),
+        );
+      case 'done':
+        return this.#print(doneText(event));
+      case 'asset':
+        this.#assets.push(event);
+        return;
+      case 'removed':
+        return this.#print(`Removed ${event.cid}`);
+      case 'verified':
+        return this.#print(verifiedText(event));
+      case 'inspected':
+        return this.#print(inspectedText(event));
+      case 'id':
+        return this.#print(
+          [
+            `Peer     ${event.peer}`,
+            `Folder   ${event.dataDir}`,
+            ...event.addresses.map((a) => `Address  ${a}`),
+          ].join('\n'),
+        );
+      case 'warning':
+        return this.#warn(`shoal: warning: ${printable(event.message)} (${event.code})`);
+      case 'listening':
+      case 'error':
+        // The address is in the link; an error is reported where the command ends.
+        return;
+    }
+  }
+
+  note(text: string): void {
+    this.#print(text);
+  }
+
+  log(level: string, message: string): void {
+    this.#warn(`${level}: ${printable(message)}`);
+  }
+
+  /** The command lists: an empty table says so. */
+  expectList(): void {
+    this.#isListing = true;
+  }
+
+  close(): void {
+    this.#live?.clear();
+    if (this.#isListing && this.#assets.length === 0) this.#print('The data folder holds no assets.');
+    if (this.#assets.length > 0) this.#print(assetTable(this.#assets));
+    this.#assets.length = 0;
+    this.#isListing = false;
+  }
+
+  #progress(event: ProgressEvent): void {
+    if (this.#live) return this.#live.show((width) => progressLine(event, width));
+    if (event.phase === 'done' || !this.#plain.passes(this.#now(), event.phase)) return;
+    if (event.phase === 'searching') return this.#print('Looking for peers that have it');
+    const parts = [
+      amount(event.bytes, event.total),
+      formatRate(event.bytesPerSec),
+      count(event.peers, 'peer'),
+      sourcesText(event),
+    ];
+    this.#print(parts.filter((part) => part !== '').join(', '));
+  }
+
+  #upload(event: UploadEvent): void {
+    this.#uploads.set(`${event.cid} ${event.peer}`, event.bytes);
+    const sum = [...this.#uploads.values()].reduce((bytes, part) => bytes + part, 0);
+    const peers = new Set([...this.#uploads.keys()].map((key) => key.split(' ')[1])).size;
+    this.#live?.show((width) => `Sent ${formatBytes(sum)} to ${count(peers, 'peer')}`.slice(0, width));
+  }
+
+  /** What matters only while it lasts. */
+  #moment(text: string): void {
+    if (this.#live) this.#live.show((width) => text.slice(0, width));
+    else if (this.#plain.passes(this.#now())) this.#print(text);
+  }
+
+  #print(text: string): void {
+    this.#live?.clear();
+    this.#out.write(`${text}\n`);
+  }
+
+  #warn(text: string): void {
+    this.#live?.clear();
+    this.#err.write(`${text}\n`);
+  }
+}
+
+function amount(bytes: number, total: number | undefined): string {
+  if (total === undefined) return formatBytes(bytes);
+  return `${percentOf(bytes, total)} % (${formatBytes(bytes)} of ${formatBytes(total)})`;
+}
+
+function doneText(event: DoneEvent): string {
+  const rate = event.durationMs > 0 ? `, ${formatRate((event.bytes / event.durationMs) * 1000)}` : '';
+  const where = event.path === '-' ? 'Written' : `Saved ${printable(event.path)}`;
+  const head = `${where} (${formatBytes(event.bytes)} in ${formatDuration(event.durationMs)}${rate})`;
+  return [head, ...sourceLines(event.sources)].join('\n');
+}
+
+function sourceLines(sources: readonly SourceShare[]): string[] {
+  const sum = sources.reduce((bytes, source) => bytes + source.bytes, 0);
+  const line = (who: string, bytes: number): string =>
+    `  ${String(percentOf(bytes, sum)).padStart(3)} %  ${formatBytes(bytes).padStart(8)}  from ${who}`;
+  const lines = sources.slice(0, MAX_LISTED_SOURCES).map(({ peer, bytes }) => line(shortPeer(peer), bytes));
+  const rest = sources.slice(MAX_LISTED_SOURCES);
+  if (rest.length > 0)
+    lines.push(
+      line(
+        `${rest.length} more`,
+        rest.reduce((bytes, source) => bytes + source.bytes, 0),
+      ),
+    );
+  return lines;
+}
+
+function assetTable(assets: readonly AssetEvent[]): string {
+  const rows = assets.map(({ cid, name, type, bytes, bytesHere, state, path }) => [
+    cid,
+    state === 'partial' && bytes !== undefined ? `partial ${percentOf(bytesHere, bytes)} %` : state,
+    type,
+    bytes === undefined ? '?' : formatBytes(bytes),
+    printable(path ?? name ?? ''),
+  ]);
+  return formatTable(['CID', 'STATE', 'TYPE', 'SIZE', 'PATH OR NAME'], rows, new Set([3]));
+}
+
+function verifiedText(report: VerifyReport): string {
+  const isGood = report.bytesBad === 0 && report.problems.length === 0;
+  const head = `${isGood ? 'good' : 'BAD '}  ${report.cid}  ${formatBytes(report.bytesGood)} good${
+    isGood ? '' : `, ${formatBytes(report.bytesBad)} bad`
+  }  ${printable(report.path ?? report.name ?? '')}`.trimEnd();
+  return [head, ...report.problems.map((problem) => `      ${printable(problem)}`)].join('\n');
+}
+
+function inspectedText(event: InspectedEvent): string {
+  const rows: [string, string | undefined][] = [
+    ['CID', event.cid],
+    ['Type', event.type],
+    ['Name', event.name === undefined ? undefined : printable(event.name)],
+    ['Size', event.bytes === undefined ? undefined : `${formatBytes(event.bytes)} (${event.bytes} bytes)`],
+    ['Here', event.bytesHere === undefined ? undefined : formatBytes(event.bytesHere)],
+    [
+      'Chunks',
+      event.chunks === undefined
+        ? undefined
+        : `${event.chunks}${event.chunkSize === undefined ? '' : ` of ${event.chunkSize} bytes`}`,
+    ],
+    ['Nodes', event.nodes === undefined ? undefined : String(event.nodes)],
+    ['Same CID', event.ipfsAdd],
+    ['Note', event.note],
+  ];
+  const lines = rows
+    .filter((row): row is [string, string] => row[1] !== undefined)
+    .map(([name, text]) => `${name.padEnd(9)} ${text}`);
+  for (const { type, size, path, target } of event.entries ?? []) {
+    const suffix = type === 'directory' ? '/' : type === 'symlink' ? ` -> ${printable(target ?? '')}` : '';
+    lines.push(`  ${(type === 'file' ? formatBytes(size) : '').padStart(8)}  ${printable(path)}${suffix}`);
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,278 @@
+import { createShoal, defaultDataDir, ShoalError, type Shoal, type ShoalOptions } from '../index.ts';
+import { Owner } from '../daemon/control-client.ts';
+import { ControlServer } from '../daemon/control-server.ts';
+import { errorCode, errorMessage } from '../daemon/error-text.ts';
+import type { Job, JobContext, JobEvent } from '../daemon/job.ts';
+import { runJob } from '../daemon/run-job.ts';
+import { waitOrStop } from '../daemon/wait.ts';
+import { watchNode } from '../daemon/watch-node.ts';
+import { version } from '../version.ts';
+import { logger, type CommonOptions } from './common-options.ts';
+import { formatDuration } from './format.ts';
+import { HumanReporter } from './human-reporter.ts';
+import { reportError } from './report-error.ts';
+import { createReporter, type Reporter } from './reporter.ts';
+import { StopSignal } from './stop-signal.ts';
+
+/** A command that closes, or one that starts, holds the folder for a moment without answering. */
+const BUSY_FOLDER_MS = 5_000;
+
+/** How often the folder is tried meanwhile. */
+const BUSY_RETRY_MS = 50;
+
+/** The name of the network where `--network` is not given. */
+const DEFAULT_NETWORK = 'main';
+
+/** What a verb wants done, and with what kind of node. */
+export interface CommandPlan {
+  job: Job;
+  /** `serving`: listens and takes commands; `looking`: only dials out; `local`: no network at all. */
+  node: 'serving' | 'looking' | 'local';
+  /** Serves until it is stopped. */
+  permanent: boolean;
+}
+
+/**
+ * Runs a verb: with a node of its own where nobody owns the data folder, else at the owner, and with its own again
+ * when that owner goes away.
+ *
+ * @returns the exit code
+ */
+export async function runCommand(plan: CommandPlan, options: CommonOptions): Promise<number> {
+  using stop = new StopSignal();
+  const asJson = options.json ?? false;
+  const contentToStdout = plan.job.verb === 'get' && plan.job.output.to === 'stdout';
+  const { stdout, stderr } = process;
+  const reporter = createReporter({ asJson, contentToStdout, stdout, stderr, now: () => performance.now() });
+  if (plan.job.verb === 'ls' && reporter instanceof HumanReporter) reporter.expectList();
+  try {
+    await new Command(plan, options, reporter, stop).run();
+    reporter.close();
+    return 0;
+  } catch (error) {
+    reporter.close();
+    const isQuiet = stop.signal.aborted && stop.exitCode === 0;
+    if (!isQuiet) reportError(error, { asJson, jsonTo: contentToStdout ? stderr : stdout });
+    return stop.signal.aborted ? stop.exitCode : 1;
+  }
+}
+
+/** One verb on its way, which may move from owner to owner. */
+class Command {
+  readonly #plan: CommandPlan;
+  readonly #options: CommonOptions;
+  readonly #reporter: Reporter;
+  readonly #stop: StopSignal;
+  readonly #dataDir: string;
+  /** Content bytes that went to standard output. */
+  #written = 0;
+  #isInputUsed = false;
+  /** Set once the work is done: what is left is serving. */
+  #lingering: number | 'forever' | 'handed' | undefined;
+
+  constructor(plan: CommandPlan, options: CommonOptions, reporter: Reporter, stop: StopSignal) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#reporter = reporter;
+    this.#stop = stop;
+    this.#dataDir = options.data ?? defaultDataDir();
+  }
+
+  async run(): Promise<void> {
+    let givenUpMs = performance.now() + BUSY_FOLDER_MS;
+    for (let job: Job | undefined = this.#plan.job; job !== undefined; job = this.#rest()) {
+      const owner = await Owner.find(this.#dataDir, this.#stop.signal);
+      if (owner) {
+        if ((await this.#handOver(owner, job)) === 'done') return;
+        givenUpMs = performance.now() + BUSY_FOLDER_MS;
+        continue;
+      }
+      const shoal = await this.#own(performance.now() > givenUpMs);
+      if (shoal) return this.#runOwn(shoal, job);
+      await waitOrStop(BUSY_RETRY_MS, this.#stop.signal);
+      this.#stop.signal.throwIfAborted();
+    }
+  }
+
+  /** What is left to do when an owner has gone away. */
+  #rest(): Job | undefined {
+    const { job } = this.#plan;
+    if (this.#lingering === 'forever') return { verb: 'seed' };
+    if (this.#lingering !== undefined) return undefined;
+    if (this.#isInputUsed) {
+      throw new ShoalError(
+        'ERR_OWNER_GONE',
+        'the running shoal that took over standard input has ended; run the command again',
+      );
+    }
+    if (job.verb !== 'get' || job.output.to !== 'stdout') return job;
+    return { ...job, output: { to: 'stdout', offset: this.#written } };
+  }
+
+  async #handOver(owner: Owner, job: Job): Promise<'done' | 'owner-gone'> {
+    const { hello } = owner;
+    const { network, peer = [], bootstrap = [] } = this.#options;
+    if (network !== undefined && network !== hello.network) {
+      owner.close();
+      throw new ShoalError(
+        'ERR_NETWORK_MISMATCH',
+        `the data folder is used by process ${hello.pid} in the network "${hello.network}", not "${network}"; stop it, or use another folder with --data`,
+      );
+    }
+    this.#warnOfIgnoredOptions(hello.pid);
+    if (this.#plan.node === 'serving')
+      this.#emit({ event: 'listening', peer: hello.peer, addresses: hello.addresses });
+    const readsInput = job.verb === 'share' && job.sources.includes('-');
+    const peers = this.#plan.node === 'local' ? [] : [...peer, ...bootstrap];
+    const result = await owner
+      .run(job, {
+        peers,
+        input: readsInput ? this.#input() : undefined,
+        signal: this.#stop.signal,
+        sink: {
+          emit: (event) => this.#emit(event),
+          write: (bytes) => this.#write(bytes),
+          lingering: (durationMs) => this.#workDone(durationMs, hello.pid),
+        },
+      })
+      .catch((error: unknown) => {
+        // Stopped while serving: the work was done before.
+        if (this.#stop.signal.aborted && this.#lingering !== undefined) return 'done' as const;
+        throw error;
+      });
+    return result;
+  }
+
+  /** @returns undefined where somebody else owns the folder, who may answer or go in a moment */
+  async #own(isLastTry: boolean): Promise<Shoal | undefined> {
+    try {
+      return await createShoal(this.#nodeOptions());
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_DATA_DIR_IN_USE') throw error;
+      if (!isLastTry) return undefined;
+      throw new ShoalError(
+        'ERR_DATA_DIR_IN_USE',
+        `${this.#dataDir} is used by another process that takes no commands (an application with Shoal inside, or shoal verify); stop it, or use another folder with --data`,
+        { cause: error },
+      );
+    }
+  }
+
+  #nodeOptions(): ShoalOptions {
+    const { listen, network, peer, bootstrap, mdns, dht, uploadLimit, downloadLimit, logLevel } =
+      this.#options;
+    const log = logger(logLevel, (level, message) => this.#reporter.log(level, message));
+    const common = {
+      dataDir: this.#dataDir,
+      network: network ?? DEFAULT_NETWORK,
+      log,
+      signal: this.#stop.signal,
+    };
+    if (this.#plan.node === 'local') return { ...common, listen: [], mdns: false, dht: false };
+    return {
+      ...common,
+      listen: this.#plan.node === 'looking' ? [] : listen,
+      peers: peer,
+      bootstrap,
+      mdns,
+      dht,
+      uploadBytesPerSec: uploadLimit,
+      downloadBytesPerSec: downloadLimit,
+    };
+  }
+
+  async #runOwn(node: Shoal, job: Job): Promise<void> {
+    await using shoal = node;
+    const { signal } = this.#stop;
+    const network = this.#options.network ?? DEFAULT_NETWORK;
+    const isServing = this.#plan.node === 'serving';
+    await using server = isServing ? await this.#listen(shoal, network) : undefined;
+    if (isServing) this.#emit({ event: 'listening', peer: shoal.id, addresses: shoal.addresses });
+    const isOnShow = this.#plan.job.verb === 'share' || this.#plan.job.verb === 'seed';
+    using _watch = isOnShow ? watchNode(shoal, (event) => this.#emit(event)) : undefined;
+    const context: JobContext = {
+      signal,
+      emit: (event) => this.#emit(event),
+      write: (bytes) => this.#write(bytes),
+      input: () => this.#input(),
+      linger: async (durationMs) => {
+        this.#workDone(durationMs, undefined);
+        await waitOrStop(durationMs, signal);
+      },
+    };
+    await runJob(shoal, network, job, context);
+    if (server && server.running > 0 && !signal.aborted) {
+      this.#reporter.note(
+        'Another shoal command is still at work here; waiting for it. Ctrl-C leaves it to go on by itself.',
+      );
+      await server.idle(signal);
+    }
+  }
+
+  /** A folder that cannot hold a socket serves all the same, only without commands beside it. */
+  async #listen(shoal: Shoal, network: string): Promise<ControlServer | undefined> {
+    try {
+      return await ControlServer.listen(shoal, { network, version, permanent: this.#plan.permanent });
+    } catch (error) {
+      const message = `other commands cannot be handed over to this one: ${errorMessage(error)}`;
+      this.#emit({ event: 'warning', code: 'ERR_CONTROL_UNAVAILABLE', message });
+      return undefined;
+    }
+  }
+
+  /** After the work is done only notes are printed: `done` is the last event of a `get`. */
+  #emit(event: JobEvent): void {
+    if (this.#plan.job.verb === 'get' && this.#lingering !== undefined) return;
+    if (this.#plan.job.verb === 'share' && event.event === 'seeding') return;
+    this.#reporter.event(event);
+  }
+
+  #workDone(durationMs: number | 'forever' | 'handed', ownerPid: number | undefined): void {
+    const isFirst = this.#lingering === undefined;
+    this.#lingering = durationMs;
+    this.#stop.exitCode = 0;
+    const note = (text: string): void => this.#reporter.note(text);
+    if (durationMs === 'handed') note(`The running shoal (process ${ownerPid}) goes on serving it.`);
+    else if (durationMs === 'forever' && isFirst) note('Serving until you press Ctrl-C.');
+    else if (typeof durationMs === 'number' && durationMs > 0) {
+      note(
+        `Serving it to others for ${formatDuration(durationMs)} more. Ctrl-C ends that; --linger changes it.`,
+      );
+    }
+  }
+
+  #input(): AsyncIterable<Uint8Array> {
+    this.#isInputUsed = true;
+    return process.stdin;
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const { signal } = this.#stop;
+    signal.throwIfAborted();
+    this.#written += bytes.length;
+    if (process.stdout.write(bytes)) return;
+    const free = Promise.withResolvers<void>();
+    const done = (): void => free.resolve();
+    process.stdout.once('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+    await free.promise;
+    process.stdout.off('drain', done);
+    signal.removeEventListener('abort', done);
+    signal.throwIfAborted();
+  }
+
+  #warnOfIgnoredOptions(pid: number): void {
+    if (this.#plan.node === 'local') return;
+    const { listen, uploadLimit, downloadLimit, mdns, dht } = this.#options;
+    const given = [
+      listen && '--listen',
+      uploadLimit && '--upload-limit',
+      downloadLimit && '--download-limit',
+      mdns === false && '--no-mdns',
+      dht === false && '--no-dht',
+    ].filter((name) => typeof name === 'string');
+    if (given.length === 0) return;
+    const message = `the data folder is used by process ${pid}, which does this with its own settings; ignored here: ${given.join(', ')}`;
+    this.#emit({ event: 'warning', code: 'ERR_OPTION_IGNORED', message });
+  }
+}

@@ -1,0 +1,56 @@
+import { ShoalError } from '../index.ts';
+
+/** A clean stop takes two seconds at most; what is not closed by then is left to the system. */
+const GRACE_MS = 1_800;
+
+/** The exit code of a command that was interrupted before its work was done. */
+export const INTERRUPTED_CODE = 130;
+
+/**
+ * Turns SIGINT, SIGTERM and SIGHUP into an abort: the first stops cleanly, the second at once. A reader that
+ * closes the pipe stops the command too, and quietly: it has what it wanted.
+ */
+export class StopSignal implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #handler = (): void => this.#interrupt();
+  readonly #onPipeError = (error: NodeJS.ErrnoException): void => this.#pipeFailed(error);
+  /** The code to end with when stopped. The command sets it to 0 once its work is done. */
+  exitCode = INTERRUPTED_CODE;
+
+  constructor() {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, this.#handler);
+    process.stdout.on('error', this.#onPipeError);
+    process.stderr.on('error', this.#onPipeError);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    // The handlers stay: a signal during the last moments must not end the process with another code.
+    process.stdout.off('error', this.#onPipeError);
+    process.stderr.off('error', this.#onPipeError);
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  }
+
+  #interrupt(): void {
+    if (this.signal.aborted) process.exit(this.exitCode);
+    setTimeout(() => process.exit(this.exitCode), GRACE_MS).unref();
+    this.#controller.abort(
+      new ShoalError(
+        'ERR_INTERRUPTED',
+        'interrupted; what was done so far is kept, and the same command goes on from there',
+        { fault: 'none' },
+      ),
+    );
+  }
+
+  #pipeFailed(error: NodeJS.ErrnoException): void {
+    if (error.code !== 'EPIPE') throw error;
+    this.exitCode = 0;
+    this.#controller.abort(
+      new ShoalError('ERR_PIPE_CLOSED', 'the reader of the output has gone', { fault: 'none' }),
+    );
+  }
+}

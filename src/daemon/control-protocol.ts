@@ -1,0 +1,86 @@
+import type { Job, JobEvent } from './job.ts';
+
+/**
+ * What goes over the control socket of a data folder. The owner says {@link Hello}, the command answers with one
+ * {@link RunRequest} (and its standard input, where the job reads that), the owner sends replies until `end` or
+ * `error`. One connection is one job: closing it ends the job.
+ */
+export const CONTROL_PROTOCOL = 1;
+
+/** The owner's first message: who it is, so that a command can tell whether it is the right one. */
+export interface Hello {
+  type: 'hello';
+  /** {@link CONTROL_PROTOCOL} of the owner. */
+  protocol: number;
+  /** Version of the owner's Shoal. */
+  version: string;
+  pid: number;
+  /** Name of the network its node is in. */
+  network: string;
+  peer: string;
+  addresses: string[];
+  /** It serves until it is stopped (`share`, `seed`), and not only until a download is done. */
+  permanent: boolean;
+}
+
+export interface RunRequest {
+  type: 'run';
+  protocol: number;
+  job: Job;
+  /** Multiaddrs to connect to first. */
+  peers: string[];
+}
+
+/** What a command sends after its request; its input itself goes as bytes frames. */
+export interface InputEnd {
+  type: 'input-end';
+}
+
+export type Reply =
+  | { type: 'event'; event: JobEvent }
+  /** The job's work is done; it serves on for so long, or (`handed`) the owner does without being waited for. */
+  | { type: 'lingering'; durationMs: number | 'forever' | 'handed' }
+  | { type: 'end' }
+  | { type: 'error'; code: string; message: string };
+
+/** Reads an owner's first message; undefined where it is none. */
+export function parseHello(value: unknown): Hello | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const hello = value as Partial<Hello>;
+  const isHello =
+    hello.type === 'hello' &&
+    typeof hello.protocol === 'number' &&
+    typeof hello.version === 'string' &&
+    typeof hello.pid === 'number' &&
+    typeof hello.network === 'string' &&
+    typeof hello.peer === 'string' &&
+    typeof hello.permanent === 'boolean' &&
+    Array.isArray(hello.addresses) &&
+    hello.addresses.every((address) => typeof address === 'string');
+  return isHello ? (hello as Hello) : undefined;
+}
+
+/** Reads a reply of the owner; undefined where it is none that this version knows, to be skipped. */
+export function parseReply(value: unknown): Reply | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { type, event, durationMs, code, message } = value as Record<string, unknown>;
+  switch (type) {
+    case 'end':
+      return { type };
+    case 'event':
+      return isEvent(event) ? { type, event } : undefined;
+    case 'lingering':
+      return typeof durationMs === 'number' || durationMs === 'forever' || durationMs === 'handed'
+        ? { type, durationMs }
+        : undefined;
+    case 'error':
+      return typeof code === 'string' && typeof message === 'string' ? { type, code, message } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The owner is another process of the same user and of the same protocol version: its events are taken as they are. */
+function isEvent(value: unknown): value is JobEvent {
+  return typeof value === 'object' && value !== null && 'event' in value && typeof value.event === 'string';
+}

@@ -1,0 +1,261 @@
+import { once } from 'node:events';
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { ShoalError, type Shoal } from '../index.ts';
+import { controlAddress } from './control-address.ts';
+import { CONTROL_PROTOCOL, type Hello, type Reply } from './control-protocol.ts';
+import { errorCode, errorMessage } from './error-text.ts';
+import { encodeBytes, encodeJson, readFrames, type Frame } from './frame.ts';
+import { parseJob, type Job, type JobContext, type JobEvent } from './job.ts';
+import { runJob } from './run-job.ts';
+import { waitOrStop } from './wait.ts';
+
+/** A person has a handful of commands running; more than this is something gone wrong. */
+const MAX_CONNECTIONS = 128;
+
+/** A command that is suspended reads nothing: what is only of the moment is dropped beyond this. */
+const MAX_UNREAD_BYTES = 256 * 1024;
+
+/** Events of the moment, of which the next says all that the last one did. */
+const PASSING_EVENTS: ReadonlySet<string> = new Set(['progress', 'upload', 'hashing', 'verifying']);
+
+export interface ControlServerOptions {
+  /** Name of the node's network, told to every command. */
+  network: string;
+  version: string;
+  /** This process serves until it is stopped. */
+  permanent: boolean;
+}
+
+/**
+ * Where commands beside the owner of a data folder hand over their work. It belongs to the process that owns the
+ * folder: a socket found at its place is a dead owner's and is removed.
+ */
+export class ControlServer implements AsyncDisposable {
+  readonly address: string;
+  readonly #shoal: Shoal;
+  readonly #options: ControlServerOptions;
+  readonly #server: Server;
+  readonly #connections = new Map<Socket, Promise<void>>();
+  /** Jobs whose work is not done: those that only hold are left to whoever owns the folder next. */
+  #running = 0;
+  #onIdle: (() => void)[] = [];
+
+  /** Starts listening at the data folder's control address. */
+  static async listen(shoal: Shoal, options: ControlServerOptions): Promise<ControlServer> {
+    const server = new ControlServer(shoal, options);
+    await server.#listen();
+    return server;
+  }
+
+  private constructor(shoal: Shoal, options: ControlServerOptions) {
+    this.#shoal = shoal;
+    this.#options = options;
+    this.address = controlAddress(shoal.dataDir);
+    this.#server = createServer((socket) => {
+      this.#connections.set(
+        socket,
+        this.#serve(socket).finally(() => this.#connections.delete(socket)),
+      );
+    });
+    this.#server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** Number of handed-over jobs whose work is not done. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Resolves once no handed-over job has work to do, or when the signal aborts. */
+  async idle(signal: AbortSignal): Promise<void> {
+    while (this.#running > 0 && !signal.aborted) {
+      const idle = Promise.withResolvers<void>();
+      this.#onIdle.push(idle.resolve);
+      signal.addEventListener('abort', () => idle.resolve(), { once: true });
+      await idle.promise;
+    }
+  }
+
+  /** Ends all jobs and stops listening. Commands whose job is not done go on by themselves. */
+  async close(): Promise<void> {
+    const closed = this.#server.listening ? once(this.#server, 'close') : Promise.resolve();
+    this.#server.close();
+    const jobs = [...this.#connections.values()];
+    for (const socket of this.#connections.keys()) socket.destroy();
+    await Promise.all([closed, ...jobs]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #listen(): Promise<void> {
+    const isPipe = process.platform === 'win32';
+    if (!isPipe) rmSync(this.address, { force: true });
+    // The socket is bound inside the call, so that nobody else can use it even for a moment.
+    const mask = isPipe ? undefined : process.umask(0o177);
+    try {
+      this.#server.listen(this.address);
+    } finally {
+      if (mask !== undefined) process.umask(mask);
+    }
+    await once(this.#server, 'listening');
+    if (!isPipe) chmodSync(this.address, 0o600);
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const gone = new AbortController();
+    socket.on('error', () => undefined);
+    socket.once('close', () =>
+      gone.abort(new ShoalError('ERR_COMMAND_GONE', 'the command that asked for this has ended')),
+    );
+    try {
+      socket.write(encodeJson(this.#hello()));
+      const frames = readFrames(socket);
+      const request = await frames.next();
+      if (request.done) return;
+      const { job, peers } = readRequest(request.value);
+      await this.#run(job, peers, new Conversation(socket, frames, gone.signal));
+      reply(socket, { type: 'end' });
+    } catch (error) {
+      reply(socket, { type: 'error', code: errorCode(error), message: errorMessage(error) });
+    } finally {
+      socket.end();
+    }
+  }
+
+  async #run(job: Job, peers: readonly string[], conversation: Conversation): Promise<void> {
+    const { socket, signal } = conversation;
+    let isCounted = true;
+    this.#running++;
+    const release = (): void => {
+      if (isCounted) this.#workDone();
+      isCounted = false;
+    };
+    const context: JobContext = {
+      signal,
+      emit: (event) => emit(socket, event),
+      write: (bytes) => conversation.write(bytes),
+      input: () => conversation.input(),
+      linger: async (durationMs) => {
+        const told = this.#options.permanent ? 'handed' : durationMs;
+        reply(socket, { type: 'lingering', durationMs: told });
+        if (told === 'handed') return;
+        if (told === 'forever') release();
+        await waitOrStop(told, signal);
+      },
+    };
+    try {
+      if (!(job.verb === 'share' && job.sources.includes('-'))) conversation.watch();
+      for (const address of peers) await this.#connect(address, context);
+      await runJob(this.#shoal, this.#options.network, job, context);
+    } finally {
+      release();
+    }
+  }
+
+  /** As with a node's own `--peer`: one that cannot be reached is told of, and the others may do. */
+  async #connect(address: string, context: JobContext): Promise<void> {
+    try {
+      await this.#shoal.connect(address, { signal: context.signal });
+    } catch (error) {
+      context.signal.throwIfAborted();
+      context.emit({ event: 'warning', code: errorCode(error), message: errorMessage(error) });
+    }
+  }
+
+  #workDone(): void {
+    this.#running--;
+    if (this.#running > 0) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  #hello(): Hello {
+    const { network, version, permanent } = this.#options;
+    const { id: peer, addresses } = this.#shoal;
+    return {
+      type: 'hello',
+      protocol: CONTROL_PROTOCOL,
+      version,
+      pid: process.pid,
+      network,
+      peer,
+      addresses: [...addresses],
+      permanent,
+    };
+  }
+}
+
+/** One command's connection: what it sends besides its request, and the content that goes to it. */
+class Conversation {
+  readonly socket: Socket;
+  readonly signal: AbortSignal;
+  readonly #frames: AsyncGenerator<Frame>;
+
+  constructor(socket: Socket, frames: AsyncGenerator<Frame>, signal: AbortSignal) {
+    this.socket = socket;
+    this.#frames = frames;
+    this.signal = signal;
+  }
+
+  /** Reads on, because only a socket that is read tells that the other side has gone. */
+  watch(): void {
+    void this.#drain();
+  }
+
+  /** The command's standard input, up to its end. */
+  async *input(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const next = await this.#frames.next();
+      if (next.done) throw new ShoalError('ERR_COMMAND_GONE', 'the command ended before its input did');
+      if (next.value.type === 'json') break;
+      yield next.value.bytes;
+    }
+    this.watch();
+  }
+
+  /** Sends content; resolves when the socket can take more. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (const part of encodeBytes(bytes)) {
+      this.signal.throwIfAborted();
+      if (!this.socket.write(part)) await once(this.socket, 'drain', { signal: this.signal });
+    }
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      for (;;) if ((await this.#frames.next()).done) break;
+    } catch {
+      // Unreadable or broken off: the same as gone.
+    }
+    this.socket.destroy();
+  }
+}
+
+function emit(socket: Socket, event: JobEvent): void {
+  if (PASSING_EVENTS.has(event.event) && socket.writableLength > MAX_UNREAD_BYTES) return;
+  reply(socket, { type: 'event', event });
+}
+
+function reply(socket: Socket, message: Reply): void {
+  if (socket.writable) socket.write(encodeJson(message));
+}
+
+function readRequest(frame: Frame): { job: Job; peers: string[] } {
+  const value = frame.type === 'json' ? (frame.value as Record<string, unknown> | null) : null;
+  if (value?.['type'] !== 'run' || value['protocol'] !== CONTROL_PROTOCOL) {
+    throw new ShoalError(
+      'ERR_CONTROL_PROTOCOL',
+      `the running shoal speaks version ${CONTROL_PROTOCOL} of the control protocol; use the same version of Shoal for both`,
+    );
+  }
+  const job = parseJob(value['job']);
+  const peers = value['peers'];
+  if (job === undefined || !Array.isArray(peers) || !peers.every((peer) => typeof peer === 'string')) {
+    throw new ShoalError(
+      'ERR_CONTROL_PROTOCOL',
+      'the running shoal does not know this job; use the same version of Shoal for both',
+    );
+  }
+  return { job, peers };
+}

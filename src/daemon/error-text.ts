@@ -1,0 +1,12 @@
+/** The stable code of whatever was thrown; what has none of ours is `ERR_INTERNAL`. */
+export function errorCode(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && code.startsWith('ERR_') ? code : 'ERR_INTERNAL';
+}
+
+/** What was thrown, as one line for a person. */
+export function errorMessage(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line === '' ? 'something failed without saying what' : line;
+}

@@ -1,0 +1,193 @@
+import type { AssetEntry, AssetInfo, SourceShare, VerifyReport } from '../index.ts';
+
+/**
+ * What a command wants done by whichever process owns the data folder: itself, or the running owner it hands
+ * over to. Paths are absolute, because the owner stands in another folder.
+ */
+export type Job =
+  | ShareJob
+  | GetJob
+  | { verb: 'seed' }
+  | { verb: 'ls' }
+  | { verb: 'rm'; cids: string[] }
+  | { verb: 'verify'; cids: string[] }
+  | { verb: 'inspect'; cid: string; timeoutMs: number }
+  | { verb: 'id' };
+
+export interface ShareJob {
+  verb: 'share';
+  /** Absolute paths, or `-` once for the bytes that the command reads from its standard input. */
+  sources: string[];
+  /** Bytes; undefined: by the size of the file. */
+  chunkSize?: number;
+}
+
+export interface GetJob {
+  verb: 'get';
+  /** A CID or a `shoal:` link. */
+  target: string;
+  output: Output;
+  force: boolean;
+  timeoutMs: number;
+  /** How long to go on serving after it is done. */
+  linger: number | 'forever';
+}
+
+/** Where a download goes: to a path, into an existing folder under the asset's own name, or out as bytes. */
+export type Output =
+  | { to: 'path'; path: string }
+  | { to: 'folder'; folder: string }
+  /** `offset`: bytes that were written already, before the job moved here from an owner that died. */
+  | { to: 'stdout'; offset: number };
+
+/**
+ * What happens in a job, one object an event. With `--json` these are the lines that are printed; their fields
+ * are stable: some may be added, none changes its name or meaning.
+ */
+export type JobEvent =
+  | { event: 'listening'; peer: string; addresses: readonly string[] }
+  | { event: 'hashing'; path: string; bytes: number; total?: number }
+  | {
+      event: 'sharing';
+      cid: string;
+      link: string;
+      bytes: number;
+      path?: string;
+      addresses: readonly string[];
+    }
+  | { event: 'seeding'; assets: number; addresses: readonly string[] }
+  | UploadEvent
+  | ProgressEvent
+  | {
+      event: 'done';
+      cid: string;
+      bytes: number;
+      path: string;
+      durationMs: number;
+      sources: readonly SourceShare[];
+    }
+  | ({ event: 'asset' } & AssetInfo)
+  | { event: 'removed'; cid: string }
+  | { event: 'verifying'; bytes: number; total: number }
+  | ({ event: 'verified' } & VerifyReport)
+  | InspectedEvent
+  | { event: 'id'; peer: string; addresses: readonly string[]; dataDir: string; network: string }
+  | { event: 'warning'; code: string; message: string }
+  | { event: 'error'; code: string; message: string };
+
+/** Payload acknowledged by a peer since this process began, a sum for each asset and peer. */
+export interface UploadEvent {
+  event: 'upload';
+  cid: string;
+  peer: string;
+  bytes: number;
+}
+
+/** How far a download is. `sources` names those that gave most, at most {@link MAX_PROGRESS_SOURCES}. */
+export interface ProgressEvent {
+  event: 'progress';
+  bytes: number;
+  total: number;
+  peers: number;
+  bytesPerSec: number;
+  phase: 'checking' | 'searching' | 'fetching' | 'done';
+  sources: readonly SourceShare[];
+}
+
+/** What `inspect` says, of a path (with the `ipfs add` that gives the same CID) or of a CID (with its entries). */
+export interface InspectedEvent {
+  event: 'inspected';
+  cid: string;
+  type: 'file' | 'directory' | 'symlink';
+  bytes?: number;
+  path?: string;
+  name?: string;
+  chunkSize?: number;
+  chunks?: number;
+  nodes?: number;
+  ipfsAdd?: string;
+  note?: string;
+  /** `here`: how much of it the data folder holds. */
+  bytesHere?: number;
+  entries?: readonly AssetEntry[];
+}
+
+/** A progress line stays readable and short however many peers give. */
+export const MAX_PROGRESS_SOURCES = 16;
+
+/** What a job's surroundings do for it: the same job runs in the owner's own process and for a command beside it. */
+export interface JobContext {
+  signal: AbortSignal;
+  emit(event: JobEvent): void;
+  /** Writes content to the command's standard output; resolves when more can be taken. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** The command's standard input. */
+  input(): AsyncIterable<Uint8Array>;
+  /** The work is done, what was got is served on for so long. Returns at once where the owner serves it anyway. */
+  linger(durationMs: number | 'forever'): Promise<void>;
+}
+
+/**
+ * Reads a job that came over the control socket.
+ *
+ * @returns undefined where it is not one: an unknown verb or a field of the wrong type
+ */
+export function parseJob(value: unknown): Job | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const fields = value as Record<string, unknown>;
+  switch (fields['verb']) {
+    case 'seed':
+    case 'ls':
+    case 'id':
+      return { verb: fields['verb'] };
+    case 'rm':
+    case 'verify':
+      return isStrings(fields['cids']) ? { verb: fields['verb'], cids: fields['cids'] } : undefined;
+    case 'inspect':
+      return isText(fields['cid']) && isCount(fields['timeoutMs'])
+        ? { verb: 'inspect', cid: fields['cid'], timeoutMs: fields['timeoutMs'] }
+        : undefined;
+    case 'share':
+      return parseShare(fields);
+    case 'get':
+      return parseGet(fields);
+    default:
+      return undefined;
+  }
+}
+
+function parseShare(fields: Record<string, unknown>): ShareJob | undefined {
+  const { sources, chunkSize } = fields;
+  if (!isStrings(sources) || (chunkSize !== undefined && !isCount(chunkSize))) return undefined;
+  return { verb: 'share', sources, chunkSize };
+}
+
+function parseGet(fields: Record<string, unknown>): GetJob | undefined {
+  const { target, force, timeoutMs, linger } = fields;
+  const output = parseOutput(fields['output']);
+  if (!isText(target) || output === undefined || typeof force !== 'boolean' || !isCount(timeoutMs))
+    return undefined;
+  if (linger !== 'forever' && !isCount(linger)) return undefined;
+  return { verb: 'get', target, output, force, timeoutMs, linger };
+}
+
+function parseOutput(value: unknown): Output | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { to, path, folder, offset } = value as Record<string, unknown>;
+  if (to === 'path' && isText(path)) return { to, path };
+  if (to === 'folder' && isText(folder)) return { to, folder };
+  if (to === 'stdout' && isCount(offset)) return { to, offset };
+  return undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isText);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

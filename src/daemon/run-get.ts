@@ -1,0 +1,127 @@
+import { join } from 'node:path';
+import { ShoalError, type Asset, type Progress, type Saved, type Shoal } from '../index.ts';
+import { MAX_PROGRESS_SOURCES, type GetJob, type JobContext, type ProgressEvent } from './job.ts';
+import { safeName } from './safe-name.ts';
+import { Throttle } from './throttle.ts';
+
+/** A terminal redraws its line ten times a second; nobody needs to know more often. */
+const REPORT_INTERVAL_MS = 100;
+
+/** Finds an asset, downloads it to where the job says, tells how it goes, then serves it for a while. */
+export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Promise<void> {
+  const stopListening = reportMisbehaviour(shoal, context);
+  try {
+    await using asset = await shoal.open(job.target, { signal: context.signal, timeoutMs: job.timeoutMs });
+    const reporter = new ProgressReporter(context);
+    const saved =
+      job.output.to === 'stdout'
+        ? await writeOut(asset, job, job.output.offset, context, reporter)
+        : await asset.save(targetPath(asset, job), {
+            force: job.force,
+            timeoutMs: job.timeoutMs,
+            signal: context.signal,
+            onProgress: (progress) => reporter.report(progress),
+          });
+    reporter.finish(saved);
+    const { path, bytes, durationMs, sources } = saved;
+    context.emit({ event: 'done', cid: asset.cid, bytes, path, durationMs: Math.round(durationMs), sources });
+    await context.linger(job.linger);
+  } finally {
+    stopListening();
+  }
+}
+
+function targetPath(asset: Asset, job: GetJob): string {
+  if (job.output.to === 'path') return job.output.path;
+  const folder = job.output.to === 'folder' ? job.output.folder : '.';
+  return join(folder, safeName(asset.name, asset.cid));
+}
+
+async function writeOut(
+  asset: Asset,
+  job: GetJob,
+  offset: number,
+  context: JobContext,
+  reporter: ProgressReporter,
+): Promise<Saved> {
+  if (asset.type !== 'file') {
+    throw new ShoalError(
+      'ERR_NOT_A_FILE',
+      `${asset.cid} is a ${asset.type}, and only a file can be written to standard output; give a path with -o`,
+    );
+  }
+  const startMs = performance.now();
+  let sources: Saved['sources'] = [];
+  let written = offset;
+  const onProgress = (progress: Progress): void => {
+    sources = progress.sources;
+    reporter.report(progress);
+  };
+  for await (const bytes of asset.stream({
+    offset,
+    timeoutMs: job.timeoutMs,
+    signal: context.signal,
+    onProgress,
+  })) {
+    await context.write(bytes);
+    written += bytes.length;
+  }
+  return { path: '-', bytes: written, durationMs: performance.now() - startMs, sources };
+}
+
+/** Passes progress on, thinned out, and completes it at the end. */
+class ProgressReporter {
+  readonly #context: JobContext;
+  readonly #throttle = new Throttle(REPORT_INTERVAL_MS);
+  #last: ProgressEvent | undefined;
+
+  constructor(context: JobContext) {
+    this.#context = context;
+  }
+
+  report(progress: Progress): void {
+    const { bytes, total, peers, bytesPerSec, phase } = progress;
+    const sources = progress.sources.slice(0, MAX_PROGRESS_SOURCES);
+    this.#last = {
+      event: 'progress',
+      bytes,
+      total,
+      peers,
+      bytesPerSec: Math.round(bytesPerSec),
+      phase,
+      sources,
+    };
+    if (this.#throttle.passes(performance.now(), phase)) this.#context.emit(this.#last);
+  }
+
+  /** The last line says that all is here, whatever was thinned out before. */
+  finish(saved: Saved): void {
+    const { bytes } = saved;
+    const sources = saved.sources.slice(0, MAX_PROGRESS_SOURCES);
+    const peers = this.#last?.peers ?? 0;
+    const bytesPerSec = this.#last?.bytesPerSec ?? 0;
+    this.#context.emit({
+      event: 'progress',
+      bytes,
+      total: bytes,
+      peers,
+      bytesPerSec,
+      phase: 'done',
+      sources,
+    });
+  }
+}
+
+/** A peer that sent wrong bytes was cut off; the one who waits for the download is told which. */
+function reportMisbehaviour(shoal: Shoal, context: JobContext): () => void {
+  const listener = (event: CustomEvent<{ peer: string; code: string; message: string }>): void => {
+    const { peer, code, message } = event.detail;
+    context.emit({
+      event: 'warning',
+      code,
+      message: message.includes(peer) ? message : `${peer}: ${message}`,
+    });
+  };
+  shoal.addEventListener('peer:misbehaved', listener);
+  return () => shoal.removeEventListener('peer:misbehaved', listener);
+}

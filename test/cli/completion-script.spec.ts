@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { completionScript } from '../../src/cli/completion-script.ts';
+import { createProgram } from '../../src/cli/program.ts';
+
+const VERBS = ['share', 'get', 'seed', 'ls', 'rm', 'verify', 'inspect', 'id', 'completion'];
+
+/** What bash offers for a line, its last word being completed. */
+function bashOffers(line: string): string[] {
+  const words = line.split(' ');
+  const script = `${completionScript(
+    createProgram(() => undefined),
+    'bash',
+  )}
+COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _shoal; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return execFileSync('bash', ['-c', script], { encoding: 'utf8' })
+    .split('\n')
+    .filter((word) => word !== '');
+}
+
+describe('shell completion', () => {
+  it('is valid bash', () => {
+    execFileSync('bash', ['-n'], {
+      input: completionScript(
+        createProgram(() => undefined),
+        'bash',
+      ),
+    });
+  });
+
+  it('is valid zsh and fish, where those are installed', function () {
+    const checks = (['zsh', 'fish'] as const).filter((shell) => spawnSync(shell, ['--version']).status === 0);
+    if (checks.length === 0) this.skip();
+    for (const shell of checks)
+      execFileSync(shell, ['-n'], {
+        input: completionScript(
+          createProgram(() => undefined),
+          shell,
+        ),
+      });
+  });
+
+  it('offers every verb in every shell', () => {
+    for (const shell of ['bash', 'zsh', 'fish'] as const) {
+      const script = completionScript(
+        createProgram(() => undefined),
+        shell,
+      );
+      for (const verb of VERBS) assert.match(script, new RegExp(`\\b${verb}\\b`), `${verb} in ${shell}`);
+    }
+  });
+
+  it('offers verbs, the options of a verb with the common ones, and fixed values', () => {
+    assert.deepEqual(bashOffers('shoal s'), ['share', 'seed']);
+    assert.deepEqual(bashOffers('shoal get --li'), ['--linger', '--listen']);
+    assert.deepEqual(bashOffers('shoal ls --li'), ['--listen']);
+    assert.deepEqual(bashOffers('shoal get --log-level d'), ['debug']);
+    assert.deepEqual(bashOffers('shoal completion '), ['bash', 'zsh', 'fish']);
+  });
+});

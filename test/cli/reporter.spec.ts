@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { createReporter, type Reporter } from '../../src/cli/reporter.ts';
+import type { JobEvent, ProgressEvent } from '../../src/daemon/job.ts';
+
+class Recorder {
+  text = '';
+  readonly isTTY: boolean;
+  readonly columns = 80;
+
+  constructor(isTTY: boolean) {
+    this.isTTY = isTTY;
+  }
+
+  write(text: string): void {
+    this.text += text;
+  }
+}
+
+function setUp(options: { asJson?: boolean; isTTY?: boolean; contentToStdout?: boolean }): {
+  reporter: Reporter;
+  stdout: Recorder;
+  stderr: Recorder;
+  clock: { ms: number };
+} {
+  const { asJson = false, isTTY = false, contentToStdout = false } = options;
+  const [stdout, stderr] = [new Recorder(isTTY), new Recorder(isTTY)];
+  const clock = { ms: 0 };
+  const reporter = createReporter({ asJson, contentToStdout, stdout, stderr, now: () => clock.ms });
+  return { reporter, stdout, stderr, clock };
+}
+
+const progress: ProgressEvent = {
+  event: 'progress',
+  bytes: 50,
+  total: 100,
+  peers: 2,
+  bytesPerSec: 10,
+  phase: 'fetching',
+  sources: [{ peer: '12D3KooWxxxxAAAAAA', bytes: 50 }],
+};
+
+const done: JobEvent = {
+  event: 'done',
+  cid: 'bafy',
+  bytes: 100,
+  path: '/x/y',
+  durationMs: 2000,
+  sources: [{ peer: '12D3KooWxxxxAAAAAA', bytes: 100 }],
+};
+
+describe('events as JSON', () => {
+  it('are one object a line, with the fields that are promised', () => {
+    const { reporter, stdout, stderr } = setUp({ asJson: true });
+    reporter.event({ event: 'listening', peer: 'p', addresses: ['/ip4/1.2.3.4/tcp/1/p2p/p'] });
+    reporter.event({ event: 'sharing', cid: 'c', link: 'shoal:c', bytes: 1, path: '/f', addresses: [] });
+    reporter.event(progress);
+    reporter.event(done);
+    const lines = stdout.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.deepEqual(
+      lines.map((line) => Object.keys(line)),
+      [
+        ['event', 'peer', 'addresses'],
+        ['event', 'cid', 'link', 'bytes', 'path', 'addresses'],
+        ['event', 'bytes', 'total', 'peers', 'bytesPerSec', 'phase', 'sources'],
+        ['event', 'cid', 'bytes', 'path', 'durationMs', 'sources'],
+      ],
+    );
+    assert.equal(stderr.text, '');
+  });
+
+  it('go to standard error where content goes to standard output', () => {
+    const { reporter, stdout, stderr } = setUp({ asJson: true, contentToStdout: true });
+    reporter.event(done);
+    reporter.note('for people');
+    assert.equal(stdout.text, '');
+    assert.deepEqual(JSON.parse(stderr.text), done);
+  });
+
+  it('tell progress now and then, and the end in any case', () => {
+    const { reporter, stdout, clock } = setUp({ asJson: true });
+    for (let ms = 0; ms <= 1000; ms += 100) {
+      clock.ms = ms;
+      reporter.event(progress);
+    }
+    reporter.event({ ...progress, bytes: 100, phase: 'done' });
+    assert.equal(stdout.text.trimEnd().split('\n').length, 4);
+  });
+});
+
+describe('events for a person', () => {
+  it('redraw one line on a terminal at most ten times a second, and take it away before the summary', () => {
+    const { reporter, stdout, clock } = setUp({ isTTY: true });
+    for (let ms = 0; ms < 1000; ms += 10) {
+      clock.ms = ms;
+      reporter.event(progress);
+    }
+    assert.equal(stdout.text.split('\r').length - 1, 10);
+    assert.ok(!stdout.text.includes('\n'));
+    reporter.event(done);
+    assert.ok(
+      stdout.text.endsWith(
+        '\r\u001b[KSaved /x/y (100 B in 2.0 s, 50 B/s)\n  100 %     100 B  from …AAAAAA\n',
+      ),
+      stdout.text,
+    );
+  });
+
+  it('are plain lines, one a second, in a pipe', () => {
+    const { reporter, stdout, clock } = setUp({});
+    for (let ms = 0; ms < 2000; ms += 100) {
+      clock.ms = ms;
+      reporter.event(progress);
+    }
+    assert.equal(stdout.text, '50 % (50 B of 100 B), 10 B/s, 2 peers, …AAAAAA 100 %\n'.repeat(2));
+  });
+
+  it('show assets as a table, and do not let a name write to the terminal', () => {
+    const { reporter, stdout } = setUp({});
+    const asset = {
+      event: 'asset',
+      cid: 'bafy',
+      name: 'a\u001b[2Jb',
+      type: 'file',
+      bytes: 1000,
+      bytesHere: 500,
+      state: 'partial',
+      path: undefined,
+    } as const;
+    reporter.event(asset);
+    reporter.close();
+    assert.equal(
+      stdout.text,
+      'CID   STATE         TYPE    SIZE  PATH OR NAME\nbafy  partial 50 %  file  1.0 kB  a\ufffd[2Jb\n',
+    );
+  });
+
+  it('name a peer that misbehaved on standard error', () => {
+    const { reporter, stdout, stderr } = setUp({});
+    reporter.event({ event: 'warning', code: 'ERR_CHUNK_HASH_MISMATCH', message: 'p sent a wrong chunk' });
+    assert.equal(stdout.text, '');
+    assert.equal(stderr.text, 'shoal: warning: p sent a wrong chunk (ERR_CHUNK_HASH_MISMATCH)\n');
+  });
+});

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { parseChunkSize, parseDuration, parseNetwork, parseRate, parseSize } from '../../src/cli/values.ts';
+
+describe('values on the command line', () => {
+  it('reads times in ms, s, m and h', () => {
+    assert.equal(parseDuration('500ms'), 500);
+    assert.equal(parseDuration('10s'), 10_000);
+    assert.equal(parseDuration('2m'), 120_000);
+    assert.equal(parseDuration('1h'), 3_600_000);
+    assert.equal(parseDuration('1.5s'), 1_500);
+    assert.equal(parseDuration('0'), 0);
+  });
+
+  it('refuses a time without a unit, with an unknown one, or longer than a timer can wait', () => {
+    for (const text of ['', '10', '5y', '-1s', '1e3s', 's', '1s2', '9999h', 'Infinity']) {
+      assert.throws(() => parseDuration(text), { code: 'commander.invalidArgument' }, text);
+    }
+  });
+
+  it('reads decimal and binary sizes, in any case', () => {
+    assert.equal(parseSize('64KiB'), 65_536);
+    assert.equal(parseSize('2MB'), 2_000_000);
+    assert.equal(parseSize('1.5GB'), 1_500_000_000);
+    assert.equal(parseSize('1 gib'), 1_073_741_824);
+    assert.equal(parseSize('123'), 123);
+  });
+
+  it('refuses a size whose unit could be decimal or binary', () => {
+    for (const text of ['1k', '2M', '3G', '', 'MB', '1.2.3MB', '0x10', '99999999TB']) {
+      assert.throws(() => parseSize(text), { code: 'commander.invalidArgument' }, text);
+    }
+  });
+
+  it('reads a rate with and without /s, and refuses none at all', () => {
+    assert.equal(parseRate('2MB/s'), 2_000_000);
+    assert.equal(parseRate('2MB'), 2_000_000);
+    assert.equal(parseRate('512KiB/S'), 524_288);
+    assert.throws(() => parseRate('0'), { code: 'commander.invalidArgument' });
+    assert.throws(() => parseRate('2MB/m'), { code: 'commander.invalidArgument' });
+  });
+
+  it('takes powers of two from 1 KiB to 1 MiB as chunk sizes, and nothing else', () => {
+    for (let bits = 10; bits <= 20; bits++) assert.equal(parseChunkSize(String(2 ** bits)), 2 ** bits);
+    for (const text of ['512', '2MiB', '3KiB', '1MB', '0']) {
+      assert.throws(() => parseChunkSize(text), { code: 'commander.invalidArgument' }, text);
+    }
+  });
+
+  it('takes the names of networks that the SDK takes', () => {
+    assert.equal(parseNetwork('main'), 'main');
+    for (const text of ['', 'Main', 'a b', 'a/b', 'x'.repeat(65)]) {
+      assert.throws(() => parseNetwork(text), { code: 'commander.invalidArgument' }, text);
+    }
+  });
+
+  it('reads back every whole number of any unit', () => {
+    const units = { B: 1, kB: 1e3, MB: 1e6, KiB: 1024, MiB: 2 ** 20 };
+    fc.assert(
+      fc.property(
+        fc.nat(1_000_000),
+        fc.constantFrom(...(Object.keys(units) as (keyof typeof units)[])),
+        (number, unit) => {
+          assert.equal(parseSize(`${number}${unit}`), number * units[unit]);
+        },
+      ),
+    );
+  });
+});
