@@ -108,7 +108,7 @@ const DECODERS: ReadonlyMap<number, (fields: Fields) => ControlMessage> = new Ma
     (f) => ({
       type: 'nodes',
       slot: f.uint(1, U32),
-      cids: f.list(2, limit.MAX_NODES_PER_REQUEST, limit.MAX_CID_BYTES).map((bytes) => bytes.slice()),
+      cids: f.list(2, limit.MAX_NODES_PER_REQUEST, limit.MAX_CID_BYTES).map(copy),
     }),
   ],
   [
@@ -117,7 +117,7 @@ const DECODERS: ReadonlyMap<number, (fields: Fields) => ControlMessage> = new Ma
       type: 'node',
       slot: f.uint(1, U32),
       cid: cid(f, 2),
-      bytes: f.bytes(3, limit.MAX_NODE_ANSWER_BYTES)?.slice(),
+      bytes: optional(f.bytes(3, limit.MAX_NODE_ANSWER_BYTES)),
     }),
   ],
   [KINDS.grant, grant],
@@ -174,7 +174,7 @@ function grant(f: Fields): ControlMessage {
 function have(f: Fields): Have {
   const kind = oneOf(HAVE_KINDS, f, 3);
   if (kind !== 'some') return { kind };
-  return { kind, bits: (f.bytes(4, limit.MAX_CHUNKS / 8) ?? NOTHING).slice() };
+  return { kind, bits: copy(f.bytes(4, limit.MAX_CHUNKS / 8) ?? NOTHING) };
 }
 
 function contact(bytes: Uint8Array): Contact {
@@ -186,7 +186,7 @@ function contact(bytes: Uint8Array): Contact {
 }
 
 function cid(f: Fields, field: number): Uint8Array {
-  return (f.bytes(field, limit.MAX_CID_BYTES) ?? NOTHING).slice();
+  return copy(f.bytes(field, limit.MAX_CID_BYTES) ?? NOTHING);
 }
 
 function packed(f: Fields, field: number): Uint8Array {
@@ -195,7 +195,7 @@ function packed(f: Fields, field: number): Uint8Array {
 
 function exactly(bytes: Uint8Array | undefined, length: number): Uint8Array {
   if (bytes?.byteLength !== length) throw badFrame(`a field that is not ${length} bytes long`);
-  return bytes.slice();
+  return copy(bytes);
 }
 
 /** A value beyond those known stands for the first: a later version's reason is still a reason. */
@@ -232,4 +232,13 @@ function unpackRuns(bytes: Uint8Array, maxRuns = limit.MAX_RUNS): ChunkRun[] {
     end = from + count;
   }
   return runs;
+}
+
+/** Not `slice`: of a Node Buffer that is another view, and would keep or see change what the socket owns. */
+function copy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
+function optional(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return bytes && copy(bytes);
 }

@@ -94,7 +94,7 @@ function decodeStream(stream: Uint8Array, cuts: readonly number[]): (ControlMess
   let pos = 0;
   for (const end of ends) {
     // A copy that is wiped afterwards: whatever the result keeps must not be a view of it.
-    const piece = stream.slice(pos, end);
+    const piece = new Uint8Array(stream.subarray(pos, end));
     splitter.push(piece, (frame) => void decoded.push(decodeControl(frame)));
     piece.fill(0xff);
     pos = end;
@@ -125,6 +125,19 @@ describe('control codec', () => {
         },
       ),
     );
+  });
+
+  it('keeps nothing of a Buffer that it decodes from', () => {
+    const node: ControlMessage = {
+      type: 'node',
+      slot: 1,
+      cid: new Uint8Array(36),
+      bytes: new Uint8Array(50),
+    };
+    const frame = Buffer.from(body(encodeControl(node)));
+    const decoded = decodeControl(frame);
+    frame.fill(0xff);
+    assert.deepEqual(decoded, node);
   });
 
   it('answers random bytes with a message, nothing, or ERR_PEER_BAD_FRAME', () => {
