@@ -1,5 +1,3 @@
-import type { Bitfield } from './bitfield.ts';
-
 /** A peer as the core knows it: its id in base58. Only an identity: the core never looks inside. */
 export type PeerKey = string;
 
@@ -24,15 +22,18 @@ export interface Contact {
 
 /**
  * What a peer has of an asset. `some.bits` is raw, as it came from the wire: the core checks it against the
- * manifest's chunk count with `Bitfield.fits`.
+ * manifest's chunk count with `Bitfield.fits` (bitfield.ts).
  */
 export type Have = { kind: 'all' } | { kind: 'none' } | { kind: 'some'; bits: Uint8Array };
 
 /** Why a grant, or a part of it, is given back. */
 export type DeclineReason =
-  /** I lack nothing that you hold (any more, or not requested elsewhere already). */
+  /** I want nothing that you hold and I lack: I say so by JOIN or HAVE when that changes. */
   | 'nothing-wanted'
-  /** My inbound queue is longer than 0.3 s of my downlink, or my memory for chunks in flight is full. */
+  /**
+   * Not now: what I want of yours is asked of somebody else, my inbound queue is longer than 0.3 s of my
+   * downlink, or my memory for chunks in flight is full.
+   */
   | 'busy'
   /** The lease had run out before I could use it. */
   | 'expired';

@@ -1,0 +1,171 @@
+import type { AssetSwarm } from './asset-swarm.ts';
+import { BATCH_MS, JOIN_BURST, PATIENT_DECLINES } from './constants.ts';
+import type { Core, Misbehaviour } from './core.ts';
+import { bitfieldOf, countLacks, gainChunk, haveOf, membershipOf, replaceHave, withdraw } from './membership.ts';
+import type { Message } from './messages.ts';
+import type { Peer } from './peer.ts';
+
+type Join = Extract<Message, { type: 'join' }>;
+type HaveMessage = Extract<Message, { type: 'have' }>;
+
+/** Who takes part in what, and who has what: JOIN, LEAVE and HAVE. */
+export class Announcing {
+  /** When the batch of HAVEs goes out; Infinity where there is none. */
+  flushAtMs = Infinity;
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** A link came up: names what this node downloads. What it only serves it names in answer. */
+  greet(peer: Peer): void {
+    for (const swarm of this.#core.assets.values()) if (swarm.wantedLeft > 0) this.#tell(peer, swarm, true);
+  }
+
+  /** Something of the asset is wanted (again): says so on all links. */
+  ask(swarm: AssetSwarm): void {
+    for (const peer of this.#core.peers.values()) {
+      if (!peer.isLeaving) this.#tell(peer, swarm, !swarm.members.has(peer.key));
+    }
+  }
+
+  /** What this node has changed other than by a gain: says it anew to all who know of it. */
+  restate(swarm: AssetSwarm): void {
+    for (const peer of this.#core.peers.values()) {
+      if (peer.memberships.get(swarm.key)?.isTold) this.#tell(peer, swarm, false);
+    }
+  }
+
+  /** The same to one peer: it believes that this node has a chunk which could not be stored. */
+  restateTo(peer: Peer, swarm: AssetSwarm): void {
+    if (peer.memberships.get(swarm.key)?.isTold) this.#tell(peer, swarm, false);
+  }
+
+  /** This node leaves the asset's swarm. */
+  leave(swarm: AssetSwarm): void {
+    for (const peer of this.#core.peers.values()) {
+      const membership = peer.memberships.get(swarm.key);
+      if (!membership) continue;
+      if (membership.isTold) this.#core.send(peer, { type: 'leave', asset: swarm.key });
+      peer.memberships.delete(swarm.key);
+    }
+    swarm.members.clear();
+  }
+
+  /** @returns the fault, where there is one; otherwise the peer is a member now */
+  onJoin(peer: Peer, swarm: AssetSwarm, message: Join): Misbehaviour | undefined {
+    if (!this.#mayJoin(peer)) return { code: 'ERR_PEER_FLOOD', message: 'it sent JOIN over and over' };
+    const have = bitfieldOf(swarm.size, message.have);
+    if (!have) {
+      return { code: 'ERR_PEER_BAD_BITFIELD', message: `its bitfield does not fit ${swarm.size} chunks` };
+    }
+    const membership = membershipOf(peer, swarm);
+    const isNew = !swarm.members.has(peer.key);
+    replaceHave(peer, membership, have, message.have.kind === 'all');
+    swarm.members.set(peer.key, peer);
+    if (isNew) swarm.membersVersion++;
+    wantsAgain(peer);
+    const isNews = membership.isStale || (!membership.isTold && swarm.wantedLeft > 0);
+    if (message.reply || isNews) this.#tell(peer, swarm, false);
+    return undefined;
+  }
+
+  /** The peer takes no further part in the asset. */
+  onLeave(peer: Peer, swarm: AssetSwarm): void {
+    const membership = peer.memberships.get(swarm.key);
+    if (!membership) return;
+    withdraw(peer, membership);
+    swarm.passes?.gone(peer.key);
+    peer.memberships.delete(swarm.key);
+    if (swarm.members.delete(peer.key)) swarm.membersVersion++;
+  }
+
+  onHave(peer: Peer, swarm: AssetSwarm, message: HaveMessage): Misbehaviour | undefined {
+    const membership = peer.memberships.get(swarm.key);
+    if (!membership?.have) return undefined;
+    for (const chunk of message.chunks) {
+      if (!isChunk(swarm, chunk)) {
+        return { code: 'ERR_PEER_OUT_OF_RANGE', message: `it announced chunk ${chunk} of ${swarm.size}` };
+      }
+      gainChunk(peer, membership, chunk);
+    }
+    wantsAgain(peer);
+    return undefined;
+  }
+
+  /** Chunks were verified: they are announced within {@link BATCH_MS}. */
+  note(): void {
+    this.flushAtMs = Math.min(this.flushAtMs, this.#core.nowMs + BATCH_MS);
+  }
+
+  /** Announces what waits. @returns whether somebody was told something */
+  flush(): boolean {
+    if (this.flushAtMs === Infinity) return false;
+    this.flushAtMs = Infinity;
+    let isTold = false;
+    for (const swarm of this.#core.assets.values()) {
+      if (swarm.unannounced.length === 0) continue;
+      const chunks = swarm.unannounced;
+      swarm.unannounced = [];
+      for (const chunk of chunks) swarm.announced.set(chunk);
+      for (const peer of this.#core.peers.values()) {
+        if (this.#announce(peer, swarm, chunks)) isTold = true;
+      }
+    }
+    return isTold;
+  }
+
+  /** Takes a chunk back that turned out to be unreadable. */
+  unannounce(swarm: AssetSwarm, chunk: number): void {
+    if (!swarm.announced.clear(chunk)) return;
+    for (const peer of swarm.members.values()) {
+      const membership = membershipOf(peer, swarm);
+      if (membership.isTold && !membership.have?.has(chunk)) membership.lacks--;
+    }
+  }
+
+  #announce(peer: Peer, swarm: AssetSwarm, chunks: readonly number[]): boolean {
+    const membership = peer.memberships.get(swarm.key);
+    if (!membership?.isTold || peer.isLeaving) return false;
+    if (!membership.have) {
+      membership.isStale = true;
+      return false;
+    }
+    const theirs = membership.have;
+    const news = theirs.count === 0 ? chunks : chunks.filter((chunk) => !theirs.has(chunk));
+    if (news.length === 0) return false;
+    membership.lacks += news.length;
+    if (peer.declines < PATIENT_DECLINES) peer.declinedUntilMs = 0;
+    this.#core.send(peer, { type: 'have', asset: swarm.key, chunks: news });
+    return true;
+  }
+
+  #tell(peer: Peer, swarm: AssetSwarm, reply: boolean): void {
+    const membership = membershipOf(peer, swarm);
+    membership.isTold = true;
+    membership.isStale = false;
+    // The announced part only: what waits for its HAVE is announced by it, and counted once.
+    this.#core.send(peer, { type: 'join', asset: swarm.key, have: haveOf(swarm.announced), reply });
+    countLacks(membership);
+  }
+
+  #mayJoin(peer: Peer): boolean {
+    const { nowMs, assets } = this.#core;
+    const burst = JOIN_BURST + 4 * assets.size;
+    peer.joinAllowance = Math.min(burst, peer.joinAllowance + (nowMs - peer.joinAllowanceAtMs) / 1000);
+    peer.joinAllowanceAtMs = nowMs;
+    return --peer.joinAllowance >= 0;
+  }
+}
+
+/** Whether a number from a peer names a chunk of the asset. */
+export function isChunk(swarm: AssetSwarm, chunk: number): boolean {
+  return Number.isInteger(chunk) && chunk >= 0 && chunk < swarm.size;
+}
+
+/** The peer's wishes changed: its declines no longer count. */
+function wantsAgain(peer: Peer): void {
+  peer.declinedUntilMs = 0;
+  peer.declines = 0;
+}

@@ -1,0 +1,163 @@
+import { Bitfield } from './bitfield.ts';
+import { ChunkPicker } from './chunk-picker.ts';
+import type { AssetKey, ChunkRun, PeerKey } from './messages.ts';
+import { OriginPasses } from './origin-passes.ts';
+import type { Peer } from './peer.ts';
+import type { Rng } from './rng.ts';
+
+/** A chunk this node asked a peer for. At any time a chunk is asked of one peer only. */
+export interface ChunkRequest {
+  readonly asset: AssetKey;
+  readonly chunk: number;
+  readonly bytes: number;
+  readonly peer: PeerKey;
+  readonly requestedAtMs: number;
+  /** When it is given up and asked of somebody else. */
+  deadlineMs: number;
+  /** The deadline was moved once because data had begun to come. */
+  extended: boolean;
+  receivedBytes: number;
+  /** All data is here; the shell verifies and stores it. */
+  isWhole: boolean;
+}
+
+/** Chunks that are wanted: all, none, or a set. */
+export type Wanted = 'all' | 'none' | readonly ChunkRun[];
+
+/** One asset this node takes part in: what is here, what is wanted, who has what. */
+export class AssetSwarm {
+  readonly key: AssetKey;
+  readonly sizes: Uint32Array;
+  /** Shared with the shell, which only reads it. */
+  readonly have: Bitfield;
+  /** The part of `have` that neighbours were told of. */
+  readonly announced: Bitfield;
+  /** Verified chunks waiting for the next HAVE. */
+  unannounced: number[] = [];
+  /** Set where this node published the asset. */
+  readonly passes: OriginPasses | undefined;
+  readonly picker: ChunkPicker;
+  readonly requests = new Map<number, ChunkRequest>();
+  /** Peers that joined. */
+  readonly members = new Map<PeerKey, Peer>();
+  readonly maxChunkBytes: number;
+  readonly minChunkBytes: number;
+  readonly #rng: Rng;
+  /** Chunks a reader waits for, in its order; those at the front that are here are dropped now and then. */
+  urgent: number[] = [];
+  /** Chunks wanted and not here. */
+  wantedLeft = 0;
+  /** Chunks were asked for again so many times. */
+  readonly reissues = new Map<number, number>();
+  /** Counts up with each change of the members, so that contacts go out only when they changed. */
+  membersVersion = 0;
+  #wanted: Bitfield | 'all' | 'none' = 'none';
+
+  constructor(key: AssetKey, sizes: Uint32Array, have: Bitfield, isOrigin: boolean, rng: Rng) {
+    this.key = key;
+    this.sizes = sizes;
+    this.have = have;
+    this.announced = have.clone();
+    this.#rng = rng;
+    this.picker = new ChunkPicker(sizes.length, rng);
+    this.passes = isOrigin && sizes.length > 0 ? new OriginPasses(sizes.length, rng) : undefined;
+    let max = 1;
+    let min = Infinity;
+    for (const size of sizes) {
+      if (size > max) max = size;
+      if (size < min) min = size;
+    }
+    this.maxChunkBytes = max;
+    this.minChunkBytes = min;
+  }
+
+  get size(): number {
+    return this.sizes.length;
+  }
+
+  /** Share of the chunks that are here, 0 to 1. */
+  get progress(): number {
+    return this.size === 0 ? 1 : this.have.count / this.size;
+  }
+
+  bytesOf(chunk: number): number {
+    return this.sizes[chunk] as number;
+  }
+
+  isWanted(chunk: number): boolean {
+    return this.#wanted === 'all' || (this.#wanted !== 'none' && this.#wanted.has(chunk));
+  }
+
+  /** Wanted at all, whatever is here already. */
+  get wantsSomething(): boolean {
+    return this.#wanted !== 'none';
+  }
+
+  /** Replaces what is wanted; requests under way stay. Runs beyond the asset are cut off. */
+  want(wanted: Wanted, urgent: readonly number[]): void {
+    this.#wanted = typeof wanted === 'string' ? wanted : this.#setOf(wanted);
+    this.urgent = urgent.filter((chunk) => chunk >= 0 && chunk < this.size && !this.have.has(chunk));
+    this.wantedLeft = 0;
+    const fresh: number[] = [];
+    for (let chunk = 0; chunk < this.size; chunk++) {
+      const isMissing = this.isWanted(chunk) && !this.have.has(chunk);
+      if (isMissing) this.wantedLeft++;
+      const isPickable = isMissing && !this.requests.has(chunk);
+      if (!isPickable) this.picker.remove(chunk);
+      else if (!this.picker.isPickable(chunk)) fresh.push(chunk);
+    }
+    this.picker.addAll(fresh);
+  }
+
+  /** The chunk is verified and stored. @returns whether it was missing */
+  gained(chunk: number): boolean {
+    if (!this.have.set(chunk)) return false;
+    this.picker.remove(chunk);
+    this.reissues.delete(chunk);
+    this.unannounced.push(chunk);
+    if (this.isWanted(chunk)) this.wantedLeft--;
+    return true;
+  }
+
+  /** The local copy of the chunk is of no use any more. @returns whether it was there */
+  lost(chunk: number): boolean {
+    if (!this.have.clear(chunk)) return false;
+    this.unannounced = this.unannounced.filter((waiting) => waiting !== chunk);
+    if (this.isWanted(chunk)) {
+      this.wantedLeft++;
+      this.picker.add(chunk);
+    }
+    return true;
+  }
+
+  /** The request is over without the chunk: it can be picked again. */
+  release(request: ChunkRequest): void {
+    this.requests.delete(request.chunk);
+    if (this.isWanted(request.chunk) && !this.have.has(request.chunk)) this.picker.add(request.chunk);
+  }
+
+  /** The first urgent chunk that suits and is not asked for already; −1 where there is none. */
+  pickUrgent(suits: (chunk: number) => boolean): number {
+    while (this.urgent.length > 0 && this.have.has(this.urgent[0] as number)) this.urgent.shift();
+    for (const chunk of this.urgent) {
+      if (this.picker.isPickable(chunk) && suits(chunk)) return chunk;
+    }
+    return -1;
+  }
+
+  /** A random member, or undefined where there is none. */
+  randomMember(): Peer | undefined {
+    let left = Math.floor(this.#rng() * this.members.size);
+    for (const peer of this.members.values()) if (left-- === 0) return peer;
+    return undefined;
+  }
+
+  #setOf(runs: readonly ChunkRun[]): Bitfield {
+    const set = new Bitfield(this.size);
+    for (const { from, count } of runs) {
+      const end = Math.min(from + count, this.size);
+      for (let chunk = Math.max(from, 0); chunk < end; chunk++) set.set(chunk);
+    }
+    return set;
+  }
+}

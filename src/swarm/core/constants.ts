@@ -1,0 +1,114 @@
+/**
+ * The figures of the exchange, each with its reason. Times are milliseconds. docs/protocol.md explains the
+ * algorithm they belong to.
+ */
+
+/** HAVE and ACK wait this long for company: far below a round trip, and it keeps control traffic near 0.1 %. */
+export const BATCH_MS = 20;
+
+/** An ACK goes out at once when this many bytes wait for it, so that fast links are not slowed by the batching. */
+export const ACK_AT_BYTES = 256 * 1024;
+
+/** Added to the round trips in the look-ahead: the batching of ACKs, timers, and some queue at all times. */
+export const LOOK_AHEAD_MARGIN_MS = 50;
+
+/** A round-trip time nobody measured yet: an ordinary path across a continent. */
+export const UNKNOWN_RTT_MS = 100;
+
+/** A longer round trip is not believed when sizing the look-ahead: a peer that delays its pongs must not inflate it. */
+export const MAX_RTT_MS = 500;
+
+/** A lease is the greater of this and four round trips: long enough for a busy peer, short enough to get credit back. */
+export const MIN_LEASE_MS = 1000;
+
+/** The grantor waits so much longer (and a round trip) than the lease, because the grant itself may queue behind data. */
+export const LEASE_SLACK_MS = 250;
+
+/** A whole grant declined: leave the peer alone for so long. Doubles while it keeps wanting nothing. */
+export const DECLINE_MS = 250;
+
+/** The longest such pause: the peer tells by JOIN or HAVE when it wants again, this is only the safety net. */
+export const NOTHING_WANTED_MS = 5000;
+
+/** A request is never given up earlier: shorter than this is jitter, not failure. */
+export const MIN_REISSUE_MS = 2000;
+
+/** Time allowed for a request to a peer of which nothing is known. */
+export const UNKNOWN_REISSUE_MS = 10_000;
+
+/** A request is given up at so many times its expected service time (SCHEDULING: 4). */
+export const REISSUE_FACTOR = 4;
+
+/** Late data of a request that was given up is tolerated for so long. */
+export const TOMBSTONE_MS = 120_000;
+
+/** A grant is worth at least the smallest default chunk, so that an asset of tiny files is not a grant for each. */
+export const MIN_GRANT_BYTES = 64 * 1024;
+
+/** Most chunks an origin offers with one grant: each choice is a pass over the chunks. */
+export const MAX_OFFER = 16;
+
+/** My news end a peer's pause until it has declined this often in a row; then only its own JOIN or HAVE does. */
+export const PATIENT_DECLINES = 4;
+
+/** Chunks that may be asked of an unknown peer at once: a loop's worth on a fast link, and little to lose. */
+export const FIRST_TRUST_CHUNKS = 8;
+
+/** Most chunks asked for with one grant. Bounds the work that a REQUEST of tiny chunks can cause. */
+export const MAX_CHUNKS_PER_GRANT = 1024;
+
+/** Seconds of a limited downlink that may be under way before further grants are declined. */
+export const DOWNLINK_QUEUE_SEC = 0.3;
+
+/** Share of grants that may go to peers which never gave, besides {@link GIFT_GRANTS}: bounds what new identities earn. */
+export const GIFT_SHARE = 0.05;
+
+/** Gifts allowed from the start, so that a new swarm gets going. */
+export const GIFT_GRANTS = 4;
+
+/** A complete node gives each grant with this chance regardless of what it once received (optimistic unchoke's part). */
+export const OPEN_GRANT_CHANCE = 0.2;
+
+/** A complete node favours those who once gave, after this many chunks given for nothing. */
+export const FREE_CHUNKS_WHEN_COMPLETE = 4;
+
+/** The origin ranks peers by unforwarded chunks in steps of this many: finer steps would chase HAVEs still under way. */
+export const UNFORWARDED_STEP = 3;
+
+/** Expiry, deadlines and neighbours are looked at this often while anything is going on. */
+export const TICK_MS = 250;
+
+/** How often neighbours are counted, laggards dial and dials are retried. */
+export const GRAPH_MS = 1000;
+
+/** An uploader with nobody to serve dials at most this often. */
+export const IDLE_DIAL_MS = 300;
+
+/** Contacts go out to a neighbour at most this often, and only when they changed. */
+export const PEERS_MS = 10_000;
+
+/** Most contacts in a PEERS message, sent or believed. */
+export const MAX_CONTACTS_PER_MESSAGE = 50;
+
+/** Most addresses kept of a contact, and the longest one: a multiaddr with certificate hashes stays below 512 characters. */
+export const MAX_ADDRESSES = 8;
+export const MAX_ADDRESS_CHARS = 512;
+
+/** A dial that failed is retried after this, doubling to {@link MAX_REDIAL_MS}. */
+export const REDIAL_MS = 5000;
+export const MAX_REDIAL_MS = 600_000;
+
+/** A dial without an answer is forgotten after this. */
+export const DIAL_TIMEOUT_MS = 30_000;
+
+/** Unacknowledged for longer than this (and four times what the uplink needs for its queue): the link is dead. */
+export const STALL_MS = 30_000;
+
+/** JOINs of one link allowed at once, and then one a second: each costs a pass over a bitfield and an answer. */
+export const JOIN_BURST = 64;
+
+/** Requests without credit that are only rejected; one more and the peer is dropped. */
+export const MAX_STRIKES = 32;
+
+/** Peers whose ledger is remembered after they left, so that reconnecting does not wipe a debt or a merit. */
+export const PAST_LEDGERS = 1024;

@@ -1,0 +1,81 @@
+import { MAX_ADDRESSES, MAX_ADDRESS_CHARS, MAX_REDIAL_MS, REDIAL_MS } from './constants.ts';
+import type { Contact, PeerKey } from './messages.ts';
+import { randomInt, type Rng } from './rng.ts';
+
+interface KnownContact {
+  contact: Contact;
+  failures: number;
+  nextDialAtMs: number;
+}
+
+/** Peers that may be in an asset's swarm, so many at most, and when each may be dialled. */
+export class ContactTable {
+  readonly #max: number;
+  readonly #rng: Rng;
+  readonly #known = new Map<PeerKey, KnownContact>();
+
+  constructor(max: number, rng: Rng) {
+    this.#max = max;
+    this.#rng = rng;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** Adds a contact, or replaces its addresses. Where the table is full a random other one makes room. */
+  add(contact: Contact): void {
+    const addresses = boundedAddresses(contact.addresses);
+    const known = this.#known.get(contact.peer);
+    if (known) {
+      if (addresses.length > 0) known.contact = { peer: contact.peer, addresses };
+      return;
+    }
+    if (this.#known.size >= this.#max) this.#evict();
+    const fresh = { contact: { peer: contact.peer, addresses }, failures: 0, nextDialAtMs: -Infinity };
+    this.#known.set(contact.peer, fresh);
+  }
+
+  /** A dial failed, or the link did not last: the next one waits, twice as long each time. */
+  failed(peer: PeerKey, nowMs: number): void {
+    const known = this.#known.get(peer);
+    if (!known) return;
+    known.nextDialAtMs = nowMs + Math.min(REDIAL_MS * 2 ** known.failures, MAX_REDIAL_MS);
+    known.failures = Math.min(known.failures + 1, 10);
+  }
+
+  /** The link has lasted. */
+  succeeded(peer: PeerKey): void {
+    const known = this.#known.get(peer);
+    if (known) known.failures = 0;
+  }
+
+  forget(peer: PeerKey): void {
+    this.#known.delete(peer);
+  }
+
+  /** A random contact that may be dialled now. */
+  choose(nowMs: number, isFree: (peer: PeerKey) => boolean): Contact | undefined {
+    let chosen: Contact | undefined;
+    let seen = 0;
+    for (const { contact, nextDialAtMs } of this.#known.values()) {
+      if (nextDialAtMs > nowMs || !isFree(contact.peer)) continue;
+      if (randomInt(this.#rng, ++seen) === 0) chosen = contact;
+    }
+    return chosen;
+  }
+
+  #evict(): void {
+    let left = randomInt(this.#rng, this.#known.size);
+    for (const peer of this.#known.keys()) {
+      if (left-- > 0) continue;
+      this.#known.delete(peer);
+      return;
+    }
+  }
+}
+
+/** Addresses from outside, cut to a bounded number of bounded length. */
+export function boundedAddresses(addresses: readonly string[]): readonly string[] {
+  return addresses.filter((address) => address.length <= MAX_ADDRESS_CHARS).slice(0, MAX_ADDRESSES);
+}

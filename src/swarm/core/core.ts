@@ -1,0 +1,56 @@
+import type { AssetSwarm } from './asset-swarm.ts';
+import type { Action } from './events.ts';
+import type { Settings } from './exchange-config.ts';
+import type { AssetKey, Message, PeerKey } from './messages.ts';
+import type { Peer } from './peer.ts';
+import type { Rng } from './rng.ts';
+
+/** A peer broke the protocol or lied. */
+export interface Misbehaviour {
+  code: string;
+  message: string;
+}
+
+/** What the parts of an `Exchange` share: the clock's last reading, the swarms, the peers, and the way out. */
+export class Core {
+  readonly settings: Settings;
+  readonly rng: Rng;
+  nowMs = 0;
+  readonly peers = new Map<PeerKey, Peer>();
+  readonly assets = new Map<AssetKey, AssetSwarm>();
+  /** Bytes granted or asked of this node and not acknowledged, over all peers. */
+  committedBytes = 0;
+  /** Bytes asked for by this node and not stored, over all peers. */
+  inboundBytes = 0;
+  #actions: Action[] = [];
+  #next = 0;
+
+  constructor(settings: Settings, rng: Rng) {
+    this.settings = settings;
+    this.rng = rng;
+  }
+
+  act(action: Action): void {
+    this.#actions.push(action);
+  }
+
+  send(peer: Peer, message: Message): void {
+    this.#actions.push({ type: 'send', peer: peer.key, message });
+  }
+
+  poll(): Action | undefined {
+    const action = this.#actions[this.#next];
+    if (!action) return undefined;
+    if (++this.#next === this.#actions.length) {
+      this.#actions = [];
+      this.#next = 0;
+    }
+    return action;
+  }
+
+  /** Whether this node still downloads anything. */
+  get isLeeching(): boolean {
+    for (const swarm of this.assets.values()) if (swarm.wantedLeft > 0) return true;
+    return false;
+  }
+}

@@ -1,0 +1,92 @@
+/** Samples are kept this long: the rate is the best of the last second or so (BBR keeps ten round trips). */
+const WINDOW_MS = 1000;
+
+/** Faster than this the clock, not the link, would be measured. */
+const MIN_INTERVAL_MS = 0.1;
+
+/** Rounds without a quarter more rate after which the start is over (BBR's figures). */
+const FULL_ROUNDS = 3;
+const GROWTH = 1.25;
+
+/** The look-ahead is this much longer during the start, so that the rate can double each round. */
+const START_GAIN = 2;
+
+/** What is noted when bytes are handed to the uplink, and needed again when they are acknowledged. */
+export interface SendStamp {
+  /** Bytes acknowledged so far, and when the last of them were. */
+  readonly delivered: number;
+  readonly deliveredAtMs: number;
+  /** Sent while there was too little to send: it shows the demand, not the link. */
+  readonly starved: boolean;
+}
+
+/**
+ * How fast a link delivers, from acknowledgements alone: a socket that takes bytes says nothing about the
+ * receiver. Each acknowledgement gives a sample, the bytes delivered since its chunk was sent over the time
+ * since; the rate is the largest sample of the last second. Samples of a starved link count only where they
+ * raise the rate. After BBR (Cardwell et al. 2016), which does this for each packet.
+ */
+export class DeliveryRate {
+  #delivered = 0;
+  #deliveredAtMs = 0;
+  #inFlight = 0;
+  /** Samples, the largest first and each later one smaller: the first is the windowed maximum. */
+  #samples: { atMs: number; rate: number }[] = [];
+  #starting = true;
+  #roundStart = 0;
+  #roundBase = 0;
+  #flatRounds = 0;
+
+  /** Bytes per second, 0 while nothing was measured. */
+  get bytesPerSec(): number {
+    return this.#samples[0]?.rate ?? 0;
+  }
+
+  /** 2 while the rate still grows fast, then 1. */
+  get gain(): number {
+    return this.#starting ? START_GAIN : 1;
+  }
+
+  /** `bytes` are handed to the link. */
+  sent(nowMs: number, bytes: number, starved: boolean): SendStamp {
+    if (this.#inFlight === 0) this.#deliveredAtMs = nowMs;
+    this.#inFlight += bytes;
+    return { delivered: this.#delivered, deliveredAtMs: this.#deliveredAtMs, starved };
+  }
+
+  /** `bytes` are acknowledged, the last of them of the chunk that `stamp` was made for. */
+  acked(nowMs: number, bytes: number, stamp: SendStamp): void {
+    this.#inFlight = Math.max(0, this.#inFlight - bytes);
+    this.#delivered += bytes;
+    this.#deliveredAtMs = nowMs;
+    const intervalMs = Math.max(nowMs - stamp.deliveredAtMs, MIN_INTERVAL_MS);
+    const rate = ((this.#delivered - stamp.delivered) * 1000) / intervalMs;
+    if (stamp.starved && rate < this.bytesPerSec) return;
+    this.#note(nowMs, rate);
+    if (this.#starting && stamp.delivered >= this.#roundStart) this.#endRound();
+  }
+
+  /** `bytes` will never be acknowledged: dropped before they were sent, or the peer is gone. */
+  forget(bytes: number): void {
+    this.#inFlight = Math.max(0, this.#inFlight - bytes);
+  }
+
+  #note(nowMs: number, rate: number): void {
+    const samples = this.#samples;
+    while (samples.length > 0 && (samples.at(-1) as { rate: number }).rate <= rate) samples.pop();
+    samples.push({ atMs: nowMs, rate });
+    while ((samples[0] as { atMs: number }).atMs < nowMs - WINDOW_MS) samples.shift();
+  }
+
+  /** A round is over when something sent after its beginning has been acknowledged. */
+  #endRound(): void {
+    this.#roundStart = this.#delivered;
+    const rate = this.bytesPerSec;
+    if (rate >= this.#roundBase * GROWTH) {
+      this.#roundBase = rate;
+      this.#flatRounds = 0;
+    } else if (++this.#flatRounds >= FULL_ROUNDS) {
+      this.#starting = false;
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import type { PeerKey } from './messages.ts';
+
+const MIB = 1024 * 1024;
+
+/** Settings of an `Exchange`. Every one has a default. */
+export interface ExchangeConfig {
+  /** This node's own key: contacts that name it are passed over. Default: none. */
+  self?: PeerKey;
+  /** Neighbours an asset's swarm should have. Fewer than 0.7 of it: dial. More than twice: close. Default 30. */
+  degree?: number;
+  /** Most bytes granted or requested of this node and not yet acknowledged, over all peers. Default 64 MiB. */
+  maxCommittedBytes?: number;
+  /** Most bytes this node has requested and not yet stored, over all peers: its memory for chunks in flight. Default 32 MiB. */
+  maxInboundBytes?: number;
+  /** Limit of the uplink, bytes per second. Default: none. */
+  uploadBytesPerSec?: number;
+  /** Limit of the downlink, bytes per second. Default: none. */
+  downloadBytesPerSec?: number;
+  /** Contacts remembered for each asset. Default 500. */
+  maxContacts?: number;
+}
+
+/** {@link ExchangeConfig} with its defaults filled in. */
+export interface Settings extends ExchangeConfig {
+  degree: number;
+  maxCommittedBytes: number;
+  maxInboundBytes: number;
+  maxContacts: number;
+}
+
+/** Fills in the defaults. */
+export function settingsOf(config: ExchangeConfig): Settings {
+  return {
+    ...config,
+    // Legout et al. and our simulations: 30 random neighbours mix a swarm of 10 000 as well as 80 do.
+    degree: config.degree ?? 30,
+    // 1 GB/s over a loop of 60 ms; a node that can do more is bounded by its CPU first.
+    maxCommittedBytes: config.maxCommittedBytes ?? 64 * MIB,
+    // 500 MB/s over a loop of 60 ms, and well inside a node's budget of 250 MB.
+    maxInboundBytes: config.maxInboundBytes ?? 32 * MIB,
+    maxContacts: config.maxContacts ?? 500,
+  };
+}

@@ -1,0 +1,411 @@
+import { Announcing } from './announcing.ts';
+import { AssetSwarm } from './asset-swarm.ts';
+import { GRAPH_MS, JOIN_BURST, PAST_LEDGERS, TICK_MS } from './constants.ts';
+import { Core, type Misbehaviour } from './core.ts';
+import type { Action, Event } from './events.ts';
+import { settingsOf, type ExchangeConfig } from './exchange-config.ts';
+import { Granting } from './granting.ts';
+import type { AssetKey, Message, PeerKey } from './messages.ts';
+import { Neighbourhood } from './neighbourhood.ts';
+import { Peer } from './peer.ts';
+import { Receiving } from './receiving.ts';
+import { Requesting } from './requesting.ts';
+import type { Rng } from './rng.ts';
+import { Serving } from './serving.ts';
+import { chunkKey } from './upload-queue.ts';
+
+/** How an asset's download is going. */
+export interface AssetStats {
+  /** Chunks here. */
+  chunksHere: number;
+  /** Chunks wanted and not here. */
+  chunksWanted: number;
+  /** Peers that joined. */
+  peers: readonly PeerKey[];
+  /** Verified bytes received, by peer, since the asset was added. */
+  receivedByPeer: ReadonlyMap<PeerKey, number>;
+  /** Verified bytes per second over the last four seconds. */
+  bytesPerSec: number;
+}
+
+/**
+ * The exchange of chunks with all neighbours, over all assets: who gets credit, which chunk is asked of whom,
+ * who is told what, who is dialled. One for each node.
+ *
+ * It does no I/O, reads no clock and draws chance only from `rng`: the same configuration, seed and events give
+ * the same actions, so that a recorded run can be repeated. Call `handle` with each event and the time
+ * (milliseconds of any steady clock, never going back), then `poll` until it gives nothing, carrying out the
+ * actions in their order; call `handle` with `wake` no later than `nextWakeMs`. Nothing that a peer sends makes
+ * it throw: the answer to a lie is a `misbehaved` action, after which the peer no longer exists here until it
+ * connects anew.
+ */
+export class Exchange {
+  readonly #core: Core;
+  readonly #announcing: Announcing;
+  readonly #granting: Granting;
+  readonly #serving: Serving;
+  readonly #requesting: Requesting;
+  readonly #receiving: Receiving;
+  readonly #neighbourhood: Neighbourhood;
+  /** Ledgers of peers that left, oldest first. */
+  readonly #past = new Map<PeerKey, { sent: number; received: number }>();
+  /** Assets whose `complete` is out. */
+  readonly #completed = new Set<AssetKey>();
+  #tickedAtMs = -Infinity;
+  #tendedAtMs = -Infinity;
+
+  constructor(config: ExchangeConfig, rng: Rng) {
+    this.#core = new Core(settingsOf(config), rng);
+    this.#announcing = new Announcing(this.#core);
+    this.#granting = new Granting(this.#core, () => this.#announcing.flush());
+    this.#serving = new Serving(this.#core, this.#granting);
+    this.#requesting = new Requesting(this.#core);
+    this.#receiving = new Receiving(this.#core, this.#requesting);
+    this.#neighbourhood = new Neighbourhood(this.#core, (peer, reason) => this.#close(peer, reason));
+  }
+
+  /** Takes in what happened at `nowMs`. Throws only where the caller is wrong (an asset added twice). */
+  handle(nowMs: number, event: Event): void {
+    this.#core.nowMs = Math.max(this.#core.nowMs, nowMs);
+    this.#dispatch(event);
+    this.#runTimers();
+    if (event.type === 'data' && !event.last) return;
+    this.#granting.fill();
+    if (this.#granting.isStarved) this.#neighbourhood.dialIdle();
+  }
+
+  /** The next thing to do, or undefined where there is nothing. */
+  poll(): Action | undefined {
+    return this.#core.poll();
+  }
+
+  /** When `wake` must come at the latest; undefined: not before something happens. */
+  nextWakeMs(): number | undefined {
+    const atMs = Math.min(
+      this.#announcing.flushAtMs,
+      this.#receiving.ackAtMs,
+      this.#granting.retryAtMs,
+      this.#isActive ? this.#tickedAtMs + TICK_MS : Infinity,
+    );
+    return atMs === Infinity ? undefined : Math.max(atMs, this.#core.nowMs);
+  }
+
+  /** Whether data of this chunk is awaited from this peer: ask before taking memory for it. */
+  expects(peer: PeerKey, asset: AssetKey, chunk: number): boolean {
+    return this.#core.peers.get(peer)?.requests.has(chunkKey(asset, chunk)) ?? false;
+  }
+
+  /** How an asset is doing, or undefined where this node takes no part in it. */
+  stats(asset: AssetKey): AssetStats | undefined {
+    const swarm = this.#core.assets.get(asset);
+    if (!swarm) return undefined;
+    const received = this.#receiving.received.get(asset);
+    return {
+      chunksHere: swarm.have.count,
+      chunksWanted: swarm.wantedLeft,
+      peers: [...swarm.members.keys()],
+      receivedByPeer: received?.byPeer ?? new Map<PeerKey, number>(),
+      bytesPerSec: received?.speed.bytesPerSec(this.#core.nowMs) ?? 0,
+    };
+  }
+
+  /** Bytes asked for and not stored. */
+  get inFlightBytes(): number {
+    return this.#core.inboundBytes;
+  }
+
+  /** Bytes granted to or asked for by others, and not acknowledged. */
+  get committedBytes(): number {
+    return this.#core.committedBytes;
+  }
+
+  /** Bytes per second the uplink delivers, as far as measured; 0: not yet. */
+  get uploadBytesPerSec(): number {
+    return this.#granting.rate.bytesPerSec;
+  }
+
+  /** Throws where the books do not add up. For tests. */
+  checkInvariants(): void {
+    checkBooks(this.#core);
+  }
+
+  get #isActive(): boolean {
+    return this.#core.peers.size > 0 || this.#core.isLeeching;
+  }
+
+  #dispatch(event: Event): void {
+    switch (event.type) {
+      case 'asset-added':
+        return this.#addAsset(event);
+      case 'limits':
+        this.#core.settings.uploadBytesPerSec = event.uploadBytesPerSec;
+        this.#core.settings.downloadBytesPerSec = event.downloadBytesPerSec;
+        return;
+      case 'connected':
+        return this.#connected(event.peer);
+      case 'gone': {
+        const peer = this.#core.peers.get(event.peer);
+        if (peer) this.#remove(peer);
+        return;
+      }
+      case 'dial-failed':
+        return this.#neighbourhood.dialFailed(event.peer);
+      case 'wake':
+        return;
+      case 'message':
+      case 'data':
+      case 'rtt':
+      case 'reachable':
+        return this.#fromPeer(event);
+      default:
+        return this.#ofAsset(event);
+    }
+  }
+
+  #fromPeer(event: Extract<Event, { type: 'message' | 'data' | 'rtt' | 'reachable' }>): void {
+    const peer = this.#core.peers.get(event.peer);
+    if (!peer) return;
+    if (event.type === 'rtt') return peer.measured(this.#core.nowMs, event.rttMs);
+    if (event.type === 'reachable') return this.#neighbourhood.reachable(peer, event.addresses);
+    const fault = event.type === 'data' ? this.#receiving.onData(peer, event) : this.#onMessage(peer, event.message);
+    if (fault) this.#misbehaved(peer.key, fault);
+  }
+
+  #onMessage(peer: Peer, message: Message): Misbehaviour | undefined {
+    switch (message.type) {
+      case 'ack':
+        return this.#serving.onAck(peer, message.bytes);
+      case 'decline':
+        this.#granting.onDecline(peer, message);
+        return undefined;
+      case 'grant':
+        if (!peer.isLeaving) this.#requesting.onGrant(peer, message);
+        return undefined;
+      case 'request':
+        return this.#serving.onRequest(peer, message);
+      case 'cancel':
+        this.#serving.onCancel(peer, message.asset, message.chunk);
+        return undefined;
+      case 'reject':
+        this.#requesting.onReject(peer, message);
+        return undefined;
+      case 'bye':
+        this.#leaving(peer);
+        return undefined;
+      default:
+        return this.#onAssetMessage(peer, message);
+    }
+  }
+
+  #onAssetMessage(
+    peer: Peer,
+    message: Extract<Message, { type: 'join' | 'leave' | 'have' | 'peers' }>,
+  ): Misbehaviour | undefined {
+    const swarm = this.#core.assets.get(message.asset);
+    if (!swarm || peer.isLeaving) return undefined;
+    if (message.type === 'have') return this.#announcing.onHave(peer, swarm, message);
+    if (message.type === 'peers') {
+      this.#neighbourhood.onPeers(swarm, message);
+      return undefined;
+    }
+    if (message.type === 'leave') {
+      this.#serving.dropAll(peer, swarm.key);
+      this.#requesting.releaseAll(peer, swarm.key);
+      this.#announcing.onLeave(peer, swarm);
+      return undefined;
+    }
+    const isNew = !swarm.members.has(peer.key);
+    const fault = this.#announcing.onJoin(peer, swarm, message);
+    if (!fault && isNew) this.#neighbourhood.joined(peer, swarm);
+    return fault;
+  }
+
+  #ofAsset(
+    event: Extract<
+      Event,
+      { type: 'asset-removed' | 'want' | 'verified' | 'corrupt' | 'unstored' | 'upload-failed' | 'contacts' }
+    >,
+  ): void {
+    const swarm = this.#core.assets.get(event.asset);
+    if (!swarm) {
+      // The asset was removed meanwhile; a lie stays a lie.
+      if (event.type === 'corrupt') this.#misbehaved(event.peer, badChunk(event.chunk));
+      return;
+    }
+    switch (event.type) {
+      case 'asset-removed':
+        return this.#removeAsset(swarm);
+      case 'want':
+        swarm.want(event.wanted, event.urgent);
+        this.#completed.delete(swarm.key);
+        if (swarm.wantedLeft > 0) this.#announcing.ask(swarm);
+        return this.#checkComplete(swarm);
+      case 'contacts':
+        return this.#neighbourhood.addContacts(swarm, event.contacts);
+      case 'verified':
+        if (this.#receiving.verified(event.peer, swarm, event.chunk)) this.#announcing.note();
+        return this.#checkComplete(swarm);
+      case 'corrupt':
+        this.#receiving.failed(event.peer, swarm, event.chunk);
+        return this.#misbehaved(event.peer, badChunk(event.chunk));
+      case 'unstored': {
+        this.#receiving.failed(event.peer, swarm, event.chunk);
+        const peer = this.#core.peers.get(event.peer);
+        if (peer) this.#announcing.restateTo(peer, swarm);
+        return;
+      }
+      case 'upload-failed':
+        return this.#uploadFailed(event.peer, swarm, event.chunk);
+    }
+  }
+
+  #addAsset(event: Extract<Event, { type: 'asset-added' }>): void {
+    const { asset, sizes, have, origin, wanted } = event;
+    if (this.#core.assets.has(asset)) throw new RangeError(`asset ${asset} was added before`);
+    if (have.size !== sizes.length) throw new RangeError(`${have.size} bits for ${sizes.length} chunks`);
+    const swarm = new AssetSwarm(asset, sizes, have, origin, this.#core.rng);
+    this.#core.assets.set(asset, swarm);
+    swarm.want(wanted, []);
+    if (swarm.wantedLeft > 0) this.#announcing.ask(swarm);
+    this.#checkComplete(swarm);
+  }
+
+  #removeAsset(swarm: AssetSwarm): void {
+    const core = this.#core;
+    for (const peer of core.peers.values()) {
+      this.#serving.dropAll(peer, swarm.key);
+      for (const request of [...peer.requests.values()]) {
+        if (request.asset === swarm.key) this.#requesting.cancel(peer, request);
+      }
+      for (const grant of peer.grants.values()) if (grant.offer?.swarm === swarm) grant.offer = undefined;
+    }
+    for (const request of swarm.requests.values()) core.inboundBytes -= request.bytes;
+    swarm.requests.clear();
+    this.#announcing.leave(swarm);
+    this.#neighbourhood.forgetAsset(swarm.key);
+    this.#receiving.received.delete(swarm.key);
+    this.#completed.delete(swarm.key);
+    core.assets.delete(swarm.key);
+  }
+
+  #uploadFailed(from: PeerKey, swarm: AssetSwarm, chunk: number): void {
+    const peer = this.#core.peers.get(from);
+    if (peer) this.#serving.uploadFailed(peer, swarm.key, chunk);
+    if (!swarm.lost(chunk)) return;
+    this.#completed.delete(swarm.key);
+    this.#announcing.unannounce(swarm, chunk);
+    this.#announcing.restate(swarm);
+  }
+
+  #checkComplete(swarm: AssetSwarm): void {
+    if (!swarm.wantsSomething || swarm.wantedLeft > 0 || this.#completed.has(swarm.key)) return;
+    this.#completed.add(swarm.key);
+    this.#core.act({ type: 'complete', asset: swarm.key });
+  }
+
+  #connected(key: PeerKey): void {
+    const before = this.#core.peers.get(key);
+    if (before) this.#remove(before);
+    const peer = new Peer(key, this.#core.nowMs, JOIN_BURST, this.#past.get(key));
+    this.#core.peers.set(key, peer);
+    this.#neighbourhood.connected(key);
+    this.#announcing.greet(peer);
+  }
+
+  /** BYE: the link is about to end. What is under way to it is dropped, what it was asked for goes to others. */
+  #leaving(peer: Peer): void {
+    if (peer.isLeaving) return;
+    peer.isLeaving = true;
+    this.#detach(peer);
+  }
+
+  #detach(peer: Peer): void {
+    for (const grant of [...peer.grants.values()]) this.#granting.close(peer, grant);
+    this.#serving.dropAll(peer, undefined);
+    this.#requesting.releaseAll(peer, undefined);
+    for (const { swarm } of [...peer.memberships.values()]) this.#announcing.onLeave(peer, swarm);
+  }
+
+  #remove(peer: Peer): void {
+    peer.isLeaving = true;
+    this.#detach(peer);
+    this.#core.peers.delete(peer.key);
+    this.#past.delete(peer.key);
+    this.#past.set(peer.key, { sent: peer.sentBytes, received: peer.receivedBytes });
+    if (this.#past.size > PAST_LEDGERS) this.#past.delete(this.#past.keys().next().value as PeerKey);
+    this.#neighbourhood.gone(peer);
+  }
+
+  #close(peer: Peer, reason: string): void {
+    this.#core.act({ type: 'close', peer: peer.key, reason });
+    this.#remove(peer);
+  }
+
+  #misbehaved(key: PeerKey, { code, message }: Misbehaviour): void {
+    this.#neighbourhood.shun(key);
+    this.#core.act({ type: 'misbehaved', peer: key, code, message });
+    const peer = this.#core.peers.get(key);
+    if (peer) this.#remove(peer);
+  }
+
+  #runTimers(): void {
+    const { nowMs } = this.#core;
+    if (nowMs >= this.#announcing.flushAtMs) this.#announcing.flush();
+    if (nowMs >= this.#receiving.ackAtMs) this.#receiving.flushAcks();
+    if (nowMs - this.#tickedAtMs < TICK_MS) return;
+    this.#tickedAtMs = nowMs;
+    this.#granting.expire();
+    this.#requesting.giveUpLate();
+    if (nowMs - this.#tendedAtMs < GRAPH_MS) return;
+    this.#tendedAtMs = nowMs;
+    this.#neighbourhood.tend();
+    for (const peer of [...this.#core.peers.values()]) {
+      if (this.#serving.isStalled(peer)) this.#close(peer, 'it acknowledges nothing');
+    }
+  }
+}
+
+function badChunk(chunk: number): Misbehaviour {
+  return { code: 'ERR_PEER_BAD_CHUNK', message: `its chunk ${chunk} does not match the asset` };
+}
+
+function checkBooks(core: Core): void {
+  let committed = 0;
+  for (const peer of core.peers.values()) {
+    let granted = 0;
+    for (const grant of peer.grants.values()) granted += grant.left;
+    equal(peer.grantedBytes, granted, `granted to ${peer.key}`);
+    let requested = 0;
+    for (const request of peer.requests.values()) requested += request.bytes;
+    equal(peer.requestedBytes, requested, `requested of ${peer.key}`);
+    committed += peer.committedBytes;
+    for (const [asset, { swarm, have, isTold, lacks }] of peer.memberships) {
+      if (core.assets.get(asset) !== swarm) throw new Error(`${peer.key} is in a swarm that is gone`);
+      if (swarm.members.has(peer.key) !== (have !== undefined)) throw new Error(`${peer.key} is half a member`);
+      let expected = 0;
+      for (let chunk = 0; have && isTold && chunk < swarm.size; chunk++) {
+        if (swarm.announced.has(chunk) && !have.has(chunk)) expected++;
+      }
+      equal(lacks, expected, `chunks ${peer.key} lacks`);
+    }
+  }
+  equal(core.committedBytes, committed, 'committed');
+  let inbound = 0;
+  for (const swarm of core.assets.values()) {
+    swarm.picker.checkInvariants();
+    let wanted = 0;
+    for (let chunk = 0; chunk < swarm.size; chunk++) {
+      const isMissing = swarm.isWanted(chunk) && !swarm.have.has(chunk);
+      if (isMissing) wanted++;
+      const isPickable = isMissing && !swarm.requests.has(chunk);
+      if (swarm.picker.isPickable(chunk) !== isPickable) throw new Error(`chunk ${chunk} is pickable or not`);
+    }
+    equal(swarm.wantedLeft, wanted, 'wanted chunks');
+    for (const request of swarm.requests.values()) inbound += request.bytes;
+  }
+  equal(core.inboundBytes, inbound, 'inbound');
+}
+
+function equal(actual: number, expected: number, what: string): void {
+  if (actual !== expected) throw new Error(`${what}: booked ${actual}, counted ${expected}`);
+}

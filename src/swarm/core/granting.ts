@@ -1,0 +1,231 @@
+import type { AssetSwarm } from './asset-swarm.ts';
+import {
+  DECLINE_MS,
+  LEASE_SLACK_MS,
+  LOOK_AHEAD_MARGIN_MS,
+  MAX_OFFER,
+  MIN_GRANT_BYTES,
+  NOTHING_WANTED_MS,
+  OPEN_GRANT_CHANCE,
+} from './constants.ts';
+import type { Core } from './core.ts';
+import { DeliveryRate } from './delivery-rate.ts';
+import type { Message } from './messages.ts';
+import type { Grant, Peer } from './peer.ts';
+import { compareRanks, hasGiftBudget, rankAtOrigin, rankWhenComplete, rankWhileLeeching, type Rank } from './ranking.ts';
+
+/** The longest round trip among those served is looked for this often. */
+const RTT_REFRESH_MS = 100;
+
+/** Ids of expired grants remembered for each peer: as many as the largest look-ahead holds. */
+const EXPIRED_KEPT = 1024;
+
+/** Hands out credit: to whom, how much at once, and what becomes of credit that is not used. */
+export class Granting {
+  /** Of the whole uplink. */
+  readonly rate = new DeliveryRate();
+  /** There was room in the look-ahead and nobody to grant to. */
+  isStarved = false;
+  /** When a peer that declined may be granted again, where somebody waits for that; else Infinity. */
+  retryAtMs = Infinity;
+  readonly #core: Core;
+  readonly #announce: () => boolean;
+  #grants = 0;
+  #gifts = 0;
+  #maxRttMs = 0;
+  #maxRttAtMs = -Infinity;
+
+  /** @param announce announces waiting chunks at once, and tells whether anybody was told */
+  constructor(core: Core, announce: () => boolean) {
+    this.#core = core;
+    this.#announce = announce;
+  }
+
+  /** Grants until the look-ahead is full or nobody is left. */
+  fill(): void {
+    this.retryAtMs = Infinity;
+    const target = this.lookAheadBytes();
+    this.isStarved = false;
+    while (this.#core.committedBytes < target) {
+      const peer = this.#choose() ?? (this.#announce() ? this.#choose() : undefined);
+      if (!peer) {
+        this.isStarved = true;
+        return;
+      }
+      this.#grant(peer);
+    }
+  }
+
+  /**
+   * How many bytes may be granted or under way: what the uplink delivers while a grant becomes a request,
+   * data and an acknowledgement (two round trips), with a margin, and one block to round up. Too little
+   * leaves the uplink idle, too much only queues.
+   */
+  lookAheadBytes(): number {
+    const { settings, assets } = this.#core;
+    let block = MIN_GRANT_BYTES;
+    for (const swarm of assets.values()) block = Math.max(block, swarm.maxChunkBytes);
+    const loopSec = (2 * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS) / 1000;
+    const rate = Math.min(this.rate.gain * this.rate.bytesPerSec, settings.uploadBytesPerSec ?? Infinity);
+    return Math.min(settings.maxCommittedBytes, rate * loopSec + block);
+  }
+
+  onDecline(peer: Peer, message: Extract<Message, { type: 'decline' }>): void {
+    const grant = peer.grants.get(message.grant);
+    if (!grant) return;
+    this.close(peer, grant);
+    if (grant.isSpent) return;
+    peer.declines++;
+    const pauseMs =
+      message.reason === 'nothing-wanted'
+        ? NOTHING_WANTED_MS
+        : Math.min(DECLINE_MS * 2 ** Math.max(0, peer.declines - 8), NOTHING_WANTED_MS);
+    peer.declinedUntilMs = this.#core.nowMs + pauseMs;
+  }
+
+  /** Ends a grant: what is left of it is free again. */
+  close(peer: Peer, grant: Grant): void {
+    peer.grants.delete(grant.id);
+    peer.grantedBytes -= grant.left;
+    this.#core.committedBytes -= grant.left;
+    grant.left = 0;
+    if (!grant.offer) return;
+    const { swarm, chunks } = grant.offer;
+    const theirs = peer.memberships.get(swarm.key)?.have;
+    for (const chunk of chunks) swarm.passes?.takeBack(peer.key, chunk, theirs?.has(chunk) ?? false);
+  }
+
+  /** Takes back credit whose lease ran out. */
+  expire(): void {
+    for (const peer of this.#core.peers.values()) {
+      for (const grant of peer.grants.values()) {
+        if (grant.expiresAtMs > this.#core.nowMs) break;
+        this.close(peer, grant);
+        peer.expiredGrants.add(grant.id);
+        if (peer.expiredGrants.size > EXPIRED_KEPT) {
+          peer.expiredGrants.delete(peer.expiredGrants.values().next().value as number);
+        }
+      }
+    }
+  }
+
+  #choose(): Peer | undefined {
+    const { peers, nowMs, rng } = this.#core;
+    const isLeeching = this.#core.isLeeching;
+    const giftBudget = hasGiftBudget(this.#gifts, this.#grants);
+    const isOpen = !isLeeching && rng() < OPEN_GRANT_CHANCE;
+    let best: Peer | undefined;
+    let bestRank: Rank | undefined;
+    let ties = 0;
+    for (const peer of peers.values()) {
+      if (peer.isLeaving || peer.servable <= 0) continue;
+      if (peer.declinedUntilMs > nowMs) {
+        this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
+        continue;
+      }
+      const grantBytes = grantBytesFor(peer);
+      if (peer.committedBytes >= windowOf(peer, grantBytes)) continue;
+      const rank = this.#rank(peer, grantBytes, isLeeching, giftBudget, isOpen);
+      const order = bestRank ? compareRanks(rank, bestRank) : -1;
+      if (order > 0) continue;
+      ties = order < 0 ? 1 : ties + 1;
+      if (ties > 1 && rng() * ties >= 1) continue;
+      best = peer;
+      bestRank = rank;
+    }
+    return best;
+  }
+
+  #rank(peer: Peer, grantBytes: number, isLeeching: boolean, giftBudget: boolean, isOpen: boolean): Rank {
+    const { sentBytes, grantedBytes, receivedBytes, progress } = peer;
+    const candidate = { grantBytes, sentBytes, grantedBytes, receivedBytes, progress };
+    if (isLeeching) return rankWhileLeeching(candidate, giftBudget);
+    const passes = originSwarm(peer)?.passes;
+    if (!passes) return rankWhenComplete(candidate, isOpen);
+    const unforwarded = passes.unforwarded(peer.key);
+    return rankAtOrigin({ unforwarded, lastGrant: peer.lastGrant, progress }, passes.isFirstPass);
+  }
+
+  #grant(peer: Peer): void {
+    const core = this.#core;
+    const bytes = grantBytesFor(peer);
+    const leaseMs = Math.ceil(peer.leaseMs);
+    const swarm = originSwarm(peer);
+    const offered = swarm ? this.#offer(peer, swarm, bytes) : [];
+    const grant: Grant = {
+      id: peer.nextGrantId++,
+      left: bytes,
+      isSpent: false,
+      expiresAtMs: core.nowMs + leaseMs + peer.rttMs + LEASE_SLACK_MS,
+      offer: swarm && offered.length > 0 ? { swarm, chunks: new Set(offered) } : undefined,
+    };
+    this.#grants++;
+    if (peer.receivedBytes === 0) this.#gifts++;
+    peer.lastGrant = this.#grants;
+    peer.grants.set(grant.id, grant);
+    peer.grantedBytes += bytes;
+    core.committedBytes += bytes;
+    const offer = grant.offer && { asset: grant.offer.swarm.key, chunks: offered };
+    core.send(peer, { type: 'grant', id: grant.id, bytes, leaseMs, ...(offer && { offer }) });
+  }
+
+  #offer(peer: Peer, swarm: AssetSwarm, bytes: number): number[] {
+    const passes = swarm.passes;
+    const theirs = peer.memberships.get(swarm.key)?.have;
+    const offered: number[] = [];
+    if (!passes || !theirs) return offered;
+    let left = bytes;
+    const suits = (chunk: number) =>
+      swarm.announced.has(chunk) && swarm.bytesOf(chunk) <= left && !passes.isGiven(peer.key, chunk);
+    while (offered.length < MAX_OFFER && left >= swarm.minChunkBytes) {
+      const chunk = passes.choose(theirs, suits);
+      if (chunk < 0) break;
+      passes.give(peer.key, chunk);
+      offered.push(chunk);
+      left -= swarm.bytesOf(chunk);
+    }
+    return offered;
+  }
+
+  /** The longest round trip among the peers that could be served. */
+  #maxRtt(): number {
+    const { nowMs, peers } = this.#core;
+    if (nowMs - this.#maxRttAtMs < RTT_REFRESH_MS) return this.#maxRttMs;
+    this.#maxRttAtMs = nowMs;
+    this.#maxRttMs = 0;
+    for (const peer of peers.values()) {
+      const isServed = peer.committedBytes > 0 || peer.servable > 0;
+      if (isServed) this.#maxRttMs = Math.max(this.#maxRttMs, peer.rttMs);
+    }
+    return this.#maxRttMs;
+  }
+}
+
+/** A grant is worth the largest chunk of what the peer lacks and this node holds. */
+function grantBytesFor(peer: Peer): number {
+  let bytes = MIN_GRANT_BYTES;
+  for (const { swarm, lacks } of peer.memberships.values()) {
+    if (lacks > 0) bytes = Math.max(bytes, swarm.maxChunkBytes);
+  }
+  return bytes;
+}
+
+/**
+ * What may be under way to one peer: twice what it takes in, and two chunks. A peer with a slow downlink would
+ * otherwise fill the look-ahead with data it cannot take, most of all where grants go by progress.
+ */
+function windowOf(peer: Peer, grantBytes: number): number {
+  const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
+  return 2 * grantBytes + 2 * peer.deliveryRate.bytesPerSec * loopSec;
+}
+
+/** A swarm this node is the origin of and the peer lacks something in; one in its first pass first. */
+function originSwarm(peer: Peer): AssetSwarm | undefined {
+  let found: AssetSwarm | undefined;
+  for (const { swarm, lacks } of peer.memberships.values()) {
+    if (lacks <= 0 || !swarm.passes) continue;
+    if (swarm.passes.isFirstPass) return swarm;
+    found ??= swarm;
+  }
+  return found;
+}

@@ -1,0 +1,103 @@
+import type { AssetSwarm } from './asset-swarm.ts';
+import { Bitfield } from './bitfield.ts';
+import type { Have } from './messages.ts';
+import type { Membership, Peer } from './peer.ts';
+
+/** The record of a peer in a swarm, made where there is none. */
+export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
+  let membership = peer.memberships.get(swarm.key);
+  if (!membership) {
+    membership = {
+      swarm,
+      have: undefined,
+      isSeed: false,
+      isTold: false,
+      isStale: false,
+      lacks: 0,
+      contactsVersion: -1,
+      contactsAtMs: -Infinity,
+    };
+    peer.memberships.set(swarm.key, membership);
+  }
+  return membership;
+}
+
+/** What this node says in JOIN. The bits are a copy: the message may be written later. */
+export function haveOf(bits: Bitfield): Have {
+  if (bits.isFull) return { kind: 'all' };
+  if (bits.count === 0) return { kind: 'none' };
+  return { kind: 'some', bits: bits.bytes.slice() };
+}
+
+/** The bitfield a peer sent, or undefined where it does not fit the asset. */
+export function bitfieldOf(size: number, have: Have): Bitfield | undefined {
+  if (have.kind === 'all') return Bitfield.full(size);
+  if (have.kind === 'none') return new Bitfield(size);
+  return Bitfield.fits(size, have.bits) ? new Bitfield(size, have.bits) : undefined;
+}
+
+/** Sets or replaces what the peer has, and counts it in the swarm. */
+export function replaceHave(peer: Peer, membership: Membership, have: Bitfield, isSeed: boolean): void {
+  withdraw(peer, membership);
+  const { swarm } = membership;
+  membership.have = have;
+  membership.isSeed = isSeed;
+  if (!isSeed || swarm.passes) {
+    for (let chunk = 0; chunk < swarm.size; chunk++) {
+      if (!have.has(chunk)) continue;
+      if (!isSeed) swarm.picker.gain(chunk);
+      swarm.passes?.announced(peer.key, chunk);
+    }
+  }
+  countLacks(membership);
+}
+
+/** Takes the peer's chunks out of the swarm's counts: it left, or says anew what it has. */
+export function withdraw(peer: Peer, membership: Membership): void {
+  const { swarm, have, isSeed } = membership;
+  if (!have) return;
+  if (!isSeed || swarm.passes) {
+    for (let chunk = 0; chunk < swarm.size; chunk++) {
+      if (!have.has(chunk)) continue;
+      if (!isSeed) swarm.picker.lose(chunk);
+      swarm.passes?.withdrawn(peer.key, chunk);
+    }
+  }
+  membership.have = undefined;
+  membership.isSeed = false;
+  membership.lacks = 0;
+}
+
+/** The peer has one chunk more. */
+export function gainChunk(peer: Peer, membership: Membership, chunk: number): void {
+  const { swarm, have } = membership;
+  if (!have?.set(chunk)) return;
+  swarm.picker.gain(chunk);
+  swarm.passes?.announced(peer.key, chunk);
+  if (membership.isTold && swarm.announced.has(chunk)) membership.lacks--;
+}
+
+/** The peer does not have a chunk that it announced. */
+export function loseChunk(peer: Peer, membership: Membership, chunk: number): void {
+  const { swarm, have } = membership;
+  if (!have?.has(chunk)) return;
+  if (membership.isSeed) {
+    membership.isSeed = false;
+    for (let held = 0; held < swarm.size; held++) swarm.picker.gain(held);
+  }
+  have.clear(chunk);
+  swarm.picker.lose(chunk);
+  swarm.passes?.withdrawn(peer.key, chunk);
+  if (membership.isTold && swarm.announced.has(chunk)) membership.lacks++;
+}
+
+/** Chunks the peer knows I have, and lacks. 0 until both have joined. */
+export function countLacks(membership: Membership): void {
+  membership.lacks = 0;
+  if (!membership.isTold || !membership.have || membership.have.isFull) return;
+  const mine = membership.swarm.announced.bytes;
+  const theirs = membership.have.bytes;
+  for (let at = 0; at < mine.length; at++) {
+    for (let byte = (mine[at] as number) & ~(theirs[at] as number); byte; byte &= byte - 1) membership.lacks++;
+  }
+}

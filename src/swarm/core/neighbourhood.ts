@@ -1,0 +1,217 @@
+import type { AssetSwarm } from './asset-swarm.ts';
+import {
+  DIAL_TIMEOUT_MS,
+  IDLE_DIAL_MS,
+  MAX_CONTACTS_PER_MESSAGE,
+  MAX_REDIAL_MS,
+  PEERS_MS,
+} from './constants.ts';
+import { ContactTable, boundedAddresses } from './contact-table.ts';
+import type { Core } from './core.ts';
+import { membershipOf } from './membership.ts';
+import type { AssetKey, Contact, Message, PeerKey } from './messages.ts';
+import type { Peer } from './peer.ts';
+import { shuffle } from './rng.ts';
+
+/** Fewer live neighbours than this share of the degree: dial. */
+const FEW = 0.7;
+
+/** Behind this share of the neighbours' median progress a peer is a laggard, and dials. */
+const LAGGARD = 0.9;
+
+/** A link younger than this may still be joining. */
+const YOUNG_MS = 5000;
+
+/** A link that lived this long counts as a success. */
+const LASTING_MS = 60_000;
+
+/** Who is connected to whom: contacts, dials, and links of no more use. */
+export class Neighbourhood {
+  readonly #core: Core;
+  readonly #contacts = new Map<AssetKey, ContactTable>();
+  readonly #dialling = new Map<PeerKey, number>();
+  readonly #shunned = new Map<PeerKey, number>();
+  #idleDialAtMs = -Infinity;
+  #closing: (peer: Peer, reason: string) => void;
+
+  /** @param closing ends a link */
+  constructor(core: Core, closing: (peer: Peer, reason: string) => void) {
+    this.#core = core;
+    this.#closing = closing;
+  }
+
+  addContacts(swarm: AssetSwarm, contacts: readonly Contact[]): void {
+    const table = this.#tableOf(swarm.key);
+    for (const contact of contacts) if (contact.peer !== this.#core.settings.self) table.add(contact);
+    this.#keepDegree(swarm);
+  }
+
+  onPeers(swarm: AssetSwarm, message: Extract<Message, { type: 'peers' }>): void {
+    this.addContacts(swarm, message.contacts.slice(0, MAX_CONTACTS_PER_MESSAGE));
+  }
+
+  /** Where a connected peer can be dialled. */
+  reachable(peer: Peer, addresses: readonly string[]): void {
+    peer.addresses = boundedAddresses(addresses);
+    for (const { swarm, have } of peer.memberships.values()) {
+      if (!have) continue;
+      swarm.membersVersion++;
+      this.#remember(peer, swarm);
+    }
+  }
+
+  /** The peer has joined the swarm: it gets contacts at once. */
+  joined(peer: Peer, swarm: AssetSwarm): void {
+    this.#remember(peer, swarm);
+    this.#sendContacts(peer, swarm);
+  }
+
+  connected(peer: PeerKey): void {
+    this.#dialling.delete(peer);
+  }
+
+  dialFailed(peer: PeerKey): void {
+    this.#dialling.delete(peer);
+    for (const table of this.#contacts.values()) table.failed(peer, this.#core.nowMs);
+    for (const swarm of this.#core.assets.values()) this.#keepDegree(swarm);
+  }
+
+  gone(peer: Peer): void {
+    const lasted = this.#core.nowMs - peer.connectedAtMs >= LASTING_MS;
+    for (const table of this.#contacts.values()) {
+      if (lasted) table.succeeded(peer.key);
+      table.failed(peer.key, this.#core.nowMs);
+    }
+    for (const swarm of this.#core.assets.values()) this.#keepDegree(swarm);
+  }
+
+  /** The peer lied: it is not dialled for a while. */
+  shun(peer: PeerKey): void {
+    if (this.#shunned.size >= 1024) this.#shunned.delete(this.#shunned.keys().next().value as PeerKey);
+    this.#shunned.set(peer, this.#core.nowMs + MAX_REDIAL_MS);
+  }
+
+  forgetAsset(asset: AssetKey): void {
+    this.#contacts.delete(asset);
+  }
+
+  /** Every second: degree, laggards, contacts, links too many. */
+  tend(): void {
+    const { nowMs, assets, peers } = this.#core;
+    for (const [peer, atMs] of this.#dialling) {
+      if (nowMs - atMs > DIAL_TIMEOUT_MS) this.dialFailed(peer);
+    }
+    for (const swarm of assets.values()) {
+      this.#keepDegree(swarm);
+      if (swarm.wantedLeft > 0 && this.#isLaggard(swarm)) this.#dial(swarm);
+      for (const peer of swarm.members.values()) this.#refreshContacts(peer, swarm);
+    }
+    for (let extra = peers.size - 2 * this.#core.settings.degree; extra > 0; extra--) {
+      const peer = this.#leastUseful();
+      if (peer) this.#closing(peer, 'too many links');
+    }
+  }
+
+  /** The uplink has room and nobody to serve: a swarm that may need this node is dialled. */
+  dialIdle(): void {
+    const { nowMs, assets } = this.#core;
+    if (nowMs - this.#idleDialAtMs < IDLE_DIAL_MS) return;
+    this.#idleDialAtMs = nowMs;
+    for (const swarm of shuffle(this.#core.rng, [...assets.values()])) {
+      if (swarm.have.count > 0 && this.#dial(swarm)) return;
+    }
+  }
+
+  #keepDegree(swarm: AssetSwarm): void {
+    if (swarm.wantedLeft === 0) return;
+    const { degree } = this.#core.settings;
+    let live = swarm.members.size + this.#dialling.size + this.#joining(swarm);
+    if (live >= FEW * degree) return;
+    while (live < degree && this.#dial(swarm)) live++;
+  }
+
+  /** Links that were told of the swarm and have had no time to answer. */
+  #joining(swarm: AssetSwarm): number {
+    let count = 0;
+    for (const peer of this.#core.peers.values()) {
+      if (swarm.members.has(peer.key)) continue;
+      if (this.#core.nowMs - peer.connectedAtMs < YOUNG_MS) count++;
+    }
+    return count;
+  }
+
+  #isLaggard(swarm: AssetSwarm): boolean {
+    const progress: number[] = [];
+    for (const peer of swarm.members.values()) {
+      const have = peer.memberships.get(swarm.key)?.have;
+      if (have) progress.push(have.count / have.size);
+    }
+    if (progress.length === 0) return true;
+    progress.sort((a, b) => a - b);
+    return swarm.progress < LAGGARD * (progress[progress.length >> 1] as number);
+  }
+
+  #dial(swarm: AssetSwarm): boolean {
+    const { peers, settings, nowMs } = this.#core;
+    if (peers.size + this.#dialling.size >= 2 * settings.degree) return false;
+    const isFree = (peer: PeerKey) =>
+      !peers.has(peer) && !this.#dialling.has(peer) && !((this.#shunned.get(peer) ?? 0) > nowMs);
+    const contact = this.#contacts.get(swarm.key)?.choose(nowMs, isFree);
+    if (!contact) return false;
+    this.#dialling.set(contact.peer, nowMs);
+    this.#core.act({ type: 'dial', contact });
+    return true;
+  }
+
+  #refreshContacts(peer: Peer, swarm: AssetSwarm): void {
+    const { contactsVersion, contactsAtMs } = membershipOf(peer, swarm);
+    if (contactsVersion === swarm.membersVersion || this.#core.nowMs - contactsAtMs < PEERS_MS) return;
+    this.#sendContacts(peer, swarm);
+  }
+
+  #sendContacts(peer: Peer, swarm: AssetSwarm): void {
+    const membership = membershipOf(peer, swarm);
+    membership.contactsVersion = swarm.membersVersion;
+    membership.contactsAtMs = this.#core.nowMs;
+    const contacts: Contact[] = [];
+    for (const other of swarm.members.values()) {
+      if (other === peer || other.isLeaving || other.addresses.length === 0) continue;
+      contacts.push({ peer: other.key, addresses: other.addresses });
+    }
+    if (contacts.length === 0) return;
+    const some = shuffle(this.#core.rng, contacts).slice(0, MAX_CONTACTS_PER_MESSAGE);
+    this.#core.send(peer, { type: 'peers', asset: swarm.key, contacts: some, progress: swarm.progress });
+  }
+
+  #remember(peer: Peer, swarm: AssetSwarm): void {
+    if (peer.addresses.length === 0) return;
+    this.#tableOf(swarm.key).add({ peer: peer.key, addresses: peer.addresses });
+  }
+
+  #tableOf(asset: AssetKey): ContactTable {
+    let table = this.#contacts.get(asset);
+    if (!table) {
+      this.#contacts.set(asset, (table = new ContactTable(this.#core.settings.maxContacts, this.#core.rng)));
+    }
+    return table;
+  }
+
+  /** A link over which nothing can flow, else the newest, so that those that work stay. */
+  #leastUseful(): Peer | undefined {
+    let newest: Peer | undefined;
+    for (const peer of this.#core.peers.values()) {
+      if (this.#isUseless(peer)) return peer;
+      if (!newest || peer.connectedAtMs >= newest.connectedAtMs) newest = peer;
+    }
+    return newest;
+  }
+
+  #isUseless(peer: Peer): boolean {
+    if (this.#core.nowMs - peer.connectedAtMs < YOUNG_MS) return false;
+    for (const { swarm, have } of peer.memberships.values()) {
+      if (have && !(have.isFull && swarm.have.isFull)) return false;
+    }
+    return true;
+  }
+}
+

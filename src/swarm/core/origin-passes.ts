@@ -1,0 +1,137 @@
+import type { Bitfield } from './bitfield.ts';
+import type { PeerKey } from './messages.ts';
+import { randomInt, type Rng } from './rng.ts';
+
+/** At most so many chunks are looked at for one offer: on a larger asset a random stretch of them. */
+const MAX_SCAN = 8192;
+
+/** Chunks that are spread come after all that are not. */
+const SPREAD = 1_000_000;
+
+/**
+ * What the origin of an asset offers to whom, so that every chunk leaves it once before any leaves twice, and
+ * first copies that their holders sit on are sent to somebody else. A plain rarest first loses chunks when the
+ * origin is cut off at 1.05 times the file, and "least sent" loses them to peers that do not pass on.
+ */
+export class OriginPasses {
+  readonly #rng: Rng;
+  readonly #size: number;
+  /** Copies given (or offered) to peers that are still here. */
+  readonly #given: Uint16Array;
+  /** Peers here that announced the chunk without having it from me. */
+  readonly #others: Uint16Array;
+  readonly #givenTo = new Map<PeerKey, Set<number>>();
+  readonly #unforwarded = new Map<PeerKey, number>();
+  #unseen: number;
+
+  constructor(size: number, rng: Rng) {
+    this.#rng = rng;
+    this.#size = size;
+    this.#given = new Uint16Array(size);
+    this.#others = new Uint16Array(size);
+    this.#unseen = size;
+  }
+
+  /** Whether some chunk has no copy outside. */
+  get isFirstPass(): boolean {
+    return this.#unseen > 0;
+  }
+
+  /** Chunks given to the peer that nobody else has announced. */
+  unforwarded(peer: PeerKey): number {
+    return this.#unforwarded.get(peer) ?? 0;
+  }
+
+  /** Chunks given (or offered) to the peer. */
+  isGiven(peer: PeerKey, chunk: number): boolean {
+    return this.#givenTo.get(peer)?.has(chunk) ?? false;
+  }
+
+  /**
+   * The chunk to offer: one without a copy outside; else one that only peers who have it from me announced,
+   * fewest copies given first; else the least available. Random among equals.
+   *
+   * @param suits which chunks are possible (held here, fits the credit, not under way to the peer)
+   * @returns −1 where the peer lacks none
+   */
+  choose(theirs: Bitfield, suits: (chunk: number) => boolean): number {
+    let best = -1;
+    let bestScore = Infinity;
+    let ties = 0;
+    let chunk = randomInt(this.#rng, this.#size);
+    for (let left = Math.min(this.#size, MAX_SCAN); left > 0; left--, chunk = (chunk + 1) % this.#size) {
+      const score = this.#score(chunk);
+      if (score > bestScore || theirs.has(chunk) || !suits(chunk)) continue;
+      ties = score < bestScore ? 1 : ties + 1;
+      bestScore = score;
+      if (ties === 1 || this.#rng() * ties < 1) best = chunk;
+      if (score === 0) break;
+    }
+    return best;
+  }
+
+  /** The chunk is offered to, or asked for by, the peer. */
+  give(peer: PeerKey, chunk: number): void {
+    let chunks = this.#givenTo.get(peer);
+    if (!chunks) this.#givenTo.set(peer, (chunks = new Set()));
+    if (chunks.has(chunk)) return;
+    chunks.add(chunk);
+    this.#count(this.#given, chunk, 1);
+    if (this.#others[chunk] === 0) this.#addUnforwarded(peer, 1);
+  }
+
+  /**
+   * The offer was not taken up, or its request came to nothing.
+   *
+   * @param holds whether the peer has announced the chunk meanwhile: then it has it from somebody else
+   */
+  takeBack(peer: PeerKey, chunk: number, holds: boolean): void {
+    if (!this.#givenTo.get(peer)?.delete(chunk)) return;
+    this.#count(this.#given, chunk, -1);
+    if (this.#others[chunk] === 0) this.#addUnforwarded(peer, -1);
+    if (holds) this.announced(peer, chunk);
+  }
+
+  /** The peer announced the chunk. */
+  announced(peer: PeerKey, chunk: number): void {
+    if (this.isGiven(peer, chunk)) return;
+    this.#count(this.#others, chunk, 1);
+    if (this.#others[chunk] === 1) this.#settle(chunk, -1);
+  }
+
+  /** The peer, which had announced the chunk, no longer has it (here). */
+  withdrawn(peer: PeerKey, chunk: number): void {
+    if (this.isGiven(peer, chunk)) return;
+    this.#count(this.#others, chunk, -1);
+    if (this.#others[chunk] === 0) this.#settle(chunk, 1);
+  }
+
+  /** The peer left. Call `withdrawn` for what it had announced first. */
+  gone(peer: PeerKey): void {
+    for (const chunk of this.#givenTo.get(peer) ?? []) this.#count(this.#given, chunk, -1);
+    this.#givenTo.delete(peer);
+    this.#unforwarded.delete(peer);
+  }
+
+  #score(chunk: number): number {
+    const given = this.#given[chunk] as number;
+    const others = this.#others[chunk] as number;
+    return others === 0 ? given : SPREAD + given + others;
+  }
+
+  #count(counts: Uint16Array, chunk: number, by: number): void {
+    if (this.#score(chunk) === 0) this.#unseen--;
+    counts[chunk] = (counts[chunk] as number) + by;
+    if (this.#score(chunk) === 0) this.#unseen++;
+  }
+
+  #settle(chunk: number, by: number): void {
+    for (const [peer, chunks] of this.#givenTo) {
+      if (chunks.has(chunk)) this.#addUnforwarded(peer, by);
+    }
+  }
+
+  #addUnforwarded(peer: PeerKey, by: number): void {
+    this.#unforwarded.set(peer, this.unforwarded(peer) + by);
+  }
+}

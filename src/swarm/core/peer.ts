@@ -1,0 +1,149 @@
+import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
+import type { Bitfield } from './bitfield.ts';
+import { MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } from './constants.ts';
+import { DeliveryRate } from './delivery-rate.ts';
+import type { AssetKey, PeerKey } from './messages.ts';
+import { UploadQueue } from './upload-queue.ts';
+
+/** Round trips are the smallest of the last one to two of these: queues come and go, the path stays. */
+const RTT_WINDOW_MS = 10_000;
+
+/** What this node knows of a peer in one asset's swarm. */
+export interface Membership {
+  readonly swarm: AssetSwarm;
+  /** What the peer has; undefined until it joined. */
+  have: Bitfield | undefined;
+  /** It announced ALL at once: such peers are not counted in the availability, where they would add one everywhere. */
+  isSeed: boolean;
+  /** My JOIN is out: from now on it gets every HAVE. */
+  isTold: boolean;
+  /** I have announced more since, which it did not get, as it had not joined. */
+  isStale: boolean;
+  /** Chunks it was told I have, and lacks. */
+  lacks: number;
+  /** The version of the members it last got contacts of, and when. */
+  contactsVersion: number;
+  contactsAtMs: number;
+}
+
+/** Credit given to a peer. */
+export interface Grant {
+  readonly id: number;
+  /** Bytes not spent yet. */
+  left: number;
+  isSpent: boolean;
+  readonly expiresAtMs: number;
+  /** Chunks offered with it, until they are asked for. */
+  offer: { swarm: AssetSwarm; chunks: Set<number> } | undefined;
+}
+
+/** Data of a request that was given up may still come. */
+export interface Tombstone {
+  left: number;
+  readonly sinceMs: number;
+}
+
+/** One neighbour: a link with its ledger, over all assets. */
+export class Peer {
+  readonly key: PeerKey;
+  readonly memberships = new Map<AssetKey, Membership>();
+  /** It said BYE, or lied: nothing more is given to or asked of it. */
+  isLeaving = false;
+  /** Multiaddrs others can dial it at. */
+  addresses: readonly string[] = [];
+  readonly connectedAtMs: number;
+
+  /** Bytes it asked me for, ever. */
+  sentBytes: number;
+  /** Bytes granted to it and not spent. */
+  grantedBytes = 0;
+  /** Verified bytes it sent me, ever, that I had asked for. */
+  receivedBytes: number;
+
+  readonly grants = new Map<number, Grant>();
+  /** Grants whose lease ran out: a request for one is late, not a lie. */
+  readonly expiredGrants = new Set<number>();
+  nextGrantId = 1;
+  /** Number, over all peers, of the last grant it got. */
+  lastGrant = 0;
+  declinedUntilMs = 0;
+  /** Whole grants it declined since it last used one. */
+  declines = 0;
+  strikes = 0;
+  joinAllowance: number;
+  joinAllowanceAtMs: number;
+
+  readonly uploads = new UploadQueue();
+  readonly deliveryRate = new DeliveryRate();
+  lastAckAtMs = 0;
+
+  /** What I asked it for and has not come in full, oldest first. */
+  readonly requests = new Map<number, ChunkRequest>();
+  readonly tombstones = new Map<number, Tombstone>();
+  requestedBytes = 0;
+  /** How much may be asked of it at once: grows with what it delivers, halves when it does not. */
+  trustBytes = 0;
+  payloadBytes = 0;
+  ackedPayloadBytes = 0;
+  /** Smoothed: how long a request takes, and how fast it serves. 0: unknown. */
+  serviceMs = 0;
+  serviceBytesPerSec = 0;
+  lastServedAtMs = 0;
+
+  #rttNow = Infinity;
+  #rttBefore = Infinity;
+  #rttSinceMs = 0;
+
+  constructor(key: PeerKey, nowMs: number, joinBurst: number, past?: { sent: number; received: number }) {
+    this.key = key;
+    this.connectedAtMs = nowMs;
+    this.joinAllowance = joinBurst;
+    this.joinAllowanceAtMs = nowMs;
+    this.sentBytes = past?.sent ?? 0;
+    this.receivedBytes = past?.received ?? 0;
+  }
+
+  /** Smallest round trip of the last 10 to 20 s. */
+  get rttMs(): number {
+    const rtt = Math.min(this.#rttNow, this.#rttBefore);
+    return rtt === Infinity ? UNKNOWN_RTT_MS : Math.min(rtt, MAX_RTT_MS);
+  }
+
+  measured(nowMs: number, rttMs: number): void {
+    if (nowMs - this.#rttSinceMs > RTT_WINDOW_MS) {
+      this.#rttBefore = this.#rttNow;
+      this.#rttNow = Infinity;
+      this.#rttSinceMs = nowMs;
+    }
+    this.#rttNow = Math.min(this.#rttNow, Math.max(0, rttMs));
+  }
+
+  /** How long its grants are good for. */
+  get leaseMs(): number {
+    return Math.max(MIN_LEASE_MS, 4 * this.rttMs);
+  }
+
+  /** Bytes granted or asked for, and not acknowledged. */
+  get committedBytes(): number {
+    return this.grantedBytes + this.uploads.unackedBytes;
+  }
+
+  /** Chunks I hold that it lacks, less those on their way and those it has credit for. */
+  get servable(): number {
+    let lacks = 0;
+    for (const membership of this.memberships.values()) lacks += membership.lacks;
+    return lacks - this.grants.size - this.uploads.count;
+  }
+
+  /** Share of what we share that it has, 0 to 1. */
+  get progress(): number {
+    let have = 0;
+    let size = 0;
+    for (const { have: theirs } of this.memberships.values()) {
+      if (!theirs) continue;
+      have += theirs.count;
+      size += theirs.size;
+    }
+    return size === 0 ? 1 : have / size;
+  }
+}

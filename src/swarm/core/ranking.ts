@@ -1,0 +1,81 @@
+import {
+  FREE_CHUNKS_WHEN_COMPLETE,
+  GIFT_GRANTS,
+  GIFT_SHARE,
+  UNFORWARDED_STEP,
+} from './constants.ts';
+
+/** What the ranking looks at in a neighbour. Byte counts are of the whole link, over all assets. */
+export interface Candidate {
+  /** What one grant to it is worth, bytes. */
+  grantBytes: number;
+  /** Bytes it has asked of me. */
+  sentBytes: number;
+  /** Bytes granted to it and not spent. */
+  grantedBytes: number;
+  /** Verified bytes it gave me. */
+  receivedBytes: number;
+  /** How much it has of what we share, 0 to 1. */
+  progress: number;
+}
+
+/** The same for an origin. */
+export interface OriginCandidate {
+  /** Chunks I sent it that nobody else has announced. */
+  unforwarded: number;
+  /** Number of the last grant it got, 0 for none. */
+  lastGrant: number;
+  progress: number;
+}
+
+/** Grants go to the smallest first: by `band`, then by `place`; equals are drawn by lot. */
+export interface Rank {
+  band: number;
+  place: number;
+}
+
+const FIRST = -1;
+const LAST = 2;
+
+/** Whether a further gift (a grant to a peer that never gave) is within the budget. */
+export function hasGiftBudget(gifts: number, grants: number): boolean {
+  return gifts < GIFT_SHARE * grants + GIFT_GRANTS;
+}
+
+/**
+ * While this node downloads: who owes it least comes first, in bands of one chunk; a peer that never gave has
+ * one gift, first of its band as long as the budget lasts. Direct reciprocity as in FairTorrent, with the gift
+ * bounded because identities cost nothing.
+ */
+export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
+  const deficit = peer.sentBytes + peer.grantedBytes - peer.receivedBytes;
+  const isNew = peer.receivedBytes === 0;
+  const isGifted = isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
+  const band = Math.floor(deficit / peer.grantBytes + (isGifted ? 1 : 0));
+  if (!isNew) return { band, place: peer.progress };
+  return { band, place: isGifted || !giftBudget ? LAST : FIRST };
+}
+
+/**
+ * Once complete: who has least comes first, and those who took much and never gave come last, unless this
+ * grant is an open one.
+ */
+export function rankWhenComplete(peer: Candidate, isOpen: boolean): Rank {
+  const isTaker =
+    peer.receivedBytes === 0 && peer.sentBytes > FREE_CHUNKS_WHEN_COMPLETE * peer.grantBytes;
+  return { band: isTaker && !isOpen ? 1 : 0, place: peer.progress };
+}
+
+/**
+ * The origin serves those who pass on what they got: in the first pass (some chunk has no copy outside) in
+ * turn, later the one who has least.
+ */
+export function rankAtOrigin(peer: OriginCandidate, isFirstPass: boolean): Rank {
+  const band = Math.floor(peer.unforwarded / UNFORWARDED_STEP);
+  return { band, place: isFirstPass ? peer.lastGrant : peer.progress };
+}
+
+/** Negative where `a` comes before `b`. */
+export function compareRanks(a: Rank, b: Rank): number {
+  return a.band - b.band || a.place - b.place;
+}

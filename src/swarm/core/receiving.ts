@@ -1,0 +1,122 @@
+import type { AssetSwarm } from './asset-swarm.ts';
+import { ACK_AT_BYTES, BATCH_MS } from './constants.ts';
+import type { Core, Misbehaviour } from './core.ts';
+import type { Event } from './events.ts';
+import type { AssetKey, PeerKey } from './messages.ts';
+import type { Peer } from './peer.ts';
+import { noteServed, trustMore, type Requesting } from './requesting.ts';
+import { SpeedMeter } from './speed-meter.ts';
+import { chunkKey } from './upload-queue.ts';
+
+type Data = Extract<Event, { type: 'data' }>;
+
+/** What came in for an asset, for people to look at. */
+export interface Received {
+  byPeer: Map<PeerKey, number>;
+  speed: SpeedMeter;
+}
+
+/** Takes in data: matches it with requests, acknowledges it, and books what was verified. */
+export class Receiving {
+  /** When the batch of ACKs goes out; Infinity where there is none. */
+  ackAtMs = Infinity;
+  readonly received = new Map<AssetKey, Received>();
+  readonly #core: Core;
+  readonly #requesting: Requesting;
+
+  constructor(core: Core, requesting: Requesting) {
+    this.#core = core;
+    this.#requesting = requesting;
+  }
+
+  onData(peer: Peer, data: Data): Misbehaviour | undefined {
+    const fault = this.#match(peer, data);
+    if (fault) return fault;
+    peer.payloadBytes += data.bytes;
+    const waiting = peer.payloadBytes - peer.ackedPayloadBytes;
+    if (waiting >= ACK_AT_BYTES || (data.last && peer.requests.size === 0)) this.#ack(peer);
+    else if (waiting > 0) this.ackAtMs = Math.min(this.ackAtMs, this.#core.nowMs + BATCH_MS);
+    return undefined;
+  }
+
+  /** Sends all ACKs that wait. */
+  flushAcks(): void {
+    this.ackAtMs = Infinity;
+    for (const peer of this.#core.peers.values()) this.#ack(peer);
+  }
+
+  /** The chunk is verified and stored. @returns whether it was missing */
+  verified(from: PeerKey, swarm: AssetSwarm, chunk: number): boolean {
+    const bytes = swarm.bytesOf(chunk);
+    this.#settle(from, swarm, chunk);
+    // Data of a request that was given up came after all: the second request for it is not needed.
+    const other = swarm.requests.get(chunk);
+    const otherPeer = other && this.#core.peers.get(other.peer);
+    if (other && !other.isWhole && otherPeer) this.#requesting.cancel(otherPeer, other);
+    if (!swarm.gained(chunk)) return false;
+    const received = this.#receivedOf(swarm.key);
+    received.byPeer.set(from, (received.byPeer.get(from) ?? 0) + bytes);
+    received.speed.add(this.#core.nowMs, bytes);
+    const peer = this.#core.peers.get(from);
+    if (peer) {
+      peer.receivedBytes += bytes;
+      trustMore(peer, bytes, this.#core.settings.maxInboundBytes);
+    }
+    return true;
+  }
+
+  /** The chunk came to nothing (corrupt, or not stored): it can be asked for again. */
+  failed(from: PeerKey, swarm: AssetSwarm, chunk: number): void {
+    const request = this.#settle(from, swarm, chunk);
+    if (request) swarm.release(request);
+  }
+
+  /** Ends the request that `from` answered, whether or not the peer is still here. */
+  #settle(from: PeerKey, swarm: AssetSwarm, chunk: number) {
+    const request = swarm.requests.get(chunk);
+    if (request?.peer !== from || !request.isWhole) return undefined;
+    swarm.requests.delete(chunk);
+    this.#core.inboundBytes -= request.bytes;
+    return request;
+  }
+
+  #match(peer: Peer, { asset, chunk, bytes, last }: Data): Misbehaviour | undefined {
+    const key = chunkKey(asset, chunk);
+    const request = peer.requests.get(key);
+    if (!request) return this.#matchLate(peer, key, bytes, last);
+    request.receivedBytes += bytes;
+    if (request.receivedBytes > request.bytes) return unrequested(`more than all of chunk ${chunk}`);
+    if (!last) return undefined;
+    if (request.receivedBytes < request.bytes) return unrequested(`a part of chunk ${chunk} as if it were all`);
+    request.isWhole = true;
+    peer.requests.delete(key);
+    peer.requestedBytes -= request.bytes;
+    noteServed(peer, request, this.#core.nowMs);
+    return undefined;
+  }
+
+  /** Data of a request that was given up: tolerated up to the chunk's size. */
+  #matchLate(peer: Peer, key: number, bytes: number, last: boolean): Misbehaviour | undefined {
+    const tombstone = peer.tombstones.get(key);
+    if (!tombstone || bytes > tombstone.left) return unrequested('data nobody asked for');
+    tombstone.left -= bytes;
+    if (last) peer.tombstones.delete(key);
+    return undefined;
+  }
+
+  #ack(peer: Peer): void {
+    if (peer.payloadBytes === peer.ackedPayloadBytes) return;
+    peer.ackedPayloadBytes = peer.payloadBytes;
+    this.#core.send(peer, { type: 'ack', bytes: peer.payloadBytes });
+  }
+
+  #receivedOf(asset: AssetKey): Received {
+    let received = this.received.get(asset);
+    if (!received) this.received.set(asset, (received = { byPeer: new Map(), speed: new SpeedMeter() }));
+    return received;
+  }
+}
+
+function unrequested(what: string): Misbehaviour {
+  return { code: 'ERR_PEER_UNREQUESTED_DATA', message: `it sent ${what}` };
+}

@@ -1,0 +1,260 @@
+import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
+import {
+  DOWNLINK_QUEUE_SEC,
+  FIRST_TRUST_CHUNKS,
+  MAX_CHUNKS_PER_GRANT,
+  MIN_REISSUE_MS,
+  REISSUE_FACTOR,
+  TOMBSTONE_MS,
+  UNKNOWN_REISSUE_MS,
+} from './constants.ts';
+import type { Core } from './core.ts';
+import { loseChunk } from './membership.ts';
+import type { AssetKey, ChunkRun, DeclineReason, Message } from './messages.ts';
+import type { Peer } from './peer.ts';
+import { randomInt } from './rng.ts';
+import { chunkKey } from './upload-queue.ts';
+
+type GrantMessage = Extract<Message, { type: 'grant' }>;
+
+/** Weight of the newest sample in a peer's smoothed service time and rate. */
+const SMOOTHING = 0.25;
+
+/** Spends the credit that comes in: the chunk is chosen only now (late binding), so nothing is chosen twice. */
+export class Requesting {
+  readonly #core: Core;
+  /** Bytes that may still be asked for under a download limit; may go below zero by one chunk. */
+  #tokens = 0;
+  #tokensAtMs = 0;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Asks for as much as the credit pays for, and gives back the rest. */
+  onGrant(peer: Peer, message: GrantMessage): void {
+    if (!(message.bytes > 0)) return;
+    let left = message.bytes;
+    let busy = false;
+    const picked = new Map<AssetSwarm, ChunkRun[]>();
+    const offered = message.leaseMs > 0 ? this.#offered(peer, message) : [];
+    for (let count = 0; message.leaseMs > 0 && count < MAX_CHUNKS_PER_GRANT && left > 0; count++) {
+      const room = this.#room(peer);
+      if (room < left) busy = true;
+      const found = room > 0 ? this.#choose(peer, Math.min(left, room), offered) : undefined;
+      if (!found) break;
+      const { swarm, chunk } = found;
+      left -= swarm.bytesOf(chunk);
+      this.#take(peer, swarm, chunk);
+      addToRuns(picked, swarm, chunk);
+    }
+    for (const [swarm, runs] of picked) {
+      this.#core.send(peer, { type: 'request', grant: message.id, asset: swarm.key, runs });
+    }
+    if (left > 0) this.#decline(peer, message, left, busy, picked.size > 0);
+  }
+
+  /** The peer will not send the chunk. */
+  onReject(peer: Peer, message: Extract<Message, { type: 'reject' }>): void {
+    const key = chunkKey(message.asset, message.chunk);
+    const request = peer.requests.get(key);
+    if (!request) return;
+    this.#forget(peer, request);
+    // What had begun may still be on its way: data and control are different streams.
+    if (message.reason === 'failed' || message.reason === 'cancelled' || request.receivedBytes > 0) {
+      peer.tombstones.set(key, { left: request.bytes, sinceMs: this.#core.nowMs });
+    }
+    const membership = peer.memberships.get(message.asset);
+    if (membership && (message.reason === 'missing' || message.reason === 'failed')) {
+      loseChunk(peer, membership, message.chunk);
+    }
+  }
+
+  /** Gives up requests past their deadline: they are asked of somebody else, twice as patiently. */
+  giveUpLate(): void {
+    const { nowMs } = this.#core;
+    for (const peer of this.#core.peers.values()) {
+      for (const request of peer.requests.values()) {
+        if (request.deadlineMs > nowMs) continue;
+        if (request.receivedBytes > 0 && !request.extended) {
+          request.extended = true;
+          request.deadlineMs = nowMs + (nowMs - request.requestedAtMs);
+          continue;
+        }
+        this.cancel(peer, request);
+        peer.trustBytes = Math.max(peer.trustBytes / 2, request.bytes);
+        const reissues = this.#core.assets.get(request.asset)?.reissues;
+        reissues?.set(request.chunk, (reissues.get(request.chunk) ?? 0) + 1);
+      }
+      for (const [key, { sinceMs }] of peer.tombstones) {
+        if (nowMs - sinceMs < TOMBSTONE_MS) break;
+        peer.tombstones.delete(key);
+      }
+    }
+  }
+
+  /** Takes a request back and tells the peer. */
+  cancel(peer: Peer, request: ChunkRequest): void {
+    const { asset, chunk } = request;
+    this.#forget(peer, request);
+    const left = request.bytes - request.receivedBytes;
+    peer.tombstones.set(chunkKey(asset, chunk), { left, sinceMs: this.#core.nowMs });
+    this.#core.send(peer, { type: 'cancel', asset, chunk });
+  }
+
+  /** The peer is gone, or leaves an asset's swarm: what it was asked for can be asked of others. */
+  releaseAll(peer: Peer, asset: AssetKey | undefined): void {
+    for (const request of peer.requests.values()) {
+      if (asset !== undefined && request.asset !== asset) continue;
+      this.#forget(peer, request);
+      const left = request.bytes - request.receivedBytes;
+      peer.tombstones.set(chunkKey(request.asset, request.chunk), { left, sinceMs: this.#core.nowMs });
+    }
+  }
+
+  /** The request is over without the chunk, which becomes pickable again. */
+  #forget(peer: Peer, request: ChunkRequest): void {
+    peer.requests.delete(chunkKey(request.asset, request.chunk));
+    peer.requestedBytes -= request.bytes;
+    this.#core.inboundBytes -= request.bytes;
+    this.#core.assets.get(request.asset)?.release(request);
+  }
+
+  #decline(peer: Peer, message: GrantMessage, bytes: number, busy: boolean, isSpent: boolean): void {
+    let reason: DeclineReason = 'nothing-wanted';
+    if (!(message.leaseMs > 0)) reason = 'expired';
+    else if (!isSpent && (busy || this.#isWantedElsewhere(peer))) reason = 'busy';
+    this.#core.send(peer, { type: 'decline', grant: message.id, bytes, reason });
+  }
+
+  /** The peer holds something wanted that is asked of somebody else at the moment. */
+  #isWantedElsewhere(peer: Peer): boolean {
+    for (const { swarm, have } of peer.memberships.values()) {
+      if (!have || swarm.wantedLeft === 0) continue;
+      for (const { chunk } of swarm.requests.values()) if (have.has(chunk)) return true;
+    }
+    return false;
+  }
+
+  /** What the origin chose, as far as it makes sense. */
+  #offered(peer: Peer, { offer }: GrantMessage): number[] {
+    const swarm = offer && this.#core.assets.get(offer.asset);
+    if (!swarm || !peer.memberships.get(swarm.key)?.have) return [];
+    return offer.chunks.slice(0, MAX_CHUNKS_PER_GRANT).map((chunk) => chunkKey(swarm.key, chunk));
+  }
+
+  #choose(peer: Peer, maxBytes: number, offered: number[]): { swarm: AssetSwarm; chunk: number } | undefined {
+    const memberships = [...peer.memberships.values()].filter(
+      ({ swarm, have }) => have && swarm.picker.count > 0 && swarm.minChunkBytes <= maxBytes,
+    );
+    if (memberships.length === 0) return undefined;
+    const suits = (swarm: AssetSwarm, chunk: number) =>
+      swarm.bytesOf(chunk) <= maxBytes && !peer.tombstones.has(chunkKey(swarm.key, chunk));
+    for (const { swarm, have } of memberships) {
+      if (swarm.urgent.length === 0) continue;
+      const chunk = swarm.pickUrgent((candidate) => have!.has(candidate) && suits(swarm, candidate));
+      if (chunk >= 0) return { swarm, chunk };
+    }
+    for (const { swarm, have } of memberships) {
+      let key: number | undefined;
+      while ((key = offered.shift()) !== undefined) {
+        const chunk = key - chunkKey(swarm.key, 0);
+        const isMine = chunk >= 0 && chunk < swarm.size;
+        if (isMine && swarm.picker.isPickable(chunk) && have!.has(chunk) && suits(swarm, chunk)) {
+          return { swarm, chunk };
+        }
+        if (!isMine) {
+          offered.unshift(key);
+          break;
+        }
+      }
+    }
+    const first = memberships.length > 1 ? randomInt(this.#core.rng, memberships.length) : 0;
+    for (let i = 0; i < memberships.length; i++) {
+      const { swarm, have } = memberships[(first + i) % memberships.length]!;
+      const chunk = swarm.picker.pick(have!, (candidate) => suits(swarm, candidate));
+      if (chunk >= 0) return { swarm, chunk };
+    }
+    return undefined;
+  }
+
+  #take(peer: Peer, swarm: AssetSwarm, chunk: number): void {
+    const { nowMs } = this.#core;
+    const bytes = swarm.bytesOf(chunk);
+    peer.requestedBytes += bytes;
+    this.#core.inboundBytes += bytes;
+    this.#tokens -= bytes;
+    const patience = 2 ** Math.min(swarm.reissues.get(chunk) ?? 0, 6);
+    const request: ChunkRequest = {
+      asset: swarm.key,
+      chunk,
+      bytes,
+      peer: peer.key,
+      requestedAtMs: nowMs,
+      deadlineMs: nowMs + patience * allowedMs(peer),
+      extended: false,
+      receivedBytes: 0,
+      isWhole: false,
+    };
+    swarm.picker.remove(chunk);
+    swarm.requests.set(chunk, request);
+    peer.requests.set(chunkKey(swarm.key, chunk), request);
+  }
+
+  /** Bytes that may be asked of the peer now: memory, the downlink's queue and limit, and how far it is trusted. */
+  #room(peer: Peer): number {
+    const { settings, inboundBytes, nowMs } = this.#core;
+    const memory = settings.maxInboundBytes - inboundBytes;
+    const trust = peer.requestedBytes === 0 ? Infinity : firstTrust(peer) - peer.requestedBytes;
+    const limit = settings.downloadBytesPerSec;
+    if (limit === undefined) return Math.min(memory, trust);
+    const burst = DOWNLINK_QUEUE_SEC * limit;
+    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#tokensAtMs) / 1000) * limit);
+    this.#tokensAtMs = nowMs;
+    if (this.#tokens <= 0 || (inboundBytes > 0 && inboundBytes >= burst)) return 0;
+    return Math.min(memory, trust);
+  }
+}
+
+function firstTrust(peer: Peer): number {
+  if (peer.trustBytes > 0) return peer.trustBytes;
+  let chunk = 0;
+  for (const { swarm } of peer.memberships.values()) chunk = Math.max(chunk, swarm.maxChunkBytes);
+  return FIRST_TRUST_CHUNKS * chunk;
+}
+
+/** How long the peer's next request may take: four times what its last ones took, or what its queue needs. */
+function allowedMs(peer: Peer): number {
+  if (peer.serviceMs === 0) return UNKNOWN_REISSUE_MS;
+  const queueMs = (peer.requestedBytes / peer.serviceBytesPerSec) * 1000 + peer.rttMs;
+  return Math.max(MIN_REISSUE_MS, REISSUE_FACTOR * Math.max(peer.serviceMs, queueMs));
+}
+
+/** A request for it was answered in full: its speed, for the next deadline. */
+export function noteServed(peer: Peer, request: ChunkRequest, nowMs: number): void {
+  const tookMs = Math.max(nowMs - request.requestedAtMs, 1);
+  const busyMs = Math.max(nowMs - Math.max(request.requestedAtMs, peer.lastServedAtMs), 1);
+  const rate = (Math.max(request.bytes, 1) * 1000) / busyMs;
+  const isFirst = peer.serviceMs === 0;
+  peer.serviceMs = isFirst ? tookMs : peer.serviceMs + SMOOTHING * (tookMs - peer.serviceMs);
+  const before = peer.serviceBytesPerSec;
+  peer.serviceBytesPerSec = isFirst ? rate : before + SMOOTHING * (rate - before);
+  peer.lastServedAtMs = nowMs;
+}
+
+/** The peer delivered: more may be asked of it at once. */
+export function trustMore(peer: Peer, bytes: number, max: number): void {
+  peer.trustBytes = Math.min(max, firstTrust(peer) + bytes);
+}
+
+/** In the order of choice, so that urgent chunks stay first; neighbours merge. */
+function addToRuns(picked: Map<AssetSwarm, ChunkRun[]>, swarm: AssetSwarm, chunk: number): void {
+  const runs = picked.get(swarm);
+  if (!runs) {
+    picked.set(swarm, [{ from: chunk, count: 1 }]);
+    return;
+  }
+  const last = runs[runs.length - 1] as ChunkRun;
+  if (last.from + last.count === chunk) last.count++;
+  else runs.push({ from: chunk, count: 1 });
+}

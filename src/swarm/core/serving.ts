@@ -1,0 +1,160 @@
+import type { AssetSwarm } from './asset-swarm.ts';
+import { MAX_CHUNKS_PER_GRANT, MAX_STRIKES, STALL_MS } from './constants.ts';
+import type { Core, Misbehaviour } from './core.ts';
+import type { Granting } from './granting.ts';
+import { gainChunk } from './membership.ts';
+import type { AssetKey, Message, RejectReason } from './messages.ts';
+import type { Grant, Peer } from './peer.ts';
+import type { Upload } from './upload-queue.ts';
+
+type Request = Extract<Message, { type: 'request' }>;
+
+/** Answers requests: each chunk becomes an upload or a reject, and acknowledgements settle the uploads. */
+export class Serving {
+  readonly #core: Core;
+  readonly #granting: Granting;
+
+  constructor(core: Core, granting: Granting) {
+    this.#core = core;
+    this.#granting = granting;
+  }
+
+  onRequest(peer: Peer, message: Request): Misbehaviour | undefined {
+    const swarm = this.#core.assets.get(message.asset);
+    const fault = faultOf(message, swarm);
+    if (fault) return fault;
+    const isMember = swarm?.members.has(peer.key);
+    const grant = peer.grants.get(message.grant);
+    for (const { from, count } of message.runs) {
+      for (let chunk = from; chunk < from + count; chunk++) {
+        if (swarm && isMember) this.#serve(peer, swarm, chunk, message.grant, grant);
+        else this.#reject(peer, message.asset, chunk, 'missing');
+      }
+    }
+    if (grant && grant.left === 0) this.#granting.close(peer, grant);
+    if (peer.strikes <= MAX_STRIKES) return undefined;
+    return { code: 'ERR_PEER_FLOOD', message: 'it kept asking for more than it was granted' };
+  }
+
+  /** The peer no longer wants a chunk; where it is under way already it arrives all the same. */
+  onCancel(peer: Peer, asset: AssetKey, chunk: number): void {
+    if (!this.#drop(peer, asset, chunk)) return;
+    this.#core.act({ type: 'cancel-upload', peer: peer.key, asset, chunk });
+    this.#reject(peer, asset, chunk, 'cancelled');
+  }
+
+  onAck(peer: Peer, bytes: number): Misbehaviour | undefined {
+    const core = this.#core;
+    const acked = peer.uploads.ack(bytes);
+    if (acked === 'false') {
+      return { code: 'ERR_PEER_FALSE_ACK', message: 'it acknowledged more bytes than it was sent' };
+    }
+    if (!acked) return undefined;
+    core.committedBytes -= acked.bytes;
+    peer.lastAckAtMs = core.nowMs;
+    this.#granting.rate.acked(core.nowMs, acked.bytes, acked.latest.uplinkStamp);
+    peer.deliveryRate.acked(core.nowMs, acked.bytes, acked.latest.peerStamp);
+    for (const upload of acked.arrived) this.#arrived(peer, upload);
+    return undefined;
+  }
+
+  /** The shell could not read the chunk: the request is rejected. */
+  uploadFailed(peer: Peer, asset: AssetKey, chunk: number): void {
+    const upload = this.#drop(peer, asset, chunk);
+    if (!upload) return;
+    peer.sentBytes -= upload.bytes;
+    this.#reject(peer, asset, chunk, 'failed');
+  }
+
+  /** The peer leaves the asset's swarm, or this node does: nothing more of it goes out. */
+  dropAll(peer: Peer, asset: AssetKey | undefined): void {
+    for (const upload of [...peer.uploads.uploads()]) {
+      if (asset !== undefined && upload.asset !== asset) continue;
+      this.#drop(peer, upload.asset, upload.chunk);
+      this.#core.act({ type: 'cancel-upload', peer: peer.key, asset: upload.asset, chunk: upload.chunk });
+      if (!peer.isLeaving) this.#reject(peer, upload.asset, upload.chunk, 'missing');
+    }
+  }
+
+  /** Whether the peer has not acknowledged anything for so long that its link must be dead. */
+  isStalled(peer: Peer): boolean {
+    if (peer.uploads.unackedBytes === 0) return false;
+    const rate = this.#granting.rate.bytesPerSec;
+    const queueMs = rate > 0 ? (this.#core.committedBytes / rate) * 1000 : 0;
+    return this.#core.nowMs - peer.lastAckAtMs > Math.max(STALL_MS, 4 * queueMs);
+  }
+
+  #serve(peer: Peer, swarm: AssetSwarm, chunk: number, grantId: number, grant: Grant | undefined): void {
+    const bytes = swarm.bytesOf(chunk);
+    if (!grant || bytes > grant.left || peer.uploads.has(swarm.key, chunk)) {
+      if (!peer.expiredGrants.has(grantId)) peer.strikes++;
+      return this.#reject(peer, swarm.key, chunk, 'no-credit');
+    }
+    grant.left -= bytes;
+    grant.isSpent = true;
+    peer.grantedBytes -= bytes;
+    peer.declines = 0;
+    if (!swarm.have.has(chunk)) {
+      this.#core.committedBytes -= bytes;
+      return this.#reject(peer, swarm.key, chunk, 'missing');
+    }
+    peer.strikes = Math.max(0, peer.strikes - 1);
+    peer.sentBytes += bytes;
+    if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
+    swarm.passes?.give(peer.key, chunk);
+    this.#upload(peer, swarm, chunk, bytes);
+  }
+
+  #upload(peer: Peer, swarm: AssetSwarm, chunk: number, bytes: number): void {
+    const { nowMs } = this.#core;
+    const isStarved = this.#granting.isStarved;
+    if (peer.uploads.unackedBytes === 0) peer.lastAckAtMs = nowMs;
+    const upload: Upload = {
+      asset: swarm.key,
+      chunk,
+      bytes,
+      left: bytes,
+      dropped: false,
+      uplinkStamp: this.#granting.rate.sent(nowMs, bytes, isStarved),
+      peerStamp: peer.deliveryRate.sent(nowMs, bytes, false),
+    };
+    if (bytes > 0) peer.uploads.push(upload);
+    else this.#arrived(peer, upload); // nothing to acknowledge
+    this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk });
+  }
+
+  /** All of the chunk is there; a peer does not announce a chunk to the one it has it from. */
+  #arrived(peer: Peer, upload: Upload): void {
+    const membership = peer.memberships.get(upload.asset);
+    if (membership) gainChunk(peer, membership, upload.chunk);
+  }
+
+  #drop(peer: Peer, asset: AssetKey, chunk: number): Upload | undefined {
+    const upload = peer.uploads.drop(asset, chunk);
+    if (!upload) return undefined;
+    this.#core.committedBytes -= upload.left;
+    this.#granting.rate.forget(upload.left);
+    peer.deliveryRate.forget(upload.left);
+    const theirs = peer.memberships.get(asset)?.have;
+    this.#core.assets.get(asset)?.passes?.takeBack(peer.key, chunk, theirs?.has(chunk) ?? false);
+    return upload;
+  }
+
+  #reject(peer: Peer, asset: AssetKey, chunk: number, reason: RejectReason): void {
+    this.#core.send(peer, { type: 'reject', asset, chunk, reason });
+  }
+}
+
+function faultOf(message: Request, swarm: AssetSwarm | undefined): Misbehaviour | undefined {
+  let chunks = 0;
+  for (const { from, count } of message.runs) {
+    chunks += count;
+    const isRun = Number.isInteger(from) && Number.isInteger(count) && from >= 0 && count > 0;
+    if (!isRun || (swarm && from + count > swarm.size)) {
+      const what = `${count} chunks from ${from}`;
+      return { code: 'ERR_PEER_OUT_OF_RANGE', message: `it asked for ${what} of ${swarm?.size ?? 'an asset'}` };
+    }
+  }
+  if (chunks <= MAX_CHUNKS_PER_GRANT) return undefined;
+  return { code: 'ERR_PEER_FLOOD', message: `it asked for ${chunks} chunks at once` };
+}

@@ -1,0 +1,121 @@
+import type { SendStamp } from './delivery-rate.ts';
+import type { AssetKey } from './messages.ts';
+
+/** A chunk on its way to a peer: handed to the shell, not yet acknowledged in full. */
+export interface Upload {
+  readonly asset: AssetKey;
+  readonly chunk: number;
+  readonly bytes: number;
+  /** Bytes not acknowledged yet. */
+  left: number;
+  /** Given up; its bytes may arrive all the same, if they were under way. */
+  dropped: boolean;
+  /** For the rate of the whole uplink, and of this peer. */
+  readonly uplinkStamp: SendStamp;
+  readonly peerStamp: SendStamp;
+}
+
+/** What a cumulative acknowledgement told. */
+export interface Acked {
+  /** Bytes newly acknowledged. */
+  bytes: number;
+  /** The chunk to which the last of them belongs. */
+  latest: Upload;
+  /** Chunks that have now arrived in full. */
+  arrived: Upload[];
+}
+
+/** One number for a chunk of an asset; asset keys are small numbers. */
+export function chunkKey(asset: AssetKey, chunk: number): number {
+  return asset * 4_294_967_296 + chunk;
+}
+
+/**
+ * The chunks under way to one peer, in the order in which they are sent, matched with its cumulative ACKs.
+ *
+ * Whether a dropped chunk was sent all the same is known to nobody here, so ACKs first settle the chunks that
+ * still count, and what is left over is accepted up to the size of what was dropped.
+ */
+export class UploadQueue {
+  #queue: Upload[] = [];
+  #head = 0;
+  readonly #byChunk = new Map<number, Upload>();
+  #ackedBytes = 0;
+  #allowance = 0;
+  #unackedBytes = 0;
+
+  /** Bytes of the chunks that count and are not acknowledged. */
+  get unackedBytes(): number {
+    return this.#unackedBytes;
+  }
+
+  /** Chunks that count and are not acknowledged in full. */
+  get count(): number {
+    return this.#byChunk.size;
+  }
+
+  has(asset: AssetKey, chunk: number): boolean {
+    return this.#byChunk.has(chunkKey(asset, chunk));
+  }
+
+  /** The chunks that count, oldest first. */
+  uploads(): Iterable<Upload> {
+    return this.#byChunk.values();
+  }
+
+  push(upload: Upload): void {
+    this.#queue.push(upload);
+    this.#byChunk.set(chunkKey(upload.asset, upload.chunk), upload);
+    this.#unackedBytes += upload.left;
+  }
+
+  /** Gives a chunk up. @returns it, or undefined where it is not under way */
+  drop(asset: AssetKey, chunk: number): Upload | undefined {
+    const key = chunkKey(asset, chunk);
+    const upload = this.#byChunk.get(key);
+    if (!upload) return undefined;
+    upload.dropped = true;
+    this.#byChunk.delete(key);
+    this.#unackedBytes -= upload.left;
+    this.#allowance += upload.left;
+    return upload;
+  }
+
+  /**
+   * @param totalBytes payload bytes the peer says it received since the link came up
+   * @returns undefined where that is nothing new; `'false'` where it is more than was ever sent
+   */
+  ack(totalBytes: number): Acked | undefined | 'false' {
+    let rest = totalBytes - this.#ackedBytes;
+    if (!(rest > 0)) return undefined;
+    this.#ackedBytes = totalBytes;
+    const arrived: Upload[] = [];
+    let latest: Upload | undefined;
+    let bytes = 0;
+    while (this.#head < this.#queue.length && rest > 0) {
+      const upload = this.#queue[this.#head] as Upload;
+      if (!upload.dropped) {
+        const part = Math.min(rest, upload.left);
+        upload.left -= part;
+        bytes += part;
+        rest -= part;
+        latest = upload;
+        if (upload.left > 0) break;
+        this.#byChunk.delete(chunkKey(upload.asset, upload.chunk));
+        arrived.push(upload);
+      }
+      this.#head++;
+    }
+    this.#unackedBytes -= bytes;
+    this.#compact();
+    if (rest > this.#allowance) return 'false';
+    this.#allowance -= rest;
+    return latest && { bytes, latest, arrived };
+  }
+
+  #compact(): void {
+    if (this.#head < 64 || this.#head * 2 < this.#queue.length) return;
+    this.#queue = this.#queue.slice(this.#head);
+    this.#head = 0;
+  }
+}
