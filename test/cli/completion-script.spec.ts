@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { completionScript } from '../../src/cli/completion-script.ts';
 import { createProgram } from '../../src/cli/program.ts';
 
@@ -31,13 +34,19 @@ describe('shell completion', () => {
   it('is valid zsh and fish, where those are installed', function () {
     const checks = (['zsh', 'fish'] as const).filter((shell) => spawnSync(shell, ['--version']).status === 0);
     if (checks.length === 0) this.skip();
-    for (const shell of checks)
-      execFileSync(shell, ['-n'], {
-        input: completionScript(
+    const folder = mkdtempSync(join(tmpdir(), 'shoal-completion-'));
+    for (const shell of checks) {
+      const file = join(folder, shell);
+      writeFileSync(
+        file,
+        completionScript(
           createProgram(() => undefined),
           shell,
         ),
-      });
+      );
+      execFileSync(shell, ['-n', file]);
+    }
+    rmSync(folder, { recursive: true });
   });
 
   it('offers every verb in every shell', () => {

@@ -27,9 +27,9 @@ describe('the progress line', () => {
   it('leaves out the sources first, then the peers, and never the percentage', () => {
     assert.match(
       progressLine(half, 80),
-      /^ 50 % █+·+ {2}16\.0 MB\/s {2}64\.0 MB of 128 MB {2}4\.0 s left {2}5 peers$/,
+      /^ 50 % █+[▉▊▋▌▍▎▏]?·+ {2}16\.0 MB\/s {2}64\.0 MB of 128 MB {2}4\.0 s left {2}5 peers$/,
     );
-    assert.match(progressLine(half, 50), /^ 50 % █+·+ {2}16\.0 MB\/s {2}64\.0 MB of 128 MB$/);
+    assert.match(progressLine(half, 50), /^ 50 % █+[▉▊▋▌▍▎▏]?·+ {2}16\.0 MB\/s {2}64\.0 MB of 128 MB$/);
     assert.equal(progressLine(half, 6), ' 50 %');
   });
 

@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { controlAddress } from '../../src/daemon/control-address.ts';
+import { Owner, type HandOverResult, type JobSink } from '../../src/daemon/control-client.ts';
+import { ControlServer } from '../../src/daemon/control-server.ts';
+import { encodeJson, readFrames } from '../../src/daemon/frame.ts';
+import type { GetJob, Job, JobEvent } from '../../src/daemon/job.ts';
+import { FakeShoal } from './fake-shoal.ts';
+
+class Sink implements JobSink {
+  readonly events: JobEvent[] = [];
+  readonly parts: Uint8Array[] = [];
+  readonly lingers: (number | string)[] = [];
+  onEvent: (event: JobEvent) => void = () => undefined;
+  onLinger: () => void = () => undefined;
+
+  emit(event: JobEvent): void {
+    this.events.push(event);
+    this.onEvent(event);
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.parts.push(Buffer.from(bytes));
+    return Promise.resolve();
+  }
+
+  lingering(durationMs: number | 'forever' | 'handed'): void {
+    this.lingers.push(durationMs);
+    this.onLinger();
+  }
+
+  names(): string[] {
+    return this.events.map(({ event }) => event).filter((event) => event !== 'progress');
+  }
+}
+
+const never = new AbortController().signal;
+
+const getJob = (change: Partial<GetJob> = {}): GetJob => ({
+  verb: 'get',
+  target: 'bafyone',
+  output: { to: 'path', path: '/x/one' },
+  force: false,
+  timeoutMs: 1000,
+  linger: 0,
+  ...change,
+});
+
+describe('the control socket of a data folder', () => {
+  let dataDir = '';
+  let shoal: FakeShoal;
+  let server: ControlServer;
+
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'shoal-control-'));
+    shoal = new FakeShoal(dataDir);
+    shoal.add('bafyone', 'one.txt', Buffer.from('twelve bytes'));
+  });
+
+  afterEach(async () => {
+    await server.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  async function listen(permanent = true): Promise<void> {
+    server = await ControlServer.listen(shoal, { network: 'test', version: '1.2.3', permanent });
+  }
+
+  async function run(
+    job: Job,
+    options: { sink?: Sink; signal?: AbortSignal; peers?: string[]; input?: AsyncIterable<Uint8Array> } = {},
+  ): Promise<{
+    sink: Sink;
+    result: HandOverResult;
+  }> {
+    const owner = await Owner.find(dataDir, never);
+    assert.ok(owner);
+    const { sink = new Sink(), signal = never, peers = [], input } = options;
+    return { sink, result: await owner.run(job, { sink, signal, peers, input }) };
+  }
+
+  it('tells a command who owns the folder', async () => {
+    await listen();
+    const owner = await Owner.find(dataDir, never);
+    assert.deepEqual(owner?.hello, {
+      type: 'hello',
+      protocol: 1,
+      version: '1.2.3',
+      pid: process.pid,
+      network: 'test',
+      peer: shoal.id,
+      addresses: shoal.addresses,
+      permanent: true,
+    });
+    owner.close();
+  });
+
+  it('is for its user only, and is gone when the owner stops', async () => {
+    await listen();
+    assert.equal(statSync(server.address).mode & 0o777, 0o600);
+    await server.close();
+    assert.equal(existsSync(server.address), false);
+    assert.equal(await Owner.find(dataDir, never), undefined);
+  });
+
+  it('takes the place of a socket that a killed owner left', async () => {
+    writeFileSync(join(dataDir, 'control.sock'), '');
+    await listen();
+    assert.deepEqual((await run({ verb: 'ls' })).sink.names(), ['asset']);
+  });
+
+  it('does a get at the owner and reports its progress, and the owner goes on serving', async () => {
+    await listen();
+    const { sink, result } = await run(getJob({ linger: 'forever' }), { peers: ['/ip4/1.2.3.4/tcp/5'] });
+    assert.equal(result, 'done');
+    assert.deepEqual(sink.names(), ['done']);
+    assert.deepEqual(sink.events.at(-1), {
+      event: 'done',
+      cid: 'bafyone',
+      bytes: 12,
+      path: '/x/one',
+      durationMs: 1,
+      sources: [{ peer: '12D3KooWOther', bytes: 12 }],
+    });
+    assert.deepEqual(
+      sink.events.findLast(({ event }) => event === 'progress'),
+      {
+        event: 'progress',
+        bytes: 12,
+        total: 12,
+        peers: 1,
+        bytesPerSec: 1,
+        phase: 'done',
+        sources: [{ peer: '12D3KooWOther', bytes: 12 }],
+      },
+    );
+    assert.deepEqual(sink.lingers, ['handed']);
+    assert.deepEqual(shoal.connected, ['/ip4/1.2.3.4/tcp/5']);
+  });
+
+  it('puts a get into a folder under the name in its link', async () => {
+    await listen();
+    const { sink } = await run(getJob({ output: { to: 'folder', folder: '/downloads' } }));
+    const done = sink.events.at(-1);
+    assert.equal(done?.event === 'done' && done.path, join('/downloads', 'one.txt'));
+  });
+
+  it('carries content to standard output, from where another owner left off', async () => {
+    await listen();
+    const { sink } = await run(getJob({ output: { to: 'stdout', offset: 7 } }));
+    assert.equal(Buffer.concat(sink.parts).toString(), 'bytes');
+    const done = sink.events.at(-1);
+    assert.equal(done?.event === 'done' && done.bytes, 12);
+  });
+
+  it('carries standard input to the owner', async () => {
+    await listen();
+    const input = (async function* () {
+      yield Buffer.from('from ');
+      yield Buffer.from('a pipe');
+    })();
+    const { sink } = await run({ verb: 'share', sources: ['-'] }, { input });
+    assert.deepEqual(sink.names(), ['sharing']);
+    assert.equal(Buffer.from(shoal.shared[0]?.bytes ?? []).toString(), 'from a pipe');
+  });
+
+  it('passes an error of the owner on, with its code', async () => {
+    await listen();
+    await assert.rejects(run(getJob({ target: 'bafynone' })), {
+      code: 'ERR_NO_PROVIDERS',
+      message: 'nobody has it',
+    });
+  });
+
+  it('ends the job at the owner when the command is stopped', async () => {
+    await listen();
+    const stop = new AbortController();
+    const aborted = Promise.withResolvers<void>();
+    shoal.gate = (chunk) =>
+      chunk === 0 ? Promise.resolve() : (stop.abort(new Error('Ctrl-C')), new Promise(() => undefined));
+    shoal.aborted.push = (...reasons) => (
+      aborted.resolve(),
+      Array.prototype.push.apply(shoal.aborted, reasons)
+    );
+    await assert.rejects(run(getJob(), { signal: stop.signal }), { message: 'Ctrl-C' });
+    await aborted.promise;
+    await server.idle(never);
+    assert.equal(server.running, 0);
+  });
+
+  it('tells a command that its owner went away in the middle', async () => {
+    await listen();
+    const sink = new Sink();
+    shoal.gate = (chunk) => (chunk === 0 ? Promise.resolve() : new Promise(() => undefined));
+    sink.onEvent = () => void server.close();
+    assert.equal((await run(getJob(), { sink })).result, 'owner-gone');
+  });
+
+  it('lets an owner that will end hold a share, without waiting for it, and tells the command to take over', async () => {
+    await listen(false);
+    const sink = new Sink();
+    sink.onLinger = () => void server.idle(never).then(() => server.close());
+    assert.equal((await run({ verb: 'share', sources: ['/x/file'] }, { sink })).result, 'owner-gone');
+    assert.deepEqual(sink.names(), ['sharing']);
+    assert.deepEqual(sink.lingers, ['forever']);
+  });
+
+  it('keeps an owner at work until the jobs of others are done', async () => {
+    await listen(false);
+    const gate = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    shoal.gate = () => (started.resolve(), gate.promise);
+    const job = run(getJob());
+    await started.promise;
+    let isIdle = false;
+    const idle = server.idle(never).then(() => (isIdle = true));
+    await Promise.resolve();
+    assert.equal(isIdle, false);
+    gate.resolve();
+    assert.equal((await job).result, 'done');
+    await idle;
+  });
+
+  it('refuses a job it does not know and a protocol of another version', async () => {
+    await listen();
+    for (const request of [
+      { type: 'run', protocol: 1, job: { verb: 'format-disk' }, peers: [] },
+      { type: 'run', protocol: 2, job: { verb: 'ls' }, peers: [] },
+      7,
+    ]) {
+      const socket = connect(server.address);
+      const frames = readFrames(socket);
+      await frames.next();
+      socket.write(encodeJson(request));
+      const { value } = await frames.next();
+      assert.equal(value?.type === 'json' && (value.value as { code: string }).code, 'ERR_CONTROL_PROTOCOL');
+      socket.destroy();
+    }
+  });
+
+  it('lies in a short path where the data folder has a long one', async () => {
+    const long = join(dataDir, 'x'.repeat(100));
+    mkdirSync(long);
+    const address = controlAddress(long);
+    assert.ok(Buffer.byteLength(address) <= 100, address);
+    assert.equal(statSync(join(address, '..')).mode & 0o777, 0o700);
+    shoal = new FakeShoal(long);
+    await listen();
+    const owner = await Owner.find(long, never);
+    assert.equal(owner?.hello.pid, process.pid);
+    owner.close();
+  });
+
+  it('is a named pipe on Windows', async () => {
+    await listen();
+    assert.match(controlAddress(dataDir, 'win32'), /^\\\\\.\\pipe\\shoal-[0-9a-f]{32}$/);
+  });
+});
