@@ -51,8 +51,14 @@ export const MAX_OFFER = 16;
 /** My news end a peer's pause until it has declined this often in a row; then only its own JOIN or HAVE does. */
 export const PATIENT_DECLINES = 4;
 
-/** Chunks that may be asked of an unknown peer at once: a loop's worth on a fast link, and little to lose. */
+/**
+ * What may be asked of an unknown peer at once: the greater of 8 chunks and 2 MiB, a loop's worth at 100 Mbit/s.
+ * Each verified byte adds {@link TRUST_GROWTH} bytes, so that trust keeps ahead of a grantor whose rate doubles
+ * each round; each request given up halves it. It bounds what a peer that grants and never delivers holds up.
+ */
 export const FIRST_TRUST_CHUNKS = 8;
+export const FIRST_TRUST_BYTES = 2 * 1024 * 1024;
+export const TRUST_GROWTH = 2;
 
 /** Most chunks asked for with one grant. Bounds the work that a REQUEST of tiny chunks can cause. */
 export const MAX_CHUNKS_PER_GRANT = 1024;

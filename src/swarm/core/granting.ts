@@ -17,6 +17,9 @@ import { compareRanks, hasGiftBudget, rankAtOrigin, rankWhenComplete, rankWhileL
 /** The longest round trip among those served is looked for this often. */
 const RTT_REFRESH_MS = 100;
 
+/** What a peer may have under way besides the product of its rate and the loop, so that its rate can grow. */
+const WINDOW_CHUNKS = 4;
+
 /** Ids of expired grants remembered for each peer: as many as the largest look-ahead holds. */
 const EXPIRED_KEPT = 1024;
 
@@ -211,12 +214,14 @@ function grantBytesFor(peer: Peer): number {
 }
 
 /**
- * What may be under way to one peer: twice what it takes in, and two chunks. A peer with a slow downlink would
- * otherwise fill the look-ahead with data it cannot take, most of all where grants go by progress.
+ * What may be under way to one peer: what it was seen to take in during a loop, and four chunks. A peer with a
+ * slow downlink would otherwise fill the look-ahead with data it cannot take, most of all where grants go by
+ * progress (mixed uplinks at N = 10: 1.19 without, 1.10 with it).
  */
 function windowOf(peer: Peer, grantBytes: number): number {
   const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
-  return 2 * grantBytes + 2 * peer.deliveryRate.bytesPerSec * loopSec;
+  const { gain, bytesPerSec } = peer.deliveryRate;
+  return WINDOW_CHUNKS * grantBytes + gain * bytesPerSec * loopSec;
 }
 
 /** A swarm this node is the origin of and the peer lacks something in; one in its first pass first. */

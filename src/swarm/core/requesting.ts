@@ -1,11 +1,13 @@
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import {
   DOWNLINK_QUEUE_SEC,
+  FIRST_TRUST_BYTES,
   FIRST_TRUST_CHUNKS,
   MAX_CHUNKS_PER_GRANT,
   MIN_REISSUE_MS,
   REISSUE_FACTOR,
   TOMBSTONE_MS,
+  TRUST_GROWTH,
   UNKNOWN_REISSUE_MS,
 } from './constants.ts';
 import type { Core } from './core.ts';
@@ -205,7 +207,7 @@ export class Requesting {
   #room(peer: Peer): number {
     const { settings, inboundBytes, nowMs } = this.#core;
     const memory = settings.maxInboundBytes - inboundBytes;
-    const trust = peer.requestedBytes === 0 ? Infinity : firstTrust(peer) - peer.requestedBytes;
+    const trust = peer.requestedBytes === 0 ? Infinity : trustOf(peer) - peer.requestedBytes;
     const limit = settings.downloadBytesPerSec;
     if (limit === undefined) return Math.min(memory, trust);
     const burst = DOWNLINK_QUEUE_SEC * limit;
@@ -216,11 +218,11 @@ export class Requesting {
   }
 }
 
-function firstTrust(peer: Peer): number {
+function trustOf(peer: Peer): number {
   if (peer.trustBytes > 0) return peer.trustBytes;
   let chunk = 0;
   for (const { swarm } of peer.memberships.values()) chunk = Math.max(chunk, swarm.maxChunkBytes);
-  return FIRST_TRUST_CHUNKS * chunk;
+  return Math.max(FIRST_TRUST_CHUNKS * chunk, FIRST_TRUST_BYTES);
 }
 
 /** How long the peer's next request may take: four times what its last ones took, or what its queue needs. */
@@ -244,7 +246,7 @@ export function noteServed(peer: Peer, request: ChunkRequest, nowMs: number): vo
 
 /** The peer delivered: more may be asked of it at once. */
 export function trustMore(peer: Peer, bytes: number, max: number): void {
-  peer.trustBytes = Math.min(max, firstTrust(peer) + bytes);
+  peer.trustBytes = Math.min(max, trustOf(peer) + TRUST_GROWTH * bytes);
 }
 
 /** In the order of choice, so that urgent chunks stay first; neighbours merge. */
