@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Scene, type ShoalProcess } from './shoal-process.ts';
+
+const CONTENT = randomBytes(4_000_000);
+
+async function shareSlowly(scene: Scene): Promise<{ origin: ShoalProcess; link: string }> {
+  const file = join(scene.folder, 'data.bin');
+  writeFileSync(file, CONTENT);
+  const origin = scene.shoal('origin', 'share', file, '--upload-limit', '1500KB');
+  return { origin, link: String((await origin.waitFor('sharing'))['link']) };
+}
+
+describe('commands beside the owner of a data folder', () => {
+  it('hand a share over to a running seed, which serves it, and return at once', async () => {
+    await using scene = new Scene();
+    const seed = scene.shoal('a', 'seed');
+    const listening = await seed.waitFor('listening');
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    const share = scene.shoal('a', 'share', file);
+    assert.equal(await share.exit(), 0);
+    const [first, sharing] = share.events.filter(({ event }) => event === 'listening' || event === 'sharing');
+    assert.deepEqual(first, listening);
+    const get = scene.shoal(
+      'b',
+      'get',
+      String(sharing?.['link']),
+      '-o',
+      join(scene.folder, 'copy'),
+      '--linger',
+      '0',
+    );
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'copy'))));
+
+    const list = scene.shoal('a', 'ls');
+    assert.equal(await list.exit(), 0);
+    assert.deepEqual(
+      list.events.map(({ cid, state }) => ({ cid, state })),
+      [{ cid: sharing?.['cid'], state: 'shared' }],
+    );
+    const id = scene.shoal('a', 'id');
+    assert.equal(await id.exit(), 0);
+    assert.equal(id.events[0]?.['peer'], listening['peer']);
+    assert.deepEqual(id.events[0]?.['addresses'], listening['addresses']);
+    assert.equal(await scene.shoal('a', 'verify').exit(), 0);
+    assert.equal(await scene.shoal('a', 'rm', String(sharing?.['cid'])).exit(), 0);
+    const after = scene.shoal('a', 'ls');
+    assert.equal(await after.exit(), 0);
+    assert.deepEqual(after.events, []);
+  });
+
+  it('let two gets run in one data folder without a seed', async () => {
+    await using scene = new Scene();
+    const { link } = await shareSlowly(scene);
+    const other = join(scene.folder, 'other.bin');
+    writeFileSync(other, randomBytes(100_000));
+    const second = String((await scene.shoal('origin2', 'share', other).waitFor('sharing'))['link']);
+    const gets = [
+      scene.shoal('a', 'get', link, '-o', 'one', '--linger', '0'),
+      scene.shoal('a', 'get', second, '-o', 'two', '--linger', '0'),
+    ];
+    assert.deepEqual(await Promise.all(gets.map((get) => get.exit())), [0, 0]);
+    assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'one'))));
+    assert.ok(readFileSync(other).equals(readFileSync(join(scene.folder, 'two'))));
+  });
+
+  it('take over and finish a get when its owner is killed', async () => {
+    await using scene = new Scene();
+    const { link } = await shareSlowly(scene);
+    const seed = scene.shoal('a', 'seed');
+    await seed.waitFor('listening');
+    const get = scene.shoal('a', 'get', link, '-o', 'copy', '--linger', '0');
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > CONTENT.length / 4);
+    seed.signal('SIGKILL');
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'copy'))));
+    const peers = get.events.filter(({ event }) => event === 'listening').map(({ peer }) => peer);
+    assert.equal(peers.length, 2);
+    assert.equal(peers[0], peers[1]);
+  });
+
+  it('write on to standard output where a killed owner left off', async () => {
+    await using scene = new Scene();
+    const { link } = await shareSlowly(scene);
+    const seed = scene.shoal('a', 'seed');
+    await seed.waitFor('listening');
+    const get = scene.shoal('a', 'get', link, '-o', '-');
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > CONTENT.length / 4);
+    seed.signal('SIGKILL');
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(get.stdout));
+  });
+
+  it('stop their job at the owner when they are interrupted, and the owner goes on', async () => {
+    await using scene = new Scene();
+    const { link } = await shareSlowly(scene);
+    const seed = scene.shoal('a', 'seed');
+    await seed.waitFor('listening');
+    const get = scene.shoal('a', 'get', link, '-o', 'copy');
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > 0);
+    get.signal('SIGINT');
+    assert.equal(await get.exit(), 130);
+    const list = scene.shoal('a', 'ls');
+    assert.equal(await list.exit(), 0);
+    assert.equal(list.events[0]?.['state'], 'partial');
+    assert.ok(seed.isRunning);
+  });
+
+  it('say that an owner is in another network', async () => {
+    await using scene = new Scene();
+    await scene.shoal('a', 'seed').waitFor('listening');
+    const other = scene.start(['ls', '--data', join(scene.folder, 'a'), '--network', 'other', '--json']);
+    assert.equal(await other.exit(), 1);
+    assert.equal(other.events.at(-1)?.['code'], 'ERR_NETWORK_MISMATCH');
+  });
+
+  it('find a folder free again whose owner was killed', async () => {
+    await using scene = new Scene();
+    const seed = scene.shoal('a', 'seed');
+    await seed.waitFor('listening');
+    seed.signal('SIGKILL');
+    await seed.exit();
+    const next = scene.shoal('a', 'seed');
+    await next.waitFor('seeding');
+    next.signal('SIGTERM');
+    assert.equal(await next.exit(), 0);
+  });
+});

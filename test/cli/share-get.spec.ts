@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Scene } from './shoal-process.ts';
+
+const CONTENT = randomBytes(3_000_000);
+
+/** A CID of nobody's: the raw leaf of bytes that no test shares. */
+const UNKNOWN_CID = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+
+describe('shoal share and shoal get, as processes', () => {
+  it('pass a file on, byte for byte, and tell it in lines of JSON', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    const origin = scene.shoal('a', 'share', file);
+    const sharing = await origin.waitFor('sharing');
+    const listening = origin.events[0];
+    assert.equal(listening?.event, 'listening');
+    assert.deepEqual(Object.keys(sharing).sort(), ['addresses', 'bytes', 'cid', 'event', 'link', 'path']);
+    assert.equal(sharing['bytes'], CONTENT.length);
+    assert.equal(sharing['path'], file);
+    assert.match(
+      String((sharing['addresses'] as string[])[0]),
+      new RegExp(`^/ip4/127\\.0\\.0\\.1/tcp/\\d+/p2p/${String(listening['peer'])}$`),
+    );
+
+    const copy = join(scene.folder, 'copy.bin');
+    const get = scene.shoal('b', 'get', String(sharing['link']), '-o', copy, '--linger', '0');
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(readFileSync(copy)));
+    assert.equal(get.events[0]?.event, 'listening');
+    const progress = await get.waitFor('progress');
+    for (const field of ['bytes', 'total', 'peers']) assert.equal(typeof progress[field], 'number', field);
+    const done = get.events.at(-1);
+    assert.ok(done);
+    assert.deepEqual(
+      { ...done, durationMs: 0 },
+      {
+        event: 'done',
+        cid: sharing['cid'],
+        bytes: CONTENT.length,
+        path: copy,
+        durationMs: 0,
+        sources: [{ peer: listening['peer'], bytes: CONTENT.length }],
+      },
+    );
+    assert.equal(
+      (await origin.waitFor('upload', ({ bytes }) => bytes === CONTENT.length))['cid'],
+      sharing['cid'],
+    );
+
+    origin.signal('SIGINT');
+    assert.equal(await origin.exit(), 0);
+  });
+
+  it('write verified bytes to standard output, and everything else to standard error', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    const sharing = await scene.shoal('a', 'share', file).waitFor('sharing');
+    const get = scene.shoal('b', 'get', String(sharing['link']), '-o', '-');
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(get.stdout));
+    assert.equal(get.events.at(-1)?.['path'], '-');
+  });
+
+  it('share standard input', async () => {
+    await using scene = new Scene();
+    const origin = scene.shoal('a', 'share', '-');
+    origin.input(CONTENT);
+    const sharing = await origin.waitFor('sharing');
+    const get = scene.shoal('b', 'get', String(sharing['link']), '-o', '-');
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(get.stdout));
+  });
+
+  it('put a download into an existing folder under its name, and never replace a file without --force', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    mkdirSync(join(scene.folder, 'in'));
+    const target = join(scene.folder, 'in', 'data.bin');
+    const link = String((await scene.shoal('a', 'share', file).waitFor('sharing'))['link']);
+    assert.equal(await scene.shoal('b', 'get', link, '-o', 'in', '--linger', '0').exit(), 0);
+    assert.ok(CONTENT.equals(readFileSync(target)));
+
+    writeFileSync(target, 'mine');
+    const refused = scene.shoal('c', 'get', link, '-o', 'in', '--linger', '0');
+    assert.equal(await refused.exit(), 1);
+    assert.equal(refused.events.at(-1)?.['code'], 'ERR_TARGET_EXISTS');
+    assert.equal(readFileSync(target, 'utf8'), 'mine');
+    assert.equal(await scene.shoal('d', 'get', link, '-o', 'in', '--linger', '0', '--force').exit(), 0);
+    assert.ok(CONTENT.equals(readFileSync(target)));
+  });
+
+  it('serve for a while after a download, say so, and end cleanly on Ctrl-C', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    const link = String((await scene.shoal('a', 'share', file).waitFor('sharing'))['link']);
+    const get = scene.shoal('b', 'get', link, '-o', 'copy');
+    await get.waitForNote('Serving it to others for 10 s more');
+    get.signal('SIGINT');
+    assert.equal(await get.exit(), 0);
+    assert.equal(get.events.at(-1)?.event, 'done');
+  });
+
+  it('exit with 130 when interrupted, and go on from there next time', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    const origin = scene.shoal('a', 'share', file, '--upload-limit', '1MB');
+    const link = String((await origin.waitFor('sharing'))['link']);
+    const args = [link, '-o', join(scene.folder, 'copy'), '--linger', '0'];
+    const first = scene.shoal('b', 'get', ...args);
+    await first.waitFor('progress', ({ bytes }) => Number(bytes) > CONTENT.length / 3);
+    const stoppedMs = performance.now();
+    first.signal('SIGTERM');
+    assert.equal(await first.exit(), 130);
+    assert.ok(performance.now() - stoppedMs < 2_500);
+    assert.equal(first.events.at(-1)?.['code'], 'ERR_INTERRUPTED');
+    const second = scene.shoal('b', 'get', ...args);
+    assert.equal(await second.exit(), 0);
+    const sources = second.events.at(-1)?.['sources'] as { bytes: number }[];
+    assert.ok(sources.reduce((sum, { bytes }) => sum + bytes, 0) < (CONTENT.length * 3) / 4);
+    assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'copy'))));
+  });
+
+  it('end a get quietly when the reader of its output has seen enough', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    const origin = scene.shoal('a', 'share', file, '--upload-limit', '1MB');
+    const link = String((await origin.waitFor('sharing'))['link']);
+    const get = scene.shoal('b', 'get', link, '-o', '-');
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > 0);
+    get.closeOutput();
+    assert.equal(await get.exit(), 0);
+  });
+});
+
+describe('what bad input gets', () => {
+  const cases: [string, string[], number, string][] = [
+    ['an unknown option', ['ls', '--nonsense'], 2, 'ERR_USAGE'],
+    ['an unknown verb', ['gte', 'x'], 2, 'ERR_USAGE'],
+    ['a bad value', ['get', UNKNOWN_CID, '--timeout', 'soon'], 2, 'ERR_USAGE'],
+    ['a missing path', ['share', 'no-such-file'], 1, 'ERR_NOT_FOUND'],
+    ['a malformed CID', ['get', 'nonsense'], 1, 'ERR_INVALID_CID'],
+    ['a CID that nobody has', ['get', UNKNOWN_CID, '--timeout', '300ms'], 1, 'ERR_NO_PROVIDERS'],
+    ['an invalid multiaddr', ['get', UNKNOWN_CID, '--peer', 'localhost:80'], 1, 'ERR_INVALID_MULTIADDR'],
+    ['an asset that is not there', ['rm', UNKNOWN_CID], 1, 'ERR_NOT_FOUND'],
+  ];
+  for (const [what, args, exitCode, code] of cases) {
+    it(`${what}: one line, ${code}, exit code ${exitCode}`, async () => {
+      await using scene = new Scene();
+      const [verb = '', ...rest] = args;
+      const failed = scene.shoal('a', verb, ...rest);
+      assert.equal(await failed.exit(), exitCode);
+      const error = failed.events.at(-1);
+      assert.equal(error?.event, 'error');
+      assert.equal(error['code'], code, String(error['message']));
+      const forPeople = scene.start([
+        ...args,
+        '--data',
+        'p',
+        '--no-mdns',
+        '--listen',
+        '/ip4/127.0.0.1/tcp/0',
+      ]);
+      assert.equal(await forPeople.exit(), exitCode);
+      assert.match(forPeople.stderr, new RegExp(`^shoal: [^\\n]+ \\(${code}\\)\\n$`));
+    });
+  }
+});

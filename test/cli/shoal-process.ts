@@ -1,0 +1,123 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
+
+export interface ShoalEvent {
+  event: string;
+  [field: string]: unknown;
+}
+
+/** One real `shoal` process. With `--json` its lines are events, from wherever they are printed. */
+export class ShoalProcess {
+  readonly events: ShoalEvent[] = [];
+  stdout = Buffer.alloc(0);
+  stderr = '';
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<number | null>;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(args: readonly string[], cwd?: string) {
+    const env = { ...process.env, NO_COLOR: '1' };
+    this.#child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe', cwd, env });
+    const { stdout, stderr, stdin } = this.#child;
+    stdin?.on('error', () => undefined);
+    let pending = '';
+    const take = (data: Buffer): void => {
+      const lines = (pending + data.toString()).split('\n');
+      pending = lines.pop() ?? '';
+      for (const line of lines)
+        if (line.startsWith('{"event"')) this.events.push(JSON.parse(line) as ShoalEvent);
+      this.#signal();
+    };
+    const isContent = args.includes('-') && args[0] === 'get';
+    stdout?.on('data', (data: Buffer) => {
+      this.stdout = Buffer.concat([this.stdout, data]);
+      if (!isContent) take(data);
+    });
+    stderr?.on('data', (data: Buffer) => {
+      this.stderr += data.toString();
+      if (isContent) take(data);
+    });
+    this.#exited = once(this.#child, 'close').then(([code]) => {
+      this.#signal();
+      return code as number | null;
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** The first event of a kind that satisfies the test; fails when the process ends without it. */
+  async waitFor(kind: string, test: (event: ShoalEvent) => boolean = () => true): Promise<ShoalEvent> {
+    for (;;) {
+      const found = this.events.find((event) => event.event === kind && test(event));
+      if (found) return found;
+      if (!this.isRunning) throw new Error(`no ${kind} event. ${JSON.stringify(this.events)} ${this.stderr}`);
+      await this.#wake.promise;
+    }
+  }
+
+  /** Waits for text on standard error. */
+  async waitForNote(text: string): Promise<void> {
+    while (!this.stderr.includes(text)) {
+      if (!this.isRunning) throw new Error(`it never said "${text}": ${this.stderr}`);
+      await this.#wake.promise;
+    }
+  }
+
+  exit(): Promise<number | null> {
+    return this.#exited;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  input(bytes: Uint8Array): void {
+    this.#child.stdin?.end(bytes);
+  }
+
+  /** Stops reading what it prints, as `head` does. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy();
+  }
+
+  #signal(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+}
+
+/** A folder for one test, and the processes it starts; all are gone after it. */
+export class Scene implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'shoal-cli-'));
+  readonly #network = `test-${process.pid}-${Math.floor(performance.now())}`;
+  readonly #started: ShoalProcess[] = [];
+
+  /** A verb with a data folder of that name, alone in its network, on loopback. */
+  shoal(data: string, verb: string, ...args: string[]): ShoalProcess {
+    const common = ['--data', join(this.folder, data), '--json', '--no-mdns', '--network', this.#network];
+    return this.start([verb, ...args, ...common, '--listen', '/ip4/127.0.0.1/tcp/0']);
+  }
+
+  start(args: readonly string[]): ShoalProcess {
+    const started = new ShoalProcess(args, this.folder);
+    this.#started.push(started);
+    return started;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const each of this.#started) each.signal('SIGKILL');
+    await Promise.all(this.#started.map((each) => each.exit()));
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
