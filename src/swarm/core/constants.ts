@@ -24,11 +24,15 @@ export const MIN_LEASE_MS = 1000;
 /** The grantor waits so much longer (and a round trip) than the lease, because the grant itself may queue behind data. */
 export const LEASE_SLACK_MS = 250;
 
-/** A whole grant declined: leave the peer alone for so long. Doubles while it keeps wanting nothing. */
+/**
+ * A whole grant declined: leave the peer alone for so long. While it keeps wanting nothing the pause doubles up
+ * to {@link LONGEST_DECLINE_MS}; it says by HAVE or JOIN when it wants again, the pause is only the safety net.
+ */
 export const DECLINE_MS = 250;
+export const LONGEST_DECLINE_MS = 5000;
 
-/** The longest such pause: the peer tells by JOIN or HAVE when it wants again, this is only the safety net. */
-export const NOTHING_WANTED_MS = 5000;
+/** A peer that has declined may be reminded so often that a request was released and its credit is welcome. */
+export const REMIND_MS = 1000;
 
 /** A request is never given up earlier: shorter than this is jitter, not failure. */
 export const MIN_REISSUE_MS = 2000;

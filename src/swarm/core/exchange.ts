@@ -356,6 +356,7 @@ export class Exchange {
     this.#tickedAtMs = nowMs;
     this.#granting.expire();
     this.#requesting.giveUpLate();
+    this.#requesting.remind();
     if (nowMs - this.#tendedAtMs < GRAPH_MS) return;
     this.#tendedAtMs = nowMs;
     this.#neighbourhood.tend();

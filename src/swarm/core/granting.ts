@@ -2,10 +2,10 @@ import type { AssetSwarm } from './asset-swarm.ts';
 import {
   DECLINE_MS,
   LEASE_SLACK_MS,
+  LONGEST_DECLINE_MS,
   LOOK_AHEAD_MARGIN_MS,
   MAX_OFFER,
   MIN_GRANT_BYTES,
-  NOTHING_WANTED_MS,
   OPEN_GRANT_CHANCE,
 } from './constants.ts';
 import type { Core } from './core.ts';
@@ -78,12 +78,17 @@ export class Granting {
     if (!grant) return;
     this.close(peer, grant);
     if (grant.isSpent) return;
-    peer.declines++;
-    const pauseMs =
-      message.reason === 'nothing-wanted'
-        ? NOTHING_WANTED_MS
-        : Math.min(DECLINE_MS * 2 ** Math.max(0, peer.declines - 8), NOTHING_WANTED_MS);
-    peer.declinedUntilMs = this.#core.nowMs + pauseMs;
+    const { nowMs } = this.#core;
+    const unackedBytes = peer.uploads.unackedBytes;
+    if (message.reason === 'busy' && unackedBytes > 0) {
+      // It takes in what it has: no more than that, growing with what it acknowledges.
+      peer.windowBytes = Math.min(peer.windowBytes, unackedBytes);
+      return;
+    }
+    if (peer.declinedUntilMs > nowMs) return; // one of a burst
+    const pauseMs = Math.min(DECLINE_MS * 2 ** peer.declines, LONGEST_DECLINE_MS);
+    if (message.reason === 'nothing-wanted') peer.declines++;
+    peer.declinedUntilMs = nowMs + pauseMs;
   }
 
   /** Ends a grant: what is left of it is free again. */
@@ -221,7 +226,7 @@ function grantBytesFor(peer: Peer): number {
 function windowOf(peer: Peer, grantBytes: number): number {
   const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
   const { gain, bytesPerSec } = peer.deliveryRate;
-  return WINDOW_CHUNKS * grantBytes + gain * bytesPerSec * loopSec;
+  return Math.min(peer.windowBytes, WINDOW_CHUNKS * grantBytes + gain * bytesPerSec * loopSec);
 }
 
 /** A swarm this node is the origin of and the peer lacks something in; one in its first pass first. */

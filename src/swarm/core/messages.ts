@@ -28,12 +28,9 @@ export type Have = { kind: 'all' } | { kind: 'none' } | { kind: 'some'; bits: Ui
 
 /** Why a grant, or a part of it, is given back. */
 export type DeclineReason =
-  /** I want nothing that you hold and I lack: I say so by JOIN or HAVE when that changes. */
+  /** I lack nothing that you hold (any more, or not requested elsewhere already). HAVE or JOIN tells when I do. */
   | 'nothing-wanted'
-  /**
-   * Not now: what I want of yours is asked of somebody else, my inbound queue is longer than 0.3 s of my
-   * downlink, or my memory for chunks in flight is full.
-   */
+  /** My inbound queue is longer than 0.3 s of my downlink, or my memory for chunks in flight is full. */
   | 'busy'
   /** The lease had run out before I could use it. */
   | 'expired';

@@ -67,8 +67,10 @@ export class Peer {
   /** Number, over all peers, of the last grant it got. */
   lastGrant = 0;
   declinedUntilMs = 0;
-  /** Whole grants it declined since it last used one. */
+  /** How often in a row it has declined for want of a wish. */
   declines = 0;
+  /** What it said it can take at once, by declining more; grows with what it acknowledges. */
+  windowBytes = Infinity;
   strikes = 0;
   joinAllowance: number;
   joinAllowanceAtMs: number;
@@ -83,6 +85,9 @@ export class Peer {
   requestedBytes = 0;
   /** How much may be asked of it at once: grows with what it delivers, halves when it does not. */
   trustBytes = 0;
+  /** I declined credit of it as I wanted nothing; and when I last told it that I do again. */
+  isDeclined = false;
+  remindedAtMs = -Infinity;
   payloadBytes = 0;
   ackedPayloadBytes = 0;
   /** Smoothed: how long a request takes, and how fast it serves. 0: unknown. */

@@ -6,6 +6,7 @@ import {
   MAX_CHUNKS_PER_GRANT,
   MIN_REISSUE_MS,
   REISSUE_FACTOR,
+  REMIND_MS,
   TOMBSTONE_MS,
   TRUST_GROWTH,
   UNKNOWN_REISSUE_MS,
@@ -28,6 +29,8 @@ export class Requesting {
   /** Bytes that may still be asked for under a download limit; may go below zero by one chunk. */
   #tokens = 0;
   #tokensAtMs = 0;
+  /** A request came to nothing since the last reminder. */
+  #isReleased = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -120,22 +123,35 @@ export class Requesting {
     peer.requestedBytes -= request.bytes;
     this.#core.inboundBytes -= request.bytes;
     this.#core.assets.get(request.asset)?.release(request);
+    this.#isReleased = true;
   }
 
   #decline(peer: Peer, message: GrantMessage, bytes: number, busy: boolean, isSpent: boolean): void {
     let reason: DeclineReason = 'nothing-wanted';
     if (!(message.leaseMs > 0)) reason = 'expired';
-    else if (!isSpent && (busy || this.#isWantedElsewhere(peer))) reason = 'busy';
+    else if (busy) reason = 'busy';
+    else if (!isSpent) peer.isDeclined = true;
     this.#core.send(peer, { type: 'decline', grant: message.id, bytes, reason });
   }
 
-  /** The peer holds something wanted that is asked of somebody else at the moment. */
-  #isWantedElsewhere(peer: Peer): boolean {
-    for (const { swarm, have } of peer.memberships.values()) {
-      if (!have || swarm.wantedLeft === 0) continue;
-      for (const { chunk } of swarm.requests.values()) if (have.has(chunk)) return true;
+  /** Peers whose credit was declined hear that something they hold is wanted after all: its request came to nothing. */
+  remind(): void {
+    if (!this.#isReleased) return;
+    this.#isReleased = false;
+    for (const peer of this.#core.peers.values()) {
+      if (!peer.isDeclined || peer.isLeaving) continue;
+      const membership = [...peer.memberships.values()].find(
+        ({ swarm, have }) => have && swarm.picker.pick(have, () => true) >= 0,
+      );
+      if (!membership) continue;
+      if (this.#core.nowMs - peer.remindedAtMs < REMIND_MS) {
+        this.#isReleased = true;
+        continue;
+      }
+      peer.remindedAtMs = this.#core.nowMs;
+      peer.isDeclined = false;
+      this.#core.send(peer, reminderOf(membership.swarm));
     }
-    return false;
   }
 
   /** What the origin chose, as far as it makes sense. */
@@ -247,6 +263,14 @@ export function noteServed(peer: Peer, request: ChunkRequest, nowMs: number): vo
 /** The peer delivered: more may be asked of it at once. */
 export function trustMore(peer: Peer, bytes: number, max: number): void {
   peer.trustBytes = Math.min(max, trustOf(peer) + TRUST_GROWTH * bytes);
+}
+
+/** A chunk announced again, or the empty JOIN: whatever was declined before, the peer's credit is welcome. */
+function reminderOf(swarm: AssetSwarm): Message {
+  for (let chunk = 0; chunk < swarm.size; chunk++) {
+    if (swarm.announced.has(chunk)) return { type: 'have', asset: swarm.key, chunks: [chunk] };
+  }
+  return { type: 'join', asset: swarm.key, have: { kind: 'none' }, reply: false };
 }
 
 /** In the order of choice, so that urgent chunks stay first; neighbours merge. */

@@ -52,6 +52,7 @@ export class Serving {
     if (!acked) return undefined;
     core.committedBytes -= acked.bytes;
     peer.lastAckAtMs = core.nowMs;
+    peer.windowBytes += acked.bytes / 2;
     this.#granting.rate.acked(core.nowMs, acked.bytes, acked.latest.uplinkStamp);
     peer.deliveryRate.acked(core.nowMs, acked.bytes, acked.latest.peerStamp);
     for (const upload of acked.arrived) this.#arrived(peer, upload);
