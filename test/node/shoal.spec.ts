@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
+import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
+
+const MIB = 1024 * 1024;
+const NOBODY_HAS = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    return error instanceof ShoalError ? error.code : String(error);
+  }
+  return 'no error';
+}
+
+describe('a node', () => {
+  let nodes: TestNodes;
+
+  beforeEach(async () => {
+    nodes = await TestNodes.create();
+  });
+
+  afterEach(async () => {
+    await nodes[Symbol.asyncDispose]();
+  });
+
+  async function sharedFile(bytes = 3 * MIB + 17): Promise<{ content: Uint8Array; path: string }> {
+    const content = pseudoRandomBytes(bytes);
+    const path = nodes.path('original.bin');
+    await writeFile(path, content);
+    return { content, path };
+  }
+
+  it('saves what another shares, byte for byte, and tells where it came from', async () => {
+    const { content, path } = await sharedFile();
+    const a = await nodes.start();
+    const b = await nodes.start();
+    const { link } = await a.share(path);
+    const asset = await b.open(link);
+    assert.equal(asset.size, content.byteLength);
+    const seen: Progress[] = [];
+    const saved = await asset.save(nodes.path('copy.bin'), { onProgress: (progress) => seen.push(progress) });
+    assert.deepEqual(await readFile(saved.path), Buffer.from(content));
+    assert.deepEqual(saved.sources, [{ peer: a.id, bytes: content.byteLength }]);
+    assert.equal(seen.at(-1)?.phase, 'done');
+    assert.equal(seen.at(-1)?.bytes, seen.at(-1)?.total);
+  });
+
+  it('saves files of any edge size', async () => {
+    const a = await nodes.start();
+    const b = await nodes.start();
+    for (const size of [0, 1, 65_535, 65_536, 65_537, 131_072]) {
+      const content = pseudoRandomBytes(size, size + 1);
+      const { link } = await a.share(content, { name: `${size}` });
+      const saved = await (await b.open(link)).save(nodes.path(`copy-${size}`));
+      assert.deepEqual(await readFile(saved.path), Buffer.from(content));
+    }
+  });
+
+  it('saves a directory with nested, empty and unicode names and links', async () => {
+    const folder = nodes.path('tree');
+    await mkdir(nodes.path('tree/deep/er'), { recursive: true });
+    await mkdir(nodes.path('tree/empty'));
+    await writeFile(nodes.path('tree/деревня.txt'), 'ä');
+    await writeFile(nodes.path('tree/deep/er/zero'), '');
+    await writeFile(nodes.path('tree/deep/big'), pseudoRandomBytes(300_000));
+    await symlink('deep/big', nodes.path('tree/link'));
+    const a = await nodes.start();
+    const b = await nodes.start();
+    const { link } = await a.share(folder);
+    const asset = await b.open(link);
+    assert.equal(asset.type, 'directory');
+    const saved = await asset.save(nodes.path('copy'));
+    assert.deepEqual(
+      (await readdir(saved.path, { recursive: true })).sort(),
+      (await readdir(folder, { recursive: true })).sort(),
+    );
+    assert.equal(await readFile(nodes.path('copy/деревня.txt'), 'utf8'), 'ä');
+    assert.deepEqual(
+      await readFile(nodes.path('copy/deep/big')),
+      await readFile(nodes.path('tree/deep/big')),
+    );
+  });
+
+  it('streams a range, verified and in order, and saves the rest later', async () => {
+    const { content, path } = await sharedFile();
+    const a = await nodes.start();
+    const b = await nodes.start();
+    const { link } = await a.share(path);
+    const asset = await b.open(link);
+    const range = await collect(asset.stream({ offset: 70_000, length: 200_000 }));
+    assert.deepEqual(range, Buffer.from(content.subarray(70_000, 270_000)));
+    const saved = await asset.save(nodes.path('copy.bin'));
+    assert.deepEqual(await readFile(saved.path), Buffer.from(content));
+  });
+
+  it('streams the whole of what it does not have yet', async () => {
+    const { content, path } = await sharedFile();
+    const a = await nodes.start();
+    const b = await nodes.start();
+    const { link } = await a.share(path);
+    assert.deepEqual(await collect((await b.open(link)).stream()), Buffer.from(content));
+  });
+
+  it('shares from a stream of unknown size', async () => {
+    const content = pseudoRandomBytes(500_000);
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < content.byteLength; at += 7_777) yield content.slice(at, at + 7_777);
+    }
+    const a = await nodes.start();
+    const b = await nodes.start();
+    const fromStream = await a.share(pieces(), { name: 'streamed' });
+    const fromBytes = await b.share(content);
+    assert.equal(fromStream.cid, fromBytes.cid);
+    const c = await nodes.start();
+    assert.deepEqual(await collect((await c.open(fromStream.link)).stream()), Buffer.from(content));
+  });
+
+  it('finds a bare CID through a node that does not have it, and again after the origin has gone', async () => {
+    const { content, path } = await sharedFile();
+    const a = await nodes.start();
+    const { cid } = await a.share(path);
+    const b = await nodes.start({ bootstrap: a.addresses });
+    const c = await nodes.start({ bootstrap: b.addresses });
+    await (await c.open(cid)).save(nodes.path('c.bin'));
+    await a.close();
+    const d = await nodes.start({ bootstrap: c.addresses });
+    const saved = await (await d.open(cid)).save(nodes.path('d.bin'));
+    assert.deepEqual(await readFile(saved.path), Buffer.from(content));
+    assert.deepEqual(saved.sources, [{ peer: c.id, bytes: content.byteLength }]);
+  });
+
+  it('goes on where it was stopped', async () => {
+    const { content, path } = await sharedFile(6 * MIB);
+    const a = await nodes.start({ uploadBytesPerSec: 4 * MIB });
+    const { link } = await a.share(path);
+    const dataDir = nodes.path('resumed');
+    const first = await nodes.start({ dataDir });
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const asset = await first.open(link);
+    const interrupted = asset.save(nodes.path('copy.bin'), {
+      signal: stop.signal,
+      onProgress: ({ bytes }) => bytes > 2 * MIB && stop.abort(reason),
+    });
+    await assert.rejects(interrupted, reason);
+    await first.close();
+    a.setLimits({});
+    const second = await nodes.start({ dataDir });
+    const saved = await (await second.open(link)).save(nodes.path('copy.bin'));
+    const received = saved.sources.reduce((sum, source) => sum + source.bytes, 0);
+    assert.ok(received < 4 * MIB, `${received} bytes were fetched again`);
+    assert.deepEqual(await readFile(saved.path), Buffer.from(content));
+  });
+
+  it('serves what it fetched after a restart', async () => {
+    const { content, path } = await sharedFile();
+    const a = await nodes.start();
+    const { link, cid } = await a.share(path);
+    const dataDir = nodes.path('restarted');
+    const b = await nodes.start({ dataDir });
+    await (await b.open(link)).save(nodes.path('copy.bin'));
+    await b.close();
+    await a.close();
+    const again = await nodes.start({ dataDir });
+    assert.deepEqual(await again.seed(), { assets: 1 });
+    const c = await nodes.start({ peers: again.addresses });
+    assert.deepEqual(await collect((await c.open(cid)).stream()), Buffer.from(content));
+  });
+
+  it('notices an original that changed before a wrong byte is sent', async () => {
+    const { path } = await sharedFile();
+    const a = await nodes.start();
+    const { link, cid } = await a.share(path);
+    const broken = new Promise<ShoalEvents['asset:error']['detail']>((resolve) =>
+      a.addEventListener('asset:error', (event) => resolve(event.detail), { once: true }),
+    );
+    const before = await stat(path);
+    await writeFile(path, pseudoRandomBytes(before.size, 99));
+    await utimes(path, before.atime, before.mtime);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const stop = new AbortController();
+    const save = asset.save(nodes.path('copy.bin'), { signal: stop.signal });
+    const { code, cid: which } = await broken;
+    stop.abort();
+    await assert.rejects(save);
+    assert.equal(code, 'ERR_FILE_CHANGED');
+    assert.equal(which, cid);
+  });
+
+  it('says plainly what it cannot do', async () => {
+    const a = await nodes.start();
+    await writeFile(nodes.path('there'), 'x');
+    const { cid } = await a.share(new TextEncoder().encode('hello'));
+    const asset = await a.open(cid);
+    assert.equal(await codeOf(asset.save(nodes.path('there'))), 'ERR_TARGET_EXISTS');
+    assert.equal(await codeOf(asset.save(nodes.path('no', 'such', 'folder', 'x'))), 'ERR_NOT_FOUND');
+    assert.equal(await codeOf(a.open('nonsense')), 'ERR_INVALID_CID');
+    assert.equal(
+      await codeOf(a.open('QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG')),
+      'ERR_UNSUPPORTED_CID',
+    );
+    assert.equal(await codeOf(a.open(NOBODY_HAS, { timeoutMs: 1 })), 'ERR_NO_PROVIDERS');
+    assert.equal(await codeOf(a.share(nodes.path('missing'))), 'ERR_NOT_FOUND');
+    assert.equal(await codeOf(a.remove(NOBODY_HAS)), 'ERR_UNKNOWN_ASSET');
+    assert.equal(await codeOf(a.connect('nonsense')), 'ERR_INVALID_MULTIADDR');
+    assert.equal(await codeOf(collect(asset.stream({ path: 'x' }))), 'ERR_ENTRY_NOT_FOUND');
+    assert.equal(await codeOf(collect(asset.stream({ offset: 6 }))), 'ERR_RANGE');
+    assert.equal(await readFile(nodes.path('there'), 'utf8'), 'x');
+  });
+
+  it('owns its data folder alone', async () => {
+    const a = await nodes.start();
+    assert.equal(await codeOf(nodes.start({ dataDir: a.dataDir })), 'ERR_DATA_DIR_IN_USE');
+  });
+
+  it('keeps its identity', async () => {
+    const a = await nodes.start();
+    await a.close();
+    const again = await nodes.start({ dataDir: a.dataDir });
+    assert.equal(again.id, a.id);
+  });
+
+  it('refuses a port that is taken', async () => {
+    const a = await nodes.start();
+    const port = /\/tcp\/(\d+)/.exec(a.addresses[0] ?? '')?.[1];
+    assert.equal(await codeOf(nodes.start({ listen: [`/ip4/127.0.0.1/tcp/${port}`] })), 'ERR_ADDRESS_IN_USE');
+  });
+
+  it('lists, verifies and forgets', async () => {
+    const { path, content } = await sharedFile();
+    const a = await nodes.start();
+    const { cid } = await a.share(path);
+    const listed = await Array.fromAsync(a.list());
+    assert.deepEqual(
+      listed.map(({ cid: each, state, bytes, path: at }) => ({ cid: each, state, bytes, path: at })),
+      [{ cid, state: 'shared', bytes: content.byteLength, path }],
+    );
+    const [report] = await Array.fromAsync(a.verify());
+    assert.equal(report?.bytesGood, content.byteLength);
+    assert.equal(report?.bytesBad, 0);
+    await a.remove(cid);
+    assert.deepEqual(await Array.fromAsync(a.list()), []);
+    assert.deepEqual(await readFile(path), Buffer.from(content));
+  });
+
+  it('saves the same asset twice at once', async () => {
+    const { path, content } = await sharedFile();
+    const a = await nodes.start();
+    const { link } = await a.share(path);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    await Promise.all([asset.save(nodes.path('one')), asset.save(nodes.path('two'))]);
+    assert.deepEqual(await readFile(nodes.path('one')), Buffer.from(content));
+    assert.deepEqual(await readFile(nodes.path('two')), Buffer.from(content));
+  });
+
+  it('streams on while a save of the same asset begins', async () => {
+    const { path, content } = await sharedFile();
+    const a = await nodes.start();
+    const { link } = await a.share(path);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const stream = asset.stream()[Symbol.asyncIterator]();
+    const first = await stream.next();
+    const [saved, rest] = await Promise.all([
+      asset.save(nodes.path('copy')),
+      collect({ [Symbol.asyncIterator]: () => stream }),
+    ]);
+    assert.deepEqual(Buffer.concat([first.value as Uint8Array, rest]), Buffer.from(content));
+    assert.deepEqual(await readFile(saved.path), Buffer.from(content));
+  });
+
+  it('ends what is under way when it is closed', async () => {
+    const a = await nodes.start();
+    const opening = a.open(NOBODY_HAS, { timeoutMs: Infinity });
+    const failed = codeOf(opening);
+    await a.close();
+    assert.equal(await failed, 'ERR_CLOSED');
+  });
+
+  it('keeps networks apart', async () => {
+    const { path } = await sharedFile();
+    const a = await nodes.start();
+    const { link } = await a.share(path);
+    const b = await nodes.start({ network: 'other' });
+    await b.connect(a.addresses[0] ?? '');
+    assert.equal(await codeOf(b.open(link, { timeoutMs: 1500 })), 'ERR_NO_PROVIDERS');
+  });
+});
