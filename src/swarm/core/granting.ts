@@ -225,8 +225,8 @@ function grantBytesFor(peer: Peer): number {
  */
 function windowOf(peer: Peer, grantBytes: number): number {
   const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
-  const { gain, bytesPerSec } = peer.deliveryRate;
-  return Math.min(peer.windowBytes, WINDOW_CHUNKS * grantBytes + gain * bytesPerSec * loopSec);
+  const window = WINDOW_CHUNKS * grantBytes + peer.deliveryRate.bytesPerSec * loopSec;
+  return Math.min(peer.windowBytes, window);
 }
 
 /** A swarm this node is the origin of and the peer lacks something in; one in its first pass first. */

@@ -140,9 +140,12 @@ export class Peer {
     return lacks - this.grants.size - this.uploads.count;
   }
 
-  /** Share of what we share that it has, 0 to 1. */
+  /**
+   * Share of what we share that it has, counting what I have granted it or is on its way: 0 to 1. Without the
+   * latter all would serve the same laggard at once, and queue at its downlink.
+   */
   get progress(): number {
-    let have = 0;
+    let have = this.grants.size + this.uploads.count;
     let size = 0;
     for (const { have: theirs } of this.memberships.values()) {
       if (!theirs) continue;
