@@ -115,7 +115,7 @@ export class World {
   }
 
   connect(a: SimNode, b: SimNode): void {
-    if (a.isDead || b.isDead || a.links.has(b.name)) return;
+    if (a.isDead || b.isDead || a.links.has(b.name) || b.links.has(a.name)) return;
     a.links.add(b.name);
     b.links.add(a.name);
     for (const [node, other] of [
@@ -129,22 +129,27 @@ export class World {
     }
   }
 
+  /** `a` hangs up. */
   disconnect(a: SimNode, b: SimNode): void {
     if (!a.links.delete(b.name)) return;
-    b.links.delete(a.name);
     this.handle(a, { type: 'gone', peer: b.name });
-    this.#later(this.rtt(a.name, b.name) / 2, () => this.handle(b, { type: 'gone', peer: a.name }));
+    this.#endLink(a, b);
   }
 
-  /** The node is gone from one moment to the next. */
+  /** The node is gone from one moment to the next; what has left its uplink still arrives. */
   kill(node: SimNode): void {
     node.isDead = true;
-    for (const name of [...node.links]) {
-      const other = this.nodes.get(name) as SimNode;
-      other.links.delete(node.name);
-      this.#later(this.rtt(name, node.name) / 2, () => this.handle(other, { type: 'gone', peer: node.name }));
-    }
+    for (const name of node.links) this.#endLink(node, this.#node(name));
     node.links.clear();
+  }
+
+  /** The other end notices after half a round trip, behind the data on its way. */
+  #endLink(from: SimNode, to: SimNode): void {
+    this.#later(this.rtt(from.name, to.name) / 2, () => {
+      this.at(Math.max(this.nowMs, to.downFreeAtMs), () => {
+        if (to.links.delete(from.name)) this.handle(to, { type: 'gone', peer: from.name });
+      });
+    });
   }
 
   rtt(a: PeerKey, b: PeerKey): number {

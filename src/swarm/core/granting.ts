@@ -37,6 +37,8 @@ export class Granting {
   #gifts = 0;
   #maxRttMs = 0;
   #maxRttAtMs = -Infinity;
+  /** While first copies are outstanding: until when second ones wait. Infinity: none are. */
+  #holdUntilMs = Infinity;
 
   /** @param announce announces waiting chunks at once, and tells whether anybody was told */
   constructor(core: Core, announce: () => boolean) {
@@ -125,8 +127,10 @@ export class Granting {
     let best: Peer | undefined;
     let bestRank: Rank | undefined;
     let ties = 0;
+    const isHolding = this.#watchPasses();
     for (const peer of peers.values()) {
       if (peer.isLeaving || peer.servable <= 0) continue;
+      if (isHolding && originSwarm(peer)?.passes?.isClosing) continue;
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
         continue;
@@ -142,6 +146,21 @@ export class Granting {
       bestRank = rank;
     }
     return best;
+  }
+
+  /** Second copies wait a round trip for the last first copies to be asked for, and no longer. */
+  #watchPasses(): boolean {
+    const { nowMs, assets } = this.#core;
+    let isClosing = false;
+    for (const { passes } of assets.values()) if (passes?.isClosing) isClosing = true;
+    if (isClosing && this.#holdUntilMs === Infinity) {
+      this.#holdUntilMs = nowMs + this.#maxRtt() + LOOK_AHEAD_MARGIN_MS;
+    } else if (!isClosing) {
+      this.#holdUntilMs = Infinity;
+    }
+    const isHolding = isClosing && this.#holdUntilMs > nowMs;
+    if (isHolding) this.retryAtMs = Math.min(this.retryAtMs, this.#holdUntilMs);
+    return isHolding;
   }
 
   #rank(peer: Peer, grantBytes: number, isLeeching: boolean, giftBudget: boolean, isOpen: boolean): Rank {

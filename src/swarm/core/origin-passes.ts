@@ -22,19 +22,32 @@ export class OriginPasses {
   readonly #others: Uint16Array;
   readonly #givenTo = new Map<PeerKey, Set<number>>();
   readonly #unforwarded = new Map<PeerKey, number>();
+  /** Chunks that somebody who is here asked me for. */
+  readonly #asked: Uint8Array;
   #unseen: number;
+  #unsent: number;
 
   constructor(size: number, rng: Rng) {
     this.#rng = rng;
     this.#size = size;
     this.#given = new Uint16Array(size);
     this.#others = new Uint16Array(size);
+    this.#asked = new Uint8Array(size);
     this.#unseen = size;
+    this.#unsent = size;
   }
 
   /** Whether some chunk has no copy outside. */
   get isFirstPass(): boolean {
     return this.#unseen > 0;
+  }
+
+  /**
+   * Whether every first copy is offered, but not every one asked for yet: second copies granted now would be
+   * asked for by near peers before first copies are by far ones, and leave first.
+   */
+  get isClosing(): boolean {
+    return this.#unseen === 0 && this.#unsent > 0;
   }
 
   /** Chunks given to the peer that nobody else has announced. */
@@ -70,7 +83,13 @@ export class OriginPasses {
     return best;
   }
 
-  /** The chunk is offered to, or asked for by, the peer. */
+  /** The peer asked for the chunk: it is on its way out. */
+  asked(peer: PeerKey, chunk: number): void {
+    this.give(peer, chunk);
+    this.#change(chunk, () => (this.#asked[chunk] = 1));
+  }
+
+  /** The chunk is offered to the peer. */
   give(peer: PeerKey, chunk: number): void {
     let chunks = this.#givenTo.get(peer);
     if (!chunks) this.#givenTo.set(peer, (chunks = new Set()));
@@ -120,9 +139,23 @@ export class OriginPasses {
   }
 
   #count(counts: Uint16Array, chunk: number, by: number): void {
+    this.#change(chunk, () => {
+      counts[chunk] = (counts[chunk] as number) + by;
+      if (this.#given[chunk] === 0) this.#asked[chunk] = 0;
+    });
+  }
+
+  /** Keeps the two counts of chunks in step. */
+  #change(chunk: number, change: () => void): void {
     if (this.#score(chunk) === 0) this.#unseen--;
-    counts[chunk] = (counts[chunk] as number) + by;
+    if (this.#isUnsent(chunk)) this.#unsent--;
+    change();
     if (this.#score(chunk) === 0) this.#unseen++;
+    if (this.#isUnsent(chunk)) this.#unsent++;
+  }
+
+  #isUnsent(chunk: number): boolean {
+    return this.#others[chunk] === 0 && this.#asked[chunk] === 0;
   }
 
   #settle(chunk: number, by: number): void {

@@ -102,7 +102,7 @@ export class Serving {
     peer.strikes = Math.max(0, peer.strikes - 1);
     peer.sentBytes += bytes;
     if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
-    swarm.passes?.give(peer.key, chunk);
+    swarm.passes?.asked(peer.key, chunk);
     this.#upload(peer, swarm, chunk, bytes);
   }
 
