@@ -46,6 +46,36 @@ export interface StoredAsset {
   close(): Promise<void>;
 }
 
+/** What `startDownload` takes. */
+export interface DownloadOptions {
+  /** Absolute path of the target; undefined: inside the data folder, or wherever an earlier download of it is. */
+  path: string | undefined;
+  name?: string;
+  /** Whether `finish` may replace what is at the target. Default false. */
+  force?: boolean;
+  signal?: AbortSignal;
+  /** Called with the bytes checked or copied so far, and how many there are. */
+  onCheck?: (bytes: number, total: number) => void;
+}
+
+/** What `share` takes besides the source. */
+export interface ShareOptions {
+  name?: string;
+  /** Bytes of a chunk, a power of two from 1 KiB to 1 MiB. Default by file size. */
+  chunkSize?: number;
+  signal?: AbortSignal;
+  /** Called with the bytes taken in so far and, where known, the total. */
+  onProgress?: (bytes: number, total: number | undefined) => void;
+}
+
+/** Content that is not a path, taken into the data folder. */
+export interface ContentSource {
+  name?: string;
+  content: AsyncIterable<Uint8Array>;
+  /** Bytes, where known: what arrives must be as many. */
+  size?: number;
+}
+
 /** The data folder, owned by this process for as long as it is open. */
 export interface Store extends AsyncDisposable {
   readonly dataDir: string;
@@ -65,25 +95,22 @@ export interface Store extends AsyncDisposable {
    * For a shared one checks size and mtime of every file and throws ERR_FILE_CHANGED; for a partial re-hashes the chunks its
    * bitmap claims and drops the ones that fail, reporting to `onCheck`.
    */
-  open(root: CID, options?: { signal?: AbortSignal; onCheck?: (bytes: number, total: number) => void }): Promise<StoredAsset | undefined>;
+  open(
+    root: CID,
+    options?: { signal?: AbortSignal; onCheck?: (bytes: number, total: number) => void },
+  ): Promise<StoredAsset | undefined>;
   /**
    * Turns a known DAG into a download to `path` (absolute), or into the data folder where undefined. Space is
    * checked. An earlier partial of the same root is continued, moved to the new target where that differs and
    * can be done by rename, else copied.
    * @throws ERR_NO_SPACE, ERR_TARGET_EXISTS, ERR_UNSAFE_NAME, ERR_READ_ONLY
    */
-  startDownload(
-    root: CID,
-    options: { path: string | undefined; name?: string; force?: boolean; signal?: AbortSignal; onCheck?: (bytes: number, total: number) => void },
-  ): Promise<StoredAsset>;
+  startDownload(root: CID, options: DownloadOptions): Promise<StoredAsset>;
   /**
    * Imports a path for serving in place (nodes and index only), or content into the data folder.
    * @returns the record, state `shared`
    */
-  share(
-    source: string | { name?: string; content: AsyncIterable<Uint8Array>; size?: number },
-    options: { name?: string; chunkSize?: number; signal?: AbortSignal; onProgress?: (bytes: number, total: number | undefined) => void },
-  ): Promise<AssetRecord>;
+  share(source: string | ContentSource, options?: ShareOptions): Promise<AssetRecord>;
   /** Forgets the asset; deletes partials and content inside the data folder, never originals or saved copies. */
   remove(root: CID): Promise<void>;
   close(): Promise<void>;

@@ -104,7 +104,7 @@ async function* pieces(path: string, handle: FileHandle, size: number): AsyncGen
   };
   let next = read(0);
   try {
-    for (let at = 0; at < size; ) {
+    for (let at = 0; at < size;) {
       const bytesRead = await next;
       if (bytesRead === 0) return;
       at += bytesRead;

@@ -1,0 +1,111 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { Bitfield } from '../swarm/core/bitfield.ts';
+import { withFsErrors } from './fs-error.ts';
+import { readFilePart, writeFilePart } from './read-file-part.ts';
+
+/** Bytes of the bitmap written at once: a sector, so that a write touches what the disk would write anyway. */
+const PAGE_BYTES = 512;
+
+/**
+ * Which chunks a partial holds, in a file of one bit a chunk, as a `Bitfield` has them. Call {@link mark} only when
+ * the chunk's bytes have been written: then no bit is ever set on disk without its bytes, whenever the process is
+ * killed. Marks that come while one is being written are written together.
+ *
+ * Nothing in the file is trusted: what it claims is hashed again when a partial is opened.
+ */
+export class BitmapFile {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #bits: Bitfield;
+  readonly #dirtyPages = new Set<number>();
+  #running: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
+
+  private constructor(path: string, handle: FileHandle, bits: Bitfield) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#bits = bits;
+  }
+
+  /** Opens the bitmap of `size` chunks, making it where there is none. A file of another length counts as far as it goes. */
+  static async open(path: string, size: number): Promise<BitmapFile> {
+    return withFsErrors('use', path, async () => {
+      const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+      try {
+        const bytes = new Uint8Array(Math.ceil(size / 8));
+        bytes.set(await readFilePart(handle, 0, bytes.byteLength));
+        const spare = bytes.byteLength * 8 - size;
+        if (spare > 0) bytes[bytes.byteLength - 1] = (bytes.at(-1) as number) & (0xff << spare);
+        // Written, not only made longer: from here on a mark needs no room on the disk.
+        await writeFilePart(handle, 0, bytes);
+        await handle.truncate(bytes.byteLength);
+        return new BitmapFile(path, handle, new Bitfield(size, bytes));
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    });
+  }
+
+  /** What the file claims. A copy. */
+  claims(): Bitfield {
+    return this.#bits.clone();
+  }
+
+  /** Resolves when the bit is in the file. */
+  async mark(chunk: number): Promise<void> {
+    this.#bits.set(chunk);
+    await this.#write(chunk);
+  }
+
+  async unmark(chunk: number): Promise<void> {
+    if (this.#bits.clear(chunk)) await this.#write(chunk);
+  }
+
+  /** Clears all bits. */
+  async reset(): Promise<void> {
+    for (let chunk = 0; chunk < this.#bits.size; chunk += 8 * PAGE_BYTES) this.#dirtyPages.add(pageOf(chunk));
+    for (let chunk = 0; chunk < this.#bits.size; chunk++) this.#bits.clear(chunk);
+    await this.#flush();
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.#running, this.#next]);
+    await this.#handle.close();
+  }
+
+  #write(chunk: number): Promise<void> {
+    this.#dirtyPages.add(pageOf(chunk));
+    return this.#flush();
+  }
+
+  /** All who call while a write runs share the next one. */
+  #flush(): Promise<void> {
+    this.#next ??= this.#running.then(() => {
+      const writing = this.#writeDirty();
+      this.#running = writing.catch(() => {});
+      this.#next = undefined;
+      return writing;
+    });
+    return this.#next;
+  }
+
+  async #writeDirty(): Promise<void> {
+    const pages = [...this.#dirtyPages];
+    this.#dirtyPages.clear();
+    try {
+      for (const page of pages) {
+        const start = page * PAGE_BYTES;
+        await writeFilePart(this.#handle, start, this.#bits.bytes.slice(start, start + PAGE_BYTES));
+      }
+    } catch (error) {
+      for (const page of pages) this.#dirtyPages.add(page);
+      await withFsErrors('write', this.#path, () => Promise.reject(error as Error));
+    }
+  }
+}
+
+function pageOf(chunk: number): number {
+  return Math.floor(chunk / (8 * PAGE_BYTES));
+}

@@ -1,0 +1,234 @@
+import { constants } from 'node:fs';
+import {
+  access,
+  cp,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { ClassicLevel } from 'classic-level';
+import type { CID } from 'multiformats/cid';
+import { ShoalError } from '../errors.ts';
+import { isErrno, withFsErrors } from './fs-error.ts';
+import { levelCode, levelError, newId, NodeIndex } from './node-index.ts';
+
+/** The format of the data folder that this version reads and writes. */
+export const FORMAT_VERSION = 1;
+
+/** Receives what happens inside, one line an event. */
+export type Log = (level: 'error' | 'warn' | 'info' | 'debug', message: string) => void;
+
+/**
+ * Where things lie in a data folder: `version`, `identity.key` (mode 0600), `index/` (LevelDB, its lock is the
+ * folder's), `partials/` (bitmaps, and downloads without a target), `content/` (finished content without a path).
+ */
+export class DataFolder {
+  readonly path: string;
+  readonly index: NodeIndex;
+  /** Device and inode, to know the folder again where it lies inside a tree that is shared. */
+  readonly #identity: { dev: bigint; ino: bigint };
+
+  constructor(path: string, index: NodeIndex, identity: { dev: bigint; ino: bigint }) {
+    this.path = path;
+    this.index = index;
+    this.#identity = identity;
+  }
+
+  bitmapPath(root: CID): string {
+    return join(this.path, 'partials', `${root.toString()}.bits`);
+  }
+
+  /** Where a download without a target grows. */
+  partialPath(root: CID): string {
+    return join(this.path, 'partials', `${root.toString()}.data`);
+  }
+
+  contentPath(root: CID): string {
+    return join(this.path, 'content', root.toString());
+  }
+
+  /** A new name for content whose root is not known yet. */
+  newSpoolPath(): string {
+    return join(this.path, 'content', `${SPOOL_PREFIX}${newId()}`);
+  }
+
+  isThisFolder({ dev, ino }: { dev: bigint; ino: bigint }): boolean {
+    return dev === this.#identity.dev && ino === this.#identity.ino;
+  }
+
+  /** The node's private key, made on first use. @throws ERR_IDENTITY */
+  async identity(): Promise<Uint8Array> {
+    const file = join(this.path, 'identity.key');
+    return withFsErrors('use', file, async () => {
+      const known = await readFile(file).catch(unlessMissing);
+      if (!known) return createIdentity(file);
+      try {
+        privateKeyFromProtobuf(known);
+        return known;
+      } catch (cause) {
+        throw new ShoalError(
+          'ERR_IDENTITY',
+          `${file} is damaged; restore it, or delete it to start with a new peer id`,
+          { cause },
+        );
+      }
+    });
+  }
+}
+
+const SPOOL_PREFIX = '.spool-';
+
+/**
+ * Opens a data folder, makes it where there is none, and takes ownership.
+ *
+ * @throws ERR_DATA_DIR_IN_USE, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT, ERR_READ_ONLY, ERR_ACCESS, ERR_IO
+ */
+export async function openDataFolder(dataDir: string, log: Log): Promise<DataFolder> {
+  const path = resolve(dataDir);
+  return withFsErrors('use the data folder', path, async () => {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    await checkVersion(path);
+    const index = await openIndex(path, log);
+    try {
+      for (const name of ['partials', 'content'])
+        await mkdir(join(path, name), { recursive: true, mode: 0o700 });
+      await removeSpools(path);
+      return new DataFolder(path, index, await stat(path, { bigint: true }));
+    } catch (error) {
+      await index.close();
+      throw error;
+    }
+  });
+}
+
+async function checkVersion(path: string): Promise<void> {
+  const file = join(path, 'version');
+  const text = await readFile(file, 'utf8').catch(unlessMissing);
+  if (text?.trim() === String(FORMAT_VERSION)) return;
+  const hasIndex = text === undefined && (await stat(join(path, 'index')).catch(unlessMissing)) !== undefined;
+  if (text === undefined && !hasIndex) {
+    await writeFile(file, `${FORMAT_VERSION}\n`, { mode: 0o600 });
+    return;
+  }
+  const found = text === undefined ? 'no version' : `version "${text.trim().slice(0, 20)}"`;
+  throw new ShoalError(
+    'ERR_DATA_DIR_VERSION',
+    `the data folder ${path} has ${found}, and this Shoal uses ${FORMAT_VERSION}; use the Shoal that made it, or another folder (--data); nothing was changed`,
+  );
+}
+
+/** Present where reading found damage: the next start repairs. */
+const REPAIR_MARK = 'index-damaged';
+
+async function openIndex(path: string, log: Log): Promise<NodeIndex> {
+  const mark = join(path, REPAIR_MARK);
+  const isMarked = (await stat(mark).catch(unlessMissing)) !== undefined;
+  let db = await openLevel(path, true);
+  if (isMarked) await db?.close();
+  if (!db || isMarked) {
+    await repair(path, log);
+    db = await openLevel(path, false);
+    await rm(mark, { force: true });
+  }
+  return new NodeIndex(db as ClassicLevel<string, Uint8Array>, () => writeFile(mark, '').catch(() => {}));
+}
+
+/** @returns undefined where it is damaged and may be repaired */
+async function openLevel(
+  path: string,
+  mayRepair: boolean,
+): Promise<ClassicLevel<string, Uint8Array> | undefined> {
+  const location = join(path, 'index');
+  const db = new ClassicLevel<string, Uint8Array>(location, { keyEncoding: 'utf8', valueEncoding: 'view' });
+  try {
+    await db.open();
+    return db;
+  } catch (cause) {
+    await db.close();
+    const code = levelCode(cause);
+    if (code === 'LEVEL_LOCKED') {
+      throw new ShoalError(
+        'ERR_DATA_DIR_IN_USE',
+        `the data folder ${path} is in use by another process; stop that one, or use another folder (--data)`,
+        { cause },
+      );
+    }
+    if (code !== 'LEVEL_CORRUPTION') throw levelError(cause);
+    if (mayRepair) return undefined;
+    throw new ShoalError(
+      'ERR_INDEX_CORRUPT',
+      `the index in ${location} is damaged beyond repair; move that folder away and share or get again: files and unfinished downloads stay where they are`,
+      { cause },
+    );
+  }
+}
+
+/** Repairs the index as far as possible, keeping a copy of what it was, and says so. */
+async function repair(path: string, log: Log): Promise<void> {
+  const location = join(path, 'index');
+  const copy = await newCopyPath(path);
+  await cp(location, copy, { recursive: true });
+  try {
+    await ClassicLevel.repair(location);
+  } catch (cause) {
+    throw new ShoalError(
+      'ERR_INDEX_CORRUPT',
+      `the index in ${location} is damaged and could not be repaired; move that folder away and share or get again: files and unfinished downloads stay where they are`,
+      { cause },
+    );
+  }
+  log(
+    'warn',
+    `the index in ${location} was damaged and has been repaired; what it was is kept in ${copy}. Check with "shoal ls" and share again what is missing`,
+  );
+}
+
+async function newCopyPath(path: string): Promise<string> {
+  const names = new Set(await readdir(path));
+  for (let n = 1; ; n++) if (!names.has(`index.damaged-${n}`)) return join(path, `index.damaged-${n}`);
+}
+
+/** Input that was being taken in when the process was killed. */
+async function removeSpools(path: string): Promise<void> {
+  const content = join(path, 'content');
+  for (const name of await readdir(content)) {
+    if (name.startsWith(SPOOL_PREFIX)) await rm(join(content, name), { force: true });
+  }
+}
+
+/** Written aside first and put in place by `link`, which never replaces a key that is already there. */
+async function createIdentity(file: string): Promise<Uint8Array> {
+  const bytes = privateKeyToProtobuf(await generateKeyPair('Ed25519'));
+  const aside = `${file}.${newId()}`;
+  const handle = await open(aside, 'wx', 0o600);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  try {
+    await link(aside, file);
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return await readFile(file);
+    if (!isErrno(error, 'EPERM', 'ENOTSUP', 'ENOSYS')) throw error;
+    await writeFile(file, bytes, { mode: 0o600, flag: 'wx' });
+  } finally {
+    await unlink(aside);
+  }
+  return bytes;
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (isErrno(error, 'ENOENT')) return undefined;
+  throw error;
+}

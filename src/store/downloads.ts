@@ -1,0 +1,465 @@
+import { dirname, relative, resolve, sep } from 'node:path';
+import { realpath, rename, rm } from 'node:fs/promises';
+import { CID } from 'multiformats/cid';
+import { ShoalError } from '../errors.ts';
+import type { Manifest } from '../integrity/manifest.ts';
+import { RAW_CODE } from '../integrity/parse-cid.ts';
+import { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import type { AssetEntry, Download } from './asset-entry.ts';
+import { BitmapFile } from './bitmap-file.ts';
+import { forEachBounded } from './bounded.ts';
+import type { Catalog } from './catalog.ts';
+import type { Log } from './data-folder.ts';
+import { lstatOrUndefined } from './file-stamps.ts';
+import { isErrno, withFsErrors } from './fs-error.ts';
+import { checkTarget, moveIntoPlace } from './move-into-place.ts';
+import { newId } from './node-index.ts';
+import type { LiveDownload } from './open-asset.ts';
+import { Partial } from './partial.ts';
+import type { PlacedContent } from './placed-content.ts';
+import { deleteTree, makeTree, partialName } from './partial-tree.ts';
+import { checkSpace } from './space.ts';
+import type { DownloadOptions } from './store.ts';
+import { checkNames } from './tree-layout.ts';
+
+/** Chunks copied side by side from a place on this machine. */
+const PARALLEL_COPIES = 4;
+
+/** How much a download goes on before that is noted in its record, which `ls` shows. */
+const NOTE_BYTES = 32 * 1024 * 1024;
+
+type OnCheck = (bytes: number, total: number) => void;
+
+/** Something that chunks can be copied from. */
+interface Source {
+  have(): { has(chunk: number): boolean };
+  read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk>;
+}
+
+/** What is told of a resumed download. */
+export interface ResumeOptions {
+  signal?: AbortSignal;
+  onCheck?: OnCheck;
+}
+
+/**
+ * The downloads of a data folder. The caller holds the root's lock around each method.
+ *
+ * The order of what is written makes every moment safe to be killed in: first the record that names the partial, then
+ * the partial, then chunks, each before its bit; at the end the rename, then the record of the new place. A record
+ * without its partial is either one that has not begun or one whose rename has happened: {@link Downloads.resume}
+ * tells which by hashing what lies at the target.
+ */
+export class Downloads {
+  readonly #catalog: Catalog;
+  readonly #log: Log;
+  readonly #live = new Map<string, LiveDownload>();
+
+  constructor(catalog: Catalog, log: Log) {
+    this.#catalog = catalog;
+    this.#log = log;
+  }
+
+  /** Closes one handle's share of a download. */
+  async release(root: CID, live: LiveDownload): Promise<void> {
+    if (--live.users > 0) return;
+    const key = root.toString();
+    if (this.#live.get(key) === live) this.#live.delete(key);
+    if (live.placed) {
+      await live.placed.close();
+      return;
+    }
+    await live.partial.close();
+    if (this.#catalog.entry(root)?.download?.partial === live.partial.base)
+      await this.#catalog.noteBytesHere(root, live.partial.bytesHere);
+  }
+
+  /**
+   * Opens the download that a record names: the open one, the one on disk, or, where its files are gone, an empty one.
+   *
+   * @returns undefined where there is none, or where it turned out to be finished: then it is a place now
+   */
+  async resume(root: CID, manifest: Manifest, options: ResumeOptions): Promise<LiveDownload | undefined> {
+    const live = this.#live.get(root.toString());
+    if (live && !live.placed) {
+      live.users++;
+      return live;
+    }
+    const entry = this.#catalog.entry(root);
+    if (!entry?.download) return undefined;
+    const { download } = entry;
+    if (await this.#isAtTarget(root, download)) {
+      if (await this.#adoptTarget(root, manifest, entry, download, options)) return undefined;
+    }
+    return this.#openPartial(root, manifest, download, options);
+  }
+
+  /** See `Store.startDownload`, where there is no place that will do as it is. */
+  async start(root: CID, manifest: Manifest, options: DownloadOptions): Promise<LiveDownload | undefined> {
+    checkNames(manifest);
+    const known = this.#catalog.entry(root)?.download;
+    const target = options.path === undefined ? known?.path : resolve(options.path);
+    const earlier = await this.#resumeElsewhere(root, manifest, target, options);
+    if (earlier === 'finished') return undefined;
+    try {
+      if (target !== undefined) await this.#checkTarget(root, manifest, target, options.force ?? false);
+      const live = await this.#moveOrMake(root, manifest, target, earlier, options);
+      await this.#fill(root, manifest, live, options);
+      return live;
+    } catch (error) {
+      const live = this.#live.get(root.toString());
+      if (live) await this.release(root, live);
+      throw error;
+    }
+  }
+
+  /** Everything is here: puts it at its target. */
+  async finish(root: CID, manifest: Manifest, live: LiveDownload, force: boolean): Promise<void> {
+    if (live.placed) return;
+    const entry = this.#catalog.entry(root);
+    if (!live.partial.isFull || !entry?.download) {
+      throw new ShoalError(
+        'ERR_INCOMPLETE',
+        `not all of ${root.toString()} is here yet; download the rest first`,
+      );
+    }
+    const { folder } = this.#catalog;
+    const target = live.path ?? folder.contentPath(root);
+    if (live.path !== undefined) await this.#checkTarget(root, manifest, target, force);
+    const { stamps, skippedLinks } = await live.partial.seal();
+    for (const { path, target: text } of skippedLinks) {
+      this.#log('warn', `the link ${path.join('/')} to ${text} leads out of ${target} and was not made`);
+    }
+    const asidePath = `${partialName(target, root.toString(), newId()).slice(0, -5)}-old`;
+    const { download } = entry;
+    await live.partial.pause(async () => {
+      await moveIntoPlace(live.partial.base, target, {
+        type: manifest.type,
+        force: force || live.path === undefined,
+        asidePath,
+        onAside: async () => {
+          download.aside = asidePath;
+          await this.#catalog.put(root, entry);
+        },
+      });
+      await this.#commit(root, entry, { id: newId(), kind: 'complete', path: live.path }, stamps);
+      const placed = (await this.#catalog.openPlace(root, manifest)) as PlacedContent;
+      live.placed = placed;
+      return placed;
+    });
+    if (download.aside !== undefined) await deleteTree(download.aside);
+    await live.partial.close();
+    await rm(folder.bitmapPath(root), { force: true });
+  }
+
+  /** Closes what is still open. */
+  async close(): Promise<void> {
+    for (const [key, live] of this.#live) {
+      live.users = 1;
+      await this.release(CID.parse(key), live);
+    }
+  }
+
+  /** Deletes what the data folder and the target's folder hold of an unfinished download. */
+  async discard(root: CID, download: Download): Promise<void> {
+    const { path, aside } = download;
+    // What `force` had moved aside when the process was killed belongs back where it was.
+    if (
+      aside !== undefined &&
+      path !== undefined &&
+      !(await lstatOrUndefined(path)) &&
+      (await lstatOrUndefined(aside))
+    )
+      await withFsErrors('move', aside, () => rename(aside, path));
+    const live = this.#live.get(root.toString());
+    if (live && !live.placed) {
+      this.#live.delete(root.toString());
+      await live.partial.close();
+    }
+    await deleteTree(download.partial);
+    await deleteTree(this.#catalog.folder.bitmapPath(root));
+  }
+
+  async #commit(
+    root: CID,
+    entry: AssetEntry,
+    place: { id: string; kind: 'complete'; path: string | undefined },
+    stamps: Parameters<Catalog['addPlace']>[2],
+  ): Promise<void> {
+    const { folder } = this.#catalog;
+    await this.#catalog.addPlace(entry, place, stamps);
+    // What a stream left in the data folder has now a place of its own; it would be there twice.
+    const inside = entry.places.find(
+      (old) => old !== place && old.path === undefined && old.kind === 'complete',
+    );
+    if (inside && place.path !== undefined) entry.places = entry.places.filter((old) => old !== inside);
+    delete entry.download;
+    await this.#catalog.put(root, entry);
+    if (root.code === RAW_CODE) await folder.index.deleteNodes(entry.nodes);
+    if (inside && place.path !== undefined) await deleteTree(folder.contentPath(root));
+  }
+
+  /** @throws ERR_TARGET_EXISTS, ERR_NOT_FOUND */
+  async #checkTarget(root: CID, manifest: Manifest, target: string, force: boolean): Promise<void> {
+    await checkTarget(target, manifest.type, force);
+    const real = await realpath(target).catch(() => undefined);
+    if (real === undefined || manifest.type !== 'directory') return;
+    const fromTarget = relative(real, await realpath(this.#catalog.folder.path));
+    if (fromTarget === '..' || fromTarget.startsWith(`..${sep}`)) return;
+    throw new ShoalError(
+      'ERR_TARGET_EXISTS',
+      `${target} contains the data folder and is not replaced by ${root.toString()}; choose another target`,
+    );
+  }
+
+  /** What an earlier download left; where that is for another target, what is wrong with it does not matter. */
+  async #resumeElsewhere(
+    root: CID,
+    manifest: Manifest,
+    target: string | undefined,
+    options: DownloadOptions,
+  ): Promise<LiveDownload | 'finished' | undefined> {
+    const known = this.#catalog.entry(root)?.download;
+    if (!known) return undefined;
+    try {
+      const live = await this.resume(root, manifest, options);
+      return live ?? (known.path === target ? 'finished' : undefined);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (known.path === target) throw error;
+      this.#log('warn', `the unfinished download in ${known.partial} cannot be used: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  async #moveOrMake(
+    root: CID,
+    manifest: Manifest,
+    target: string | undefined,
+    earlier: LiveDownload | undefined,
+    options: DownloadOptions,
+  ): Promise<LiveDownload> {
+    if (earlier && earlier.path === target) return earlier;
+    if (earlier && (await this.#move(root, manifest, target, earlier))) return earlier;
+    if (!earlier) return this.#make(root, manifest, target, options);
+    const old = earlier.partial;
+    try {
+      const made = await this.#make(root, manifest, target, options);
+      await this.#copy(manifest, old, made, options);
+      return made;
+    } finally {
+      await old.close();
+      await deleteTree(old.base);
+    }
+  }
+
+  /** @returns false where it lies on another file system */
+  async #move(
+    root: CID,
+    manifest: Manifest,
+    target: string | undefined,
+    live: LiveDownload,
+  ): Promise<boolean> {
+    const entry = this.#catalog.entry(root) as AssetEntry;
+    const from = live.partial.base;
+    const to = this.#newPartialPath(root, target);
+    // A link asset has no files before it is finished.
+    if (manifest.type === 'symlink') return false;
+    try {
+      await live.partial.moveTo(to);
+    } catch (error) {
+      if (isErrno(error, 'EXDEV')) return false;
+      await withFsErrors('move', from, () => Promise.reject(error as Error));
+    }
+    live.path = target;
+    entry.download = { path: target, partial: to, bytesHere: live.partial.bytesHere };
+    await this.#catalog.put(root, entry);
+    return true;
+  }
+
+  async #make(
+    root: CID,
+    manifest: Manifest,
+    target: string | undefined,
+    options: DownloadOptions,
+  ): Promise<LiveDownload> {
+    const { folder } = this.#catalog;
+    const entry = this.#catalog.entry(root) as AssetEntry;
+    await checkSpace(target === undefined ? folder.path : dirname(target), manifest.size, root.toString());
+    const partial = this.#newPartialPath(root, target);
+    const before = entry.download;
+    const isOpen = this.#live.get(root.toString())?.partial.base === before?.partial;
+    const download: Download = { path: target, partial, bytesHere: 0 };
+    await this.#catalog.put(root, Object.assign(entry, { name: options.name ?? entry.name, download }));
+    if (before && !isOpen) await deleteTree(before.partial);
+    await deleteTree(folder.bitmapPath(root));
+    if (target === undefined) await deleteTree(partial);
+    try {
+      return await this.#openPartial(root, manifest, download, options, true);
+    } catch (error) {
+      delete entry.download;
+      await this.#catalog.put(root, entry);
+      throw error;
+    }
+  }
+
+  #newPartialPath(root: CID, target: string | undefined): string {
+    return target === undefined
+      ? this.#catalog.folder.partialPath(root)
+      : partialName(target, root.toString(), newId().slice(0, 8));
+  }
+
+  /** Opens the files of a partial, makes them where they are gone, and hashes what the bitmap claims. */
+  async #openPartial(
+    root: CID,
+    manifest: Manifest,
+    download: Download,
+    options: ResumeOptions,
+    isNew = false,
+  ): Promise<LiveDownload> {
+    const bitmap = await BitmapFile.open(this.#catalog.folder.bitmapPath(root), manifest.chunkCount);
+    try {
+      if (isNew || !(await this.#adopt(download.partial, manifest, options.signal))) {
+        await bitmap.reset();
+        await makeTree(download.partial, manifest, 'create', options.signal);
+      }
+    } catch (error) {
+      await bitmap.close();
+      if (isNew) await deleteTree(download.partial).catch(() => {});
+      throw error;
+    }
+    const partial = this.#newPartial(root, manifest, download.partial, bitmap);
+    try {
+      await partial.check(options.signal, options.onCheck);
+    } catch (error) {
+      await partial.close();
+      throw error;
+    }
+    const live: LiveDownload = { partial, path: download.path, placed: undefined, users: 1 };
+    this.#live.set(root.toString(), live);
+    return live;
+  }
+
+  /** @returns whether the files of an earlier run are there; what is not as it was left there is deleted */
+  async #adopt(base: string, manifest: Manifest, signal?: AbortSignal): Promise<boolean> {
+    const there = await lstatOrUndefined(base);
+    if (!there) return false;
+    try {
+      if (there.isDirectory() !== (manifest.type === 'directory'))
+        throw new ShoalError('ERR_PARTIAL_TAMPERED', base);
+      await makeTree(base, manifest, 'adopt', signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ShoalError) || error.code !== 'ERR_PARTIAL_TAMPERED') throw error;
+      this.#log('warn', `the unfinished download in ${base} is not as it was left, and is begun again`);
+      await deleteTree(base);
+      return false;
+    }
+  }
+
+  #newPartial(root: CID, manifest: Manifest, base: string, bitmap: BitmapFile): Partial {
+    let noted = 0;
+    return new Partial({
+      manifest,
+      base,
+      bitmap,
+      pool: this.#catalog.pool,
+      onBytesHere: (bytes) => {
+        const entry = this.#catalog.entry(root);
+        if (entry?.download) entry.download.bytesHere = bytes;
+        if (bytes - noted < NOTE_BYTES) return;
+        noted = bytes;
+        this.#catalog.noteBytesHere(root, bytes).catch((error: unknown) => this.#log('warn', String(error)));
+      },
+    });
+  }
+
+  /** Writes what is on this machine already: the one chunk that is its own root, and chunks of valid places. */
+  async #fill(root: CID, manifest: Manifest, live: LiveDownload, options: DownloadOptions): Promise<void> {
+    const base = live.partial.base;
+    await checkSpace(dirname(base), live.partial.bytesMissing(), root.toString());
+    if (root.code === RAW_CODE && manifest.chunkCount === 1) {
+      const bytes = await this.#catalog.getNode(root, root);
+      const chunk = bytes && (await VerifiedChunk.verify(root.multihash.digest, bytes));
+      if (chunk) await live.partial.write(0, chunk);
+    }
+    if (live.partial.isFull) return;
+    const place = await this.#catalog.openPlace(root, manifest, options.signal).catch((error: unknown) => {
+      options.signal?.throwIfAborted();
+      this.#log('info', `nothing is copied on this machine: ${String(error)}`);
+    });
+    if (!place) return;
+    try {
+      await this.#copy(manifest, place, live, options);
+    } finally {
+      await place.close();
+    }
+  }
+
+  async #copy(
+    manifest: Manifest,
+    from: Source,
+    to: LiveDownload,
+    { signal, onCheck }: ResumeOptions,
+  ): Promise<void> {
+    const there = from.have();
+    const have = to.partial.have();
+    const chunks: number[] = [];
+    for (let n = 0; n < manifest.chunkCount; n++) if (there.has(n) && !have.has(n)) chunks.push(n);
+    const copyOne = async (chunk: number): Promise<void> => {
+      const data = await from.read(chunk, signal).catch((error: unknown) => {
+        // What cannot be read here is fetched like any other chunk.
+        if (error instanceof ShoalError) return undefined;
+        throw error;
+      });
+      if (data) await to.partial.write(chunk, data);
+      onCheck?.(to.partial.bytesHere, manifest.chunkBytes);
+    };
+    await forEachBounded(chunks, PARALLEL_COPIES, copyOne, signal);
+  }
+
+  /** Whether a run was killed between the last rename and the record of it. */
+  async #isAtTarget(root: CID, download: Download): Promise<boolean> {
+    const target = download.path ?? this.#catalog.folder.contentPath(root);
+    const [partial, there] = await Promise.all([
+      lstatOrUndefined(download.partial),
+      lstatOrUndefined(target),
+    ]);
+    if (!there) return false;
+    if (!partial) return true;
+    if (!partial.isFile() || partial.ino !== there.ino || partial.dev !== there.dev) return false;
+    // Linked to its target, and not yet unlinked here.
+    await rm(download.partial);
+    return true;
+  }
+
+  /** @returns whether everything that lies at the target is the asset: then that is its place now */
+  async #adoptTarget(
+    root: CID,
+    manifest: Manifest,
+    entry: AssetEntry,
+    download: Download,
+    options: ResumeOptions,
+  ): Promise<boolean> {
+    const { folder } = this.#catalog;
+    const base = download.path ?? folder.contentPath(root);
+    // Without content there is nothing to know it by.
+    if (manifest.chunkCount === 0) return false;
+    const bitmap = await BitmapFile.open(folder.bitmapPath(root), manifest.chunkCount);
+    const partial = this.#newPartial(root, manifest, base, bitmap);
+    try {
+      await partial.check(options.signal, options.onCheck);
+      if (!partial.isFull) return false;
+      const { stamps } = await partial.seal();
+      await this.#commit(root, entry, { id: newId(), kind: 'complete', path: download.path }, stamps);
+      if (download.aside !== undefined) await deleteTree(download.aside);
+      return true;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      this.#log('info', `${base} is not what was downloaded: ${String(error)}`);
+      return false;
+    } finally {
+      await partial.close();
+    }
+  }
+}

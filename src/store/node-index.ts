@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import type { ClassicLevel } from 'classic-level';
+import type { CID } from 'multiformats/cid';
+import { ShoalError } from '../errors.ts';
+import { digestEquals, sha256 } from '../integrity/verified-chunk.ts';
+import { decodeEntry, encodeEntry, type AssetEntry } from './asset-entry.ts';
+
+type Level = ClassicLevel<string, Uint8Array>;
+
+// Every key is PREFIX/…; '0' is the character after '/', so that [PREFIX/, PREFIX0) is all of one prefix.
+const RECORD = 'a/';
+const NODE = 'n/';
+const STAMPS = 's/';
+const SETTING = 'x/';
+
+const afterAll = (prefix: string): string => `${prefix.slice(0, -1)}0`;
+
+/** A new name for a set of nodes or file stamps, unique in an index. */
+export function newId(): string {
+  return randomBytes(8).toString('hex');
+}
+
+/**
+ * The index of a data folder: asset records, interior nodes, file stamps, settings. A LevelDB, whose lock file is
+ * also what makes one process the owner of the folder.
+ *
+ * Every method throws ERR_INDEX_CORRUPT, ERR_DISK_FULL, ERR_IO, or ERR_CLOSED after {@link close}.
+ */
+export class NodeIndex {
+  readonly #db: Level;
+  readonly #onCorrupt: () => Promise<void>;
+
+  /**
+   * @param db opened by `openIndex`
+   * @param onCorrupt called where reading finds damage, to note that the next start must repair
+   */
+  constructor(db: Level, onCorrupt: () => Promise<void>) {
+    this.#db = db;
+    this.#onCorrupt = onCorrupt;
+  }
+
+  /** All records that can be read; `onDamaged` is told of the others. */
+  async loadRecords(onDamaged: (key: string) => void): Promise<Map<string, AssetEntry>> {
+    const records = new Map<string, AssetEntry>();
+    await this.#run(async () => {
+      for await (const [key, value] of this.#db.iterator({ gte: RECORD, lt: afterAll(RECORD) })) {
+        const root = key.slice(RECORD.length);
+        try {
+          records.set(root, decodeEntry(root, value));
+        } catch {
+          onDamaged(root);
+        }
+      }
+    });
+    return records;
+  }
+
+  /** Durable when it resolves, together with all that was put before. */
+  async putRecord(root: string, entry: AssetEntry): Promise<void> {
+    await this.#run(() => this.#db.put(RECORD + root, encodeEntry(entry), { sync: true }));
+  }
+
+  /** As {@link putRecord}, but a power cut may lose it. */
+  async noteRecord(root: string, entry: AssetEntry): Promise<void> {
+    await this.#run(() => this.#db.put(RECORD + root, encodeEntry(entry)));
+  }
+
+  /** Deletes a record with its nodes and stamps. */
+  async deleteRecord(root: string, entry: AssetEntry): Promise<void> {
+    await this.#run(() => this.#db.del(RECORD + root, { sync: true }));
+    await this.deleteNodes(entry.nodes);
+    for (const place of entry.places) await this.deleteStamps(place.id);
+  }
+
+  /** The node's bytes, checked against its CID: what was damaged on disk is as if it were not there. */
+  async getNode(set: string, cid: CID): Promise<Uint8Array | undefined> {
+    const bytes = await this.#run(() => this.#db.get(nodeKey(set, cid)));
+    return bytes && digestEquals(sha256(bytes), cid.multihash.digest) ? bytes : undefined;
+  }
+
+  async getNodes(set: string, cids: readonly CID[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#run(() => this.#db.getMany(cids.map((cid) => nodeKey(set, cid))));
+  }
+
+  async putNodes(set: string, nodes: readonly { cid: CID; bytes: Uint8Array }[]): Promise<void> {
+    const batch = nodes.map(({ cid, bytes }) => ({
+      type: 'put' as const,
+      key: nodeKey(set, cid),
+      value: bytes,
+    }));
+    await this.#run(() => this.#db.batch(batch));
+  }
+
+  async deleteNodes(set: string): Promise<void> {
+    const prefix = `${NODE}${set}/`;
+    await this.#run(() => this.#db.clear({ gte: prefix, lt: afterAll(prefix) }));
+  }
+
+  async getStamps(id: string): Promise<Uint8Array | undefined> {
+    return this.#run(() => this.#db.get(STAMPS + id));
+  }
+
+  async putStamps(id: string, stamps: Uint8Array): Promise<void> {
+    await this.#run(() => this.#db.put(STAMPS + id, stamps));
+  }
+
+  async deleteStamps(id: string): Promise<void> {
+    await this.#run(() => this.#db.del(STAMPS + id));
+  }
+
+  async getSetting(key: string): Promise<Uint8Array | undefined> {
+    return this.#run(() => this.#db.get(SETTING + key));
+  }
+
+  async putSetting(key: string, value: Uint8Array | undefined): Promise<void> {
+    await this.#run(() =>
+      value === undefined ? this.#db.del(SETTING + key) : this.#db.put(SETTING + key, value),
+    );
+  }
+
+  /** Deletes what an import left behind that was killed before it had a record. */
+  async deleteOrphans(records: Iterable<AssetEntry>): Promise<void> {
+    const sets = new Set<string>();
+    const stamps = new Set<string>();
+    for (const entry of records) {
+      sets.add(entry.nodes);
+      for (const place of entry.places) stamps.add(place.id);
+    }
+    for (const set of await this.#firstParts(NODE)) if (!sets.has(set)) await this.deleteNodes(set);
+    for (const id of await this.#firstParts(STAMPS)) if (!stamps.has(id)) await this.deleteStamps(id);
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+
+  /** The distinct parts that follow a prefix, found by leaping from one to the next. */
+  async #firstParts(prefix: string): Promise<string[]> {
+    const parts: string[] = [];
+    await this.#run(async () => {
+      const iterator = this.#db.keys({ gte: prefix, lt: afterAll(prefix) });
+      try {
+        for (let key = await iterator.next(); key !== undefined; key = await iterator.next()) {
+          const part = key.slice(prefix.length).split('/', 1)[0] as string;
+          parts.push(part);
+          iterator.seek(`${prefix}${part}0`);
+        }
+      } finally {
+        await iterator.close();
+      }
+    });
+    return parts;
+  }
+
+  async #run<T>(task: () => Promise<T>): Promise<T> {
+    try {
+      return await task();
+    } catch (error) {
+      const failure = levelError(error);
+      if (failure.code === 'ERR_INDEX_CORRUPT') await this.#onCorrupt();
+      throw failure;
+    }
+  }
+}
+
+function nodeKey(set: string, cid: CID): string {
+  return `${NODE}${set}/${cid.toString()}`;
+}
+
+/** The code LevelDB gave, which abstract-level wraps in one of its own when opening. */
+export function levelCode(error: unknown): string | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if ('code' in e && typeof e.code === 'string' && e.code !== 'LEVEL_DATABASE_NOT_OPEN') return e.code;
+  }
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+/** What LevelDB threw, as an error for people. */
+export function levelError(cause: unknown): ShoalError {
+  const code = levelCode(cause);
+  const text = deepestMessage(cause);
+  if (code === 'LEVEL_CORRUPTION') {
+    return new ShoalError(
+      'ERR_INDEX_CORRUPT',
+      'the index of the data folder is damaged; stop this process and start it again: it is then repaired, and a copy of the damaged one is kept',
+      { cause },
+    );
+  }
+  if (code === 'LEVEL_DATABASE_NOT_OPEN')
+    return new ShoalError('ERR_CLOSED', 'the data folder has been closed', { fault: 'none', cause });
+  if (/no space left|quota exceeded/i.test(text)) {
+    return new ShoalError(
+      'ERR_DISK_FULL',
+      'the disk of the data folder is full; free some space and start again, it goes on where it stopped',
+      { cause },
+    );
+  }
+  if (/read-only file system/i.test(text))
+    return new ShoalError('ERR_READ_ONLY', 'the data folder is read-only; choose another with --data', {
+      cause,
+    });
+  return new ShoalError('ERR_IO', `the index of the data folder failed: ${text}; check its disk`, { cause });
+}
+
+function deepestMessage(error: unknown): string {
+  let text = String(error);
+  for (let e = error; e instanceof Error; e = e.cause) text = e.message;
+  return text;
+}

@@ -1,0 +1,98 @@
+import type { CID } from 'multiformats/cid';
+import { ShoalError } from '../errors.ts';
+import type { Manifest } from '../integrity/manifest.ts';
+import type { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import type { Bitfield } from '../swarm/core/bitfield.ts';
+import type { Partial } from './partial.ts';
+import type { PlacedContent } from './placed-content.ts';
+import type { StoredAsset } from './store.ts';
+
+/** A download that is open, shared by all handles of its root, and what it became. */
+export interface LiveDownload {
+  readonly partial: Partial;
+  /** Absolute path of the target; undefined: the data folder. */
+  path: string | undefined;
+  /** What it became when it was finished. */
+  placed: PlacedContent | undefined;
+  /** Handles open on it. */
+  users: number;
+}
+
+/** Where the content of an {@link OpenAsset} lies. */
+export type Content = { kind: 'placed'; placed: PlacedContent } | { kind: 'live'; live: LiveDownload };
+
+/** What an {@link OpenAsset} asks of the store that opened it. */
+export interface AssetHost {
+  finish(root: CID, manifest: Manifest, live: LiveDownload, force: boolean): Promise<void>;
+  closed(root: CID, content: Content): Promise<void>;
+}
+
+/** The store's `StoredAsset`: a handle on content that lies in place, or on a download that all its handles share. */
+export class OpenAsset implements StoredAsset {
+  readonly manifest: Manifest;
+  readonly #host: AssetHost;
+  readonly #content: Content;
+  #closing: Promise<void> | undefined;
+
+  constructor(host: AssetHost, manifest: Manifest, content: Content) {
+    this.#host = host;
+    this.manifest = manifest;
+    this.#content = content;
+  }
+
+  get state(): 'shared' | 'complete' | 'partial' {
+    return this.#now.state;
+  }
+
+  get path(): string | undefined {
+    const content = this.#content;
+    if (content.kind === 'placed') return content.placed.path;
+    return content.live.placed ? content.live.placed.path : content.live.path;
+  }
+
+  have(): Bitfield {
+    return this.#now.have();
+  }
+
+  async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
+    this.#checkOpen();
+    return this.#now.read(chunk, signal);
+  }
+
+  async write(chunk: number, data: VerifiedChunk): Promise<void> {
+    this.#checkOpen();
+    const now = this.#now;
+    if (now.state === 'partial') await now.write(chunk, data);
+  }
+
+  async finish(options: { force?: boolean } = {}): Promise<string | undefined> {
+    this.#checkOpen();
+    const content = this.#content;
+    if (content.kind === 'live' && !content.live.placed) {
+      await this.#host.finish(this.manifest.root, this.manifest, content.live, options.force ?? false);
+    }
+    return this.path;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#host.closed(this.manifest.root, this.#content);
+    return this.#closing;
+  }
+
+  get #now(): Partial | PlacedContent {
+    const content = this.#content;
+    return content.kind === 'placed' ? content.placed : (content.live.placed ?? content.live.partial);
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) {
+      throw new ShoalError(
+        'ERR_CLOSED',
+        `${this.manifest.root.toString()} has been closed here; open it again`,
+        {
+          fault: 'none',
+        },
+      );
+    }
+  }
+}

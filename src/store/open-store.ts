@@ -1,0 +1,217 @@
+import { CID } from 'multiformats/cid';
+import { ShoalError } from '../errors.ts';
+import type { Manifest } from '../integrity/manifest.ts';
+import { Catalog } from './catalog.ts';
+import { openDataFolder, type Log } from './data-folder.ts';
+import { Downloads, type ResumeOptions } from './downloads.ts';
+import { HandlePool } from './handle-pool.ts';
+import { KeyLock } from './key-lock.ts';
+import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
+import { deleteTree } from './partial-tree.ts';
+import { shareContent, sharePath } from './share-source.ts';
+import type {
+  AssetRecord,
+  ContentSource,
+  DownloadOptions,
+  ShareOptions,
+  Store,
+  StoredAsset,
+} from './store.ts';
+
+/** What {@link openStore} takes besides the folder. */
+export interface OpenStoreOptions {
+  signal?: AbortSignal;
+  log?: Log;
+}
+
+/**
+ * Opens a data folder, which this process then owns until `close`; makes it where there is none.
+ *
+ * @param dataDir its path
+ * @throws ERR_DATA_DIR_IN_USE where another process owns it, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT where its index
+ * could not be repaired, ERR_READ_ONLY, ERR_ACCESS, ERR_DISK_FULL, ERR_IO
+ */
+export async function openStore(dataDir: string, options: OpenStoreOptions = {}): Promise<Store> {
+  options.signal?.throwIfAborted();
+  const log = options.log ?? (() => {});
+  const folder = await openDataFolder(dataDir, log);
+  try {
+    const entries = await folder.index.loadRecords((root) =>
+      log('error', `the index has a damaged record of ${root}; share or get it again`),
+    );
+    await folder.index.deleteOrphans(entries.values());
+    options.signal?.throwIfAborted();
+    return new FolderStore(new Catalog(folder, new HandlePool(), entries), log);
+  } catch (error) {
+    await folder.index.close();
+    throw error;
+  }
+}
+
+/** The store of one data folder. */
+class FolderStore implements Store {
+  readonly #catalog: Catalog;
+  readonly #downloads: Downloads;
+  /** Held by whatever changes an asset's record or files. */
+  readonly #lock = new KeyLock();
+  #closing: Promise<void> | undefined;
+
+  constructor(catalog: Catalog, log: Log) {
+    this.#catalog = catalog;
+    this.#downloads = new Downloads(catalog, log);
+  }
+
+  get dataDir(): string {
+    return this.#catalog.folder.path;
+  }
+
+  identity(): Promise<Uint8Array> {
+    return this.#catalog.folder.identity();
+  }
+
+  getSetting(key: string): Promise<Uint8Array | undefined> {
+    return this.#catalog.folder.index.getSetting(key);
+  }
+
+  putSetting(key: string, value: Uint8Array | undefined): Promise<void> {
+    return this.#catalog.folder.index.putSetting(key, value);
+  }
+
+  async *list(): AsyncGenerator<AssetRecord> {
+    for (const text of this.#catalog.roots()) {
+      const record = this.#catalog.record(CID.parse(text));
+      if (record) yield record;
+    }
+  }
+
+  async get(root: CID): Promise<AssetRecord | undefined> {
+    return this.#catalog.record(root);
+  }
+
+  async getNode(root: CID, node: CID): Promise<Uint8Array | undefined> {
+    return this.#catalog.getNode(root, node);
+  }
+
+  async putNode(root: CID, node: CID, bytes: Uint8Array): Promise<void> {
+    this.#checkOpen();
+    await this.#lock.run(root.toString(), () => this.#catalog.putNode(root, node, bytes));
+  }
+
+  async open(root: CID, options: ResumeOptions = {}): Promise<StoredAsset | undefined> {
+    this.#checkOpen();
+    return this.#lock.run(root.toString(), async () => {
+      const manifest = await this.#catalog.loadManifest(root, options.signal);
+      return manifest && this.#open(root, manifest, options);
+    });
+  }
+
+  async startDownload(root: CID, options: DownloadOptions): Promise<StoredAsset> {
+    this.#checkOpen();
+    return this.#lock.run(root.toString(), async () => {
+      options.signal?.throwIfAborted();
+      const manifest = await this.#loadForDownload(root, options.signal);
+      if (options.path === undefined) {
+        const here = await this.#catalog.openPlace(root, manifest, options.signal).catch(() => undefined);
+        if (here) return this.#handle(manifest, { kind: 'placed', placed: here });
+      }
+      const live = await this.#downloads.start(root, manifest, options);
+      if (live) return this.#handle(manifest, { kind: 'live', live });
+      const placed = await this.#catalog.openPlace(root, manifest, options.signal);
+      if (!placed) throw unknownAsset(root);
+      return this.#handle(manifest, { kind: 'placed', placed });
+    });
+  }
+
+  async share(source: string | ContentSource, options: ShareOptions = {}): Promise<AssetRecord> {
+    this.#checkOpen();
+    options.signal?.throwIfAborted();
+    const root = await (typeof source === 'string'
+      ? sharePath(this.#catalog, this.#lock, source, options)
+      : shareContent(this.#catalog, this.#lock, source, options));
+    return this.#catalog.record(root) as AssetRecord;
+  }
+
+  async remove(root: CID): Promise<void> {
+    this.#checkOpen();
+    await this.#lock.run(root.toString(), async () => {
+      const entry = this.#catalog.entry(root);
+      if (!entry) return;
+      if (entry.download) await this.#downloads.discard(root, entry.download);
+      await deleteTree(this.#catalog.folder.contentPath(root));
+      await this.#catalog.delete(root, entry);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#lock.idle();
+    await this.#downloads.close();
+    await this.#catalog.pool.close();
+    await this.#catalog.folder.index.close();
+  }
+
+  async #open(root: CID, manifest: Manifest, options: ResumeOptions): Promise<StoredAsset | undefined> {
+    let failure: unknown;
+    try {
+      const placed = await this.#catalog.openPlace(root, manifest, options.signal);
+      if (placed) return this.#handle(manifest, { kind: 'placed', placed });
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      failure = error;
+    }
+    const live = await this.#downloads.resume(root, manifest, options);
+    if (live) return this.#handle(manifest, { kind: 'live', live });
+    // A download whose last step had been taken before the process was killed is a place by now.
+    const placed = failure === undefined && (await this.#catalog.openPlace(root, manifest, options.signal));
+    if (placed) return this.#handle(manifest, { kind: 'placed', placed });
+    if (failure !== undefined) throw failure;
+    return undefined;
+  }
+
+  async #loadForDownload(root: CID, signal: AbortSignal | undefined): Promise<Manifest> {
+    if (!this.#catalog.entry(root)) throw unknownAsset(root);
+    // A place that is not what it was is no reason not to fetch the asset again.
+    const manifest = await this.#catalog.loadManifest(root, signal).catch((error: unknown) => {
+      if (error instanceof ShoalError && error.code === 'ERR_FILE_CHANGED') return undefined;
+      throw error;
+    });
+    if (manifest) return manifest;
+    throw new ShoalError(
+      'ERR_INCOMPLETE',
+      `not all nodes of ${root.toString()} are here yet; fetch them first`,
+    );
+  }
+
+  #handle(manifest: Manifest, content: Content): OpenAsset {
+    return new OpenAsset(this.#host, manifest, content);
+  }
+
+  readonly #host = {
+    finish: (root: CID, manifest: Manifest, live: LiveDownload, force: boolean): Promise<void> =>
+      this.#lock.run(root.toString(), () => this.#downloads.finish(root, manifest, live, force)),
+    closed: async (root: CID, content: Content): Promise<void> => {
+      if (content.kind === 'placed') await content.placed.close();
+      else await this.#lock.run(root.toString(), () => this.#downloads.release(root, content.live));
+    },
+  };
+
+  #checkOpen(): void {
+    if (this.#closing)
+      throw new ShoalError('ERR_CLOSED', 'the data folder has been closed', { fault: 'none' });
+  }
+}
+
+function unknownAsset(root: CID): ShoalError {
+  return new ShoalError(
+    'ERR_UNKNOWN_ASSET',
+    `the data folder knows nothing of ${root.toString()}; fetch its root first`,
+  );
+}

@@ -1,0 +1,239 @@
+import { rename } from 'node:fs/promises';
+import { ShoalError } from '../errors.ts';
+import type { Manifest, ManifestSymlink } from '../integrity/manifest.ts';
+import { VerifiedChunk, digestEquals } from '../integrity/verified-chunk.ts';
+import { Bitfield } from '../swarm/core/bitfield.ts';
+import type { BitmapFile } from './bitmap-file.ts';
+import { forEachBounded, Slots } from './bounded.ts';
+import type { FileStamps } from './file-stamps.ts';
+import { withFsErrors } from './fs-error.ts';
+import type { HandlePool } from './handle-pool.ts';
+import { makeLinks, syncTree } from './partial-tree.ts';
+import type { PlacedContent } from './placed-content.ts';
+import { readFilePart, writeFilePart } from './read-file-part.ts';
+import { entryPath } from './tree-layout.ts';
+
+/** Chunks written side by side: enough to keep Node's four file threads busy. */
+const PARALLEL_WRITES = 8;
+
+/** Chunks read side by side when a partial is checked. */
+const PARALLEL_READS = 4;
+
+/** What a {@link Partial} is made from. */
+export interface PartialInit {
+  manifest: Manifest;
+  /** Absolute path of the partial file or folder, whose tree has been made. */
+  base: string;
+  bitmap: BitmapFile;
+  pool: HandlePool;
+  /** Called after each chunk with the bytes of chunks that are here now. */
+  onBytesHere: (bytes: number) => void;
+}
+
+/**
+ * A download under way: chunks are written to all their places, then their bit is set. Nothing is `have` before both
+ * are done, and nothing that its bitmap claimed from before until {@link check} has hashed it again.
+ */
+export class Partial {
+  readonly state = 'partial';
+  readonly #manifest: Manifest;
+  #base: string;
+  readonly #bitmap: BitmapFile;
+  readonly #pool: HandlePool;
+  readonly #onBytesHere: (bytes: number) => void;
+  readonly #have: Bitfield;
+  readonly #slots = new Slots(PARALLEL_WRITES);
+  readonly #writing = new Map<number, Promise<void>>();
+  #bytesHere = 0;
+  /** While the files are being moved: reads and writes wait for it. */
+  #moving: Promise<void> | undefined;
+  #isEnded = false;
+  /** What it became when it was finished. */
+  #successor: PlacedContent | undefined;
+
+  constructor(init: PartialInit) {
+    this.#manifest = init.manifest;
+    this.#base = init.base;
+    this.#bitmap = init.bitmap;
+    this.#pool = init.pool;
+    this.#onBytesHere = init.onBytesHere;
+    this.#have = new Bitfield(init.manifest.chunkCount);
+  }
+
+  get base(): string {
+    return this.#base;
+  }
+
+  /** Bytes of distinct chunks that are here. */
+  get bytesHere(): number {
+    return this.#bytesHere;
+  }
+
+  get isFull(): boolean {
+    return this.#have.isFull;
+  }
+
+  have(): Bitfield {
+    return this.#have.clone();
+  }
+
+  /** Bytes on disk that are still to be written, chunks that recur counted each time. */
+  bytesMissing(): number {
+    let bytes = this.#manifest.size;
+    for (let chunk = 0; chunk < this.#manifest.chunkCount; chunk++) {
+      if (this.#have.has(chunk))
+        bytes -= this.#manifest.chunkSize(chunk) * this.#manifest.places(chunk).length;
+    }
+    return bytes;
+  }
+
+  /** Hashes every chunk that the bitmap claims, at all its places, and forgets the ones that fail. */
+  async check(signal?: AbortSignal, onCheck?: (bytes: number, total: number) => void): Promise<void> {
+    const claims = this.#bitmap.claims();
+    const chunks = numbersIn(claims);
+    const total = chunks.reduce((sum, chunk) => sum + this.#manifest.chunkSize(chunk), 0);
+    let checked = 0;
+    const checkOne = async (chunk: number): Promise<void> => {
+      if (await this.#isIntact(chunk)) this.#add(chunk);
+      else await this.#bitmap.unmark(chunk);
+      checked += this.#manifest.chunkSize(chunk);
+      onCheck?.(checked, total);
+    };
+    await forEachBounded(chunks, PARALLEL_READS, checkOne, signal);
+    this.#onBytesHere(this.#bytesHere);
+  }
+
+  /** @throws ERR_CHUNK_MISSING; ERR_FILE_CHANGED where it was here and is damaged: then it can be written again */
+  async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
+    await this.#moving;
+    if (this.#successor) return this.#successor.read(chunk, signal);
+    signal?.throwIfAborted();
+    if (!this.#have.has(chunk)) {
+      throw new ShoalError(
+        'ERR_CHUNK_MISSING',
+        `chunk ${chunk} of ${this.#manifest.root.toString()} is not here yet`,
+      );
+    }
+    const place = this.#manifest.places(chunk)[0] as { file: number; offset: number };
+    const verified = await this.#readPlace(chunk, place.file, place.offset);
+    if (verified) return verified;
+    if (this.#have.clear(chunk)) this.#bytesHere -= this.#manifest.chunkSize(chunk);
+    await this.#bitmap.unmark(chunk);
+    throw new ShoalError(
+      'ERR_FILE_CHANGED',
+      `something changed the unfinished download ${this.#base}; chunk ${chunk} of it is fetched again`,
+    );
+  }
+
+  /** See `StoredAsset.write`. */
+  async write(chunk: number, data: VerifiedChunk): Promise<void> {
+    if (this.#have.has(chunk)) return;
+    await this.#moving;
+    let writing = this.#writing.get(chunk);
+    if (!writing) {
+      writing = this.#slots.run(() => this.#write(chunk, data)).finally(() => this.#writing.delete(chunk));
+      this.#writing.set(chunk, writing);
+    }
+    await writing;
+  }
+
+  /** All is here: brings it to the disk and makes the links. */
+  async seal(): Promise<{ stamps: FileStamps; skippedLinks: ManifestSymlink[] }> {
+    await this.#settle();
+    const stamps = await syncTree(this, this.#pool, this.#base, this.#manifest);
+    await this.#pool.release(this);
+    return { stamps, skippedLinks: await makeLinks(this.#base, this.#manifest) };
+  }
+
+  /**
+   * Runs `task` while nobody reads or writes; for moving the files.
+   *
+   * @param task may return what takes over from here on
+   */
+  async pause(task: () => Promise<PlacedContent | void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#moving = promise;
+    try {
+      await this.#settle();
+      await this.#pool.release(this);
+      this.#successor = (await task()) ?? undefined;
+    } finally {
+      this.#moving = undefined;
+      resolve();
+    }
+  }
+
+  /** Moves the files by rename. @throws the file system's own error, e.g. `EXDEV` */
+  async moveTo(base: string): Promise<void> {
+    await this.pause(async () => {
+      await rename(this.#base, base);
+      this.#base = base;
+    });
+  }
+
+  /** Releases the files. Writes under way are waited for; later ones fail. */
+  async close(): Promise<void> {
+    this.#isEnded = true;
+    await this.#settle();
+    await this.#pool.release(this);
+    await this.#bitmap.close();
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.allSettled(this.#writing.values());
+  }
+
+  async #write(chunk: number, data: VerifiedChunk): Promise<void> {
+    if (this.#isEnded) throw new ShoalError('ERR_CLOSED', 'the download has been closed', { fault: 'none' });
+    const { bytes, digest } = data;
+    if (!digestEquals(digest, this.#manifest.chunkDigest(chunk)))
+      throw new ShoalError('ERR_CHUNK_HASH_MISMATCH', `what was to be written is not chunk ${chunk}`);
+    if (bytes.byteLength !== this.#manifest.chunkSize(chunk)) {
+      throw new ShoalError(
+        'ERR_ASSET_INVALID',
+        `the asset announces chunk ${chunk} with ${this.#manifest.chunkSize(chunk)} bytes and it has ${bytes.byteLength}; its publisher must share it again`,
+        { fault: 'none' },
+      );
+    }
+    for (const { file, offset } of this.#manifest.places(chunk)) {
+      const path = this.#pathOf(file);
+      await this.#pool.use(this, path, 'write', (handle) =>
+        withFsErrors('write', path, () => writeFilePart(handle, offset, bytes)),
+      );
+    }
+    await this.#bitmap.mark(chunk);
+    this.#add(chunk);
+    this.#onBytesHere(this.#bytesHere);
+  }
+
+  async #isIntact(chunk: number): Promise<boolean> {
+    for (const { file, offset } of this.#manifest.places(chunk)) {
+      if (!(await this.#readPlace(chunk, file, offset))) return false;
+    }
+    return true;
+  }
+
+  async #readPlace(chunk: number, file: number, offset: number): Promise<VerifiedChunk | undefined> {
+    const path = this.#pathOf(file);
+    const size = this.#manifest.chunkSize(chunk);
+    const bytes = await this.#pool.use(this, path, 'write', (handle) =>
+      withFsErrors('read', path, () => readFilePart(handle, offset, size)),
+    );
+    return VerifiedChunk.verify(this.#manifest.chunkDigest(chunk), bytes);
+  }
+
+  #pathOf(file: number): string {
+    const entry = this.#manifest.entries[file];
+    return entry ? entryPath(this.#base, entry) : this.#base;
+  }
+
+  #add(chunk: number): void {
+    if (this.#have.set(chunk)) this.#bytesHere += this.#manifest.chunkSize(chunk);
+  }
+}
+
+function numbersIn(bits: Bitfield): number[] {
+  const numbers: number[] = [];
+  for (let n = 0; n < bits.size; n++) if (bits.has(n)) numbers.push(n);
+  return numbers;
+}

@@ -1,0 +1,98 @@
+import { ShoalError } from '../errors.ts';
+import type { Manifest } from '../integrity/manifest.ts';
+import { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import { Bitfield } from '../swarm/core/bitfield.ts';
+import type { FileStamps } from './file-stamps.ts';
+import type { HandlePool } from './handle-pool.ts';
+import { readFilePart } from './read-file-part.ts';
+import { entryPath } from './tree-layout.ts';
+
+/** Where else to look for a recurring chunk when its first place is gone. Beyond a few it is the asset that is gone. */
+const MAX_PLACES_TRIED = 8;
+
+/** What a {@link PlacedContent} is made from. */
+export interface PlacedContentInit {
+  manifest: Manifest;
+  /** Absolute path of the file or folder. */
+  base: string;
+  stamps: FileStamps;
+  kind: 'shared' | 'complete';
+  /** Whether it lies at a person's path, not in the data folder. */
+  isOutside: boolean;
+  pool: HandlePool;
+}
+
+/** Complete content that is served where it lies, and never modified. */
+export class PlacedContent {
+  readonly state: 'shared' | 'complete';
+  readonly path: string | undefined;
+  readonly #manifest: Manifest;
+  readonly #base: string;
+  readonly #stamps: FileStamps;
+  readonly #pool: HandlePool;
+
+  constructor(init: PlacedContentInit) {
+    this.state = init.kind;
+    this.path = init.isOutside ? init.base : undefined;
+    this.#manifest = init.manifest;
+    this.#base = init.base;
+    this.#stamps = init.stamps;
+    this.#pool = init.pool;
+  }
+
+  have(): Bitfield {
+    return Bitfield.full(this.#manifest.chunkCount);
+  }
+
+  /** Compares size and modification time of every file. @throws ERR_FILE_CHANGED naming the first that differs */
+  async check(signal?: AbortSignal): Promise<void> {
+    const changed = await this.#stamps.findChanged(this.#base, this.#manifest, signal);
+    if (changed !== undefined) throw this.#changed(changed);
+  }
+
+  /** @throws ERR_FILE_CHANGED naming the file */
+  async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
+    let failure: unknown;
+    for (const { file, offset } of this.#manifest.places(chunk).slice(0, MAX_PLACES_TRIED)) {
+      signal?.throwIfAborted();
+      try {
+        return await this.#readPlace(chunk, file, offset);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.release(this);
+  }
+
+  async #readPlace(chunk: number, file: number, offset: number): Promise<VerifiedChunk> {
+    const entry = this.#manifest.entries[file];
+    const path = entry ? entryPath(this.#base, entry) : this.#base;
+    const size = this.#manifest.chunkSize(chunk);
+    const [stats, bytes] = await this.#pool
+      .use(this, path, 'read', (handle) =>
+        Promise.all([handle.stat({ bigint: true }), readFilePart(handle, offset, size)]),
+      )
+      .catch((error: unknown) => {
+        throw error instanceof ShoalError && error.code === 'ERR_NOT_FOUND' ? this.#changed(path) : error;
+      });
+    // The hash alone makes sure that no wrong byte leaves; the stamp names the change before a chunk shows it.
+    const verified = this.#stamps.matches(file, stats)
+      ? await VerifiedChunk.verify(this.#manifest.chunkDigest(chunk), bytes)
+      : undefined;
+    if (!verified) throw this.#changed(path);
+    return verified;
+  }
+
+  #changed(path: string): ShoalError {
+    const advice =
+      this.state === 'shared'
+        ? 'share it again to publish what it is now'
+        : 'get it again to have it whole, or remove it from the data folder';
+    const was = this.state === 'shared' ? 'shared' : 'downloaded';
+    return new ShoalError('ERR_FILE_CHANGED', `${path} is no longer what was ${was}; ${advice}`);
+  }
+}

@@ -1,0 +1,23 @@
+import type { FileHandle } from 'node:fs/promises';
+
+/** Reads `length` bytes at `offset` into fresh memory; fewer where the file ends before. */
+export async function readFilePart(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  // Not from Node's shared pool: the chunk outlives this call and is handed on.
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  while (at < length) {
+    const { bytesRead } = await handle.read(bytes, at, length - at, offset + at);
+    if (bytesRead === 0) return bytes.subarray(0, at);
+    at += bytesRead;
+  }
+  return bytes;
+}
+
+/** Writes all of `bytes` at `offset`. */
+export async function writeFilePart(handle: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < bytes.byteLength) {
+    const { bytesWritten } = await handle.write(bytes, at, bytes.byteLength - at, offset + at);
+    at += bytesWritten;
+  }
+}

@@ -1,0 +1,193 @@
+import { open, realpath, rename, rm } from 'node:fs/promises';
+import { basename, resolve, sep } from 'node:path';
+import type { CID } from 'multiformats/cid';
+import { importTree } from '../chunking/import-tree.ts';
+import { ShoalError } from '../errors.ts';
+import type { Manifest } from '../integrity/manifest.ts';
+import { RAW_CODE } from '../integrity/parse-cid.ts';
+import type { AssetEntry, Place } from './asset-entry.ts';
+import type { Catalog } from './catalog.ts';
+import { FileStamps } from './file-stamps.ts';
+import { withFsErrors } from './fs-error.ts';
+import type { KeyLock } from './key-lock.ts';
+import { NodeBatch } from './node-batch.ts';
+import { newId } from './node-index.ts';
+import { readFilePart, writeFilePart } from './read-file-part.ts';
+import { checkSpace } from './space.ts';
+import type { ContentSource, ShareOptions } from './store.ts';
+import { SourceWalk } from './walk-source.ts';
+
+/** How much of a stream is taken in between two looks at the free space. */
+const SPACE_CHECK_BYTES = 8 * 1024 * 1024;
+
+/** What an import found, before it is in the catalog. */
+interface Imported {
+  root: CID;
+  nodes: string;
+  walk: SourceWalk;
+  name: string | undefined;
+}
+
+/**
+ * Shares a path where it lies: only its interior nodes, a record and its files' stamps are kept.
+ *
+ * @throws ERR_NOT_FOUND, ERR_ACCESS, ERR_UNSUPPORTED_FILE, ERR_DATA_DIR_SHARED, ERR_FILE_CHANGED, ERR_UNSAFE_NAME, ERR_CHUNK_SIZE
+ */
+export async function sharePath(
+  catalog: Catalog,
+  lock: KeyLock,
+  source: string,
+  options: ShareOptions,
+): Promise<CID> {
+  const path = resolve(source);
+  await checkNotInside(catalog, path);
+  const name = (options.name ?? basename(path)) || undefined;
+  const imported = await importPath(catalog, path, name, options);
+  await lock.run(imported.root.toString(), () =>
+    commit(catalog, imported, path, { id: newId(), kind: 'shared', path }),
+  );
+  return imported.root;
+}
+
+/**
+ * Takes content into the data folder and shares it from there. It is written down whole first, since its size decides
+ * how it is cut.
+ *
+ * @throws ERR_NO_SPACE, ERR_DISK_FULL, ERR_SIZE_MISMATCH, ERR_CHUNK_SIZE, and what the content throws
+ */
+export async function shareContent(
+  catalog: Catalog,
+  lock: KeyLock,
+  source: ContentSource,
+  options: ShareOptions,
+): Promise<CID> {
+  const spool = catalog.folder.newSpoolPath();
+  try {
+    await fillSpool(catalog.folder.path, spool, source, options.signal);
+    const imported = await importPath(catalog, spool, options.name ?? source.name, options);
+    const { root } = imported;
+    await lock.run(root.toString(), async () => {
+      const path = catalog.folder.contentPath(root);
+      await withFsErrors('write', path, () => rename(spool, path));
+      await commit(catalog, imported, path, { id: newId(), kind: 'shared' });
+    });
+    return root;
+  } finally {
+    await rm(spool, { force: true });
+  }
+}
+
+async function importPath(
+  catalog: Catalog,
+  path: string,
+  name: string | undefined,
+  { chunkSize, signal, onProgress }: ShareOptions,
+): Promise<Imported> {
+  const walk = new SourceWalk(catalog.folder, path);
+  const entry = await walk.root();
+  const total = entry.type === 'file' ? entry.size : undefined;
+  const nodes = newId();
+  const batch = new NodeBatch(catalog.folder.index, nodes);
+  let bytes = 0;
+  try {
+    const { cid } = await importTree(entry, {
+      chunkSize,
+      signal,
+      onNode: (node, block) => batch.add(node, block),
+      onBytes: (count) => onProgress?.((bytes += count), total),
+    });
+    await batch.flush();
+    return { root: cid, nodes, walk, name };
+  } catch (error) {
+    await catalog.folder.index.deleteNodes(nodes);
+    throw error;
+  }
+}
+
+/** Puts an import into the catalog, in one step: what was known of the root before stays known. */
+async function commit(catalog: Catalog, imported: Imported, base: string, place: Place): Promise<void> {
+  const { root, nodes, walk, name } = imported;
+  const { index } = catalog.folder;
+  const manifest = await loadManifest(catalog, root, nodes, base);
+  const stamps = new FileStamps(manifest.entries.length);
+  for (const [i, { type, path }] of manifest.entries.entries()) {
+    const stamp = type === 'file' ? walk.stamp(path) : undefined;
+    if (stamp) stamps.set(i, stamp);
+  }
+  const before = catalog.entry(root);
+  const entry: AssetEntry = {
+    v: 1,
+    nodes,
+    name: name ?? before?.name,
+    type: manifest.type,
+    bytes: manifest.size,
+    chunkBytes: manifest.chunkBytes,
+    places: before?.places ?? [],
+    download: before?.download,
+  };
+  await catalog.addPlace(entry, place, stamps);
+  await catalog.put(root, entry);
+  if (before) await index.deleteNodes(before.nodes);
+}
+
+async function loadManifest(catalog: Catalog, root: CID, nodes: string, base: string): Promise<Manifest> {
+  const walk = await catalog.walk(root, nodes);
+  if (!walk.done && root.code === RAW_CODE) {
+    const content = await withFsErrors('read', base, async () => {
+      const handle = await open(base, 'r');
+      try {
+        return await readFilePart(handle, 0, (await handle.stat()).size);
+      } finally {
+        await handle.close();
+      }
+    });
+    if ((await walk.add(root, content)) !== 'ok')
+      throw new ShoalError('ERR_FILE_CHANGED', `${base} changed while it was being shared; share it again`);
+  }
+  return walk.manifest();
+}
+
+async function fillSpool(
+  folder: string,
+  spool: string,
+  { content, size }: ContentSource,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (size !== undefined) await checkSpace(folder, size, 'the content');
+  const handle = await withFsErrors('write', spool, () => open(spool, 'wx', 0o600));
+  let bytes = 0;
+  let checkedTo = 0;
+  try {
+    for await (const piece of content) {
+      signal?.throwIfAborted();
+      if (bytes + piece.byteLength > checkedTo) {
+        checkedTo = bytes + piece.byteLength + SPACE_CHECK_BYTES;
+        await checkSpace(folder, checkedTo - bytes, 'the content');
+      }
+      await withFsErrors('write', spool, () => writeFilePart(handle, bytes, piece));
+      bytes += piece.byteLength;
+      if (size !== undefined && bytes > size) break;
+    }
+    await withFsErrors('write', spool, () => handle.sync());
+  } finally {
+    await handle.close();
+  }
+  signal?.throwIfAborted();
+  if (size !== undefined && size !== bytes) {
+    const found = bytes > size ? 'more came' : `${bytes} came`;
+    throw new ShoalError(
+      'ERR_SIZE_MISMATCH',
+      `the content was to have ${size} bytes and ${found}; share it again whole`,
+    );
+  }
+}
+
+async function checkNotInside(catalog: Catalog, path: string): Promise<void> {
+  const real = await withFsErrors('read', path, () => realpath(path)).catch(() => path);
+  const folder = await realpath(catalog.folder.path);
+  if (real !== folder && !real.startsWith(`${folder}${sep}`)) return;
+  throw new ShoalError(
+    'ERR_DATA_DIR_SHARED',
+    `${path} lies in Shoal's data folder, which holds this node's private key; share something outside of it`,
+  );
+}
