@@ -1,0 +1,66 @@
+import type { ShoalError } from '../errors.ts';
+import type { ChunkRun, PeerKey } from './core/messages.ts';
+
+/** What an application is told of an asset it joined. */
+export interface AssetSessionEvents {
+  /** A chunk was verified and stored. */
+  onChunk?: (chunk: number, peer: PeerKey) => void;
+  /** All wanted chunks are here. */
+  onComplete?: () => void;
+  /** The local side failed: disk full, original changed … The asset stays joined. */
+  onError?: (error: ShoalError) => void;
+  /** Bytes of the asset were handed to the socket for a peer. */
+  onUpload?: (peer: PeerKey, bytes: number) => void;
+}
+
+/** How a session is doing. */
+export interface SessionStats {
+  /** Verified bytes received since the session began, by peer. */
+  receivedByPeer: ReadonlyMap<PeerKey, number>;
+  /** Peers that take part in the asset's swarm and are connected. */
+  peers: number;
+  /** Verified bytes per second over the last seconds. */
+  bytesPerSec: number;
+}
+
+/** What an {@link AssetSession} works with. */
+export interface AssetSessionHost {
+  want(wanted: 'all' | 'none' | readonly ChunkRun[], urgent: readonly number[]): void;
+  leave(): void;
+  stats(): SessionStats | undefined;
+}
+
+/** This node's part in one asset's swarm, from `SwarmShell.join` to `leave`. */
+export class AssetSession {
+  readonly events: AssetSessionEvents;
+  readonly #host: AssetSessionHost;
+  #last: SessionStats = { receivedByPeer: new Map(), peers: 0, bytesPerSec: 0 };
+  #hasLeft = false;
+
+  constructor(events: AssetSessionEvents, host: AssetSessionHost) {
+    this.events = events;
+    this.#host = host;
+  }
+
+  /** Changes what is downloaded; `urgent` chunks come first, in the order given. Nothing after `leave`. */
+  want(wanted: 'all' | 'none' | readonly ChunkRun[], urgent: readonly number[] = []): void {
+    if (!this.#hasLeft) this.#host.want(wanted, urgent);
+  }
+
+  /** Ends the session: nothing more is downloaded or served through it. The stored asset is the caller's to close. */
+  leave(): void {
+    if (this.#hasLeft) return;
+    this.#last = { ...this.stats(), peers: 0, bytesPerSec: 0 };
+    this.#hasLeft = true;
+    this.#host.leave();
+  }
+
+  get peerCount(): number {
+    return this.stats().peers;
+  }
+
+  /** After `leave`: what was received until then. */
+  stats(): SessionStats {
+    return (this.#hasLeft ? undefined : this.#host.stats()) ?? this.#last;
+  }
+}

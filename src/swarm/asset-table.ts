@@ -1,0 +1,173 @@
+import type { CID } from 'multiformats/cid';
+import type { LogLevel } from '../api.ts';
+import { ShoalError } from '../errors.ts';
+import type { StoredAsset } from '../store/store.ts';
+import type { AssetSession } from './asset-session.ts';
+import type { Bitfield } from './core/bitfield.ts';
+import type { Event } from './core/events.ts';
+import type { AssetKey } from './core/messages.ts';
+
+/** Store lookups at a time for roots that peers name: opening an asset may re-hash what an interruption left. */
+const MAX_PARALLEL_LOOKUPS = 4;
+
+/** Roots that wait for a lookup; more are passed over until they are named again. */
+const MAX_QUEUED_LOOKUPS = 4096;
+
+/** Assets kept open only because peers named them. Each costs its manifest in memory. */
+const MAX_IDLE_ASSETS = 256;
+
+/** An asset that takes part in the exchange. */
+export interface ActiveAsset {
+  readonly key: AssetKey;
+  readonly root: CID;
+  /** `root` in base32. */
+  readonly text: string;
+  readonly stored: StoredAsset;
+  /** Shared with the core, which changes it. */
+  readonly have: Bitfield;
+  /** Undefined where it is active only because a peer named it; `stored` is the table's to close then. */
+  readonly session: AssetSession | undefined;
+  /** When a peer last got something of it. */
+  usedAtMs: number;
+}
+
+/** What an {@link AssetTable} works with. */
+export interface AssetTableHost {
+  nowMs(): number;
+  handle(event: Event): void;
+  /** Looks a root up in the store. */
+  resolve(root: CID): Promise<StoredAsset | undefined>;
+  onActive(asset: ActiveAsset): void;
+  log(level: LogLevel, message: string): void;
+}
+
+/** The assets this node takes part in, by root and by the number the core and the wire know them by. */
+export class AssetTable {
+  readonly #host: AssetTableHost;
+  readonly #byText = new Map<string, ActiveAsset>();
+  readonly #byKey = new Map<AssetKey, ActiveAsset>();
+  /** A root keeps its number while the node runs: late data and slots stay valid. */
+  readonly #keys = new Map<string, AssetKey>();
+  readonly #waiting = new Map<string, CID>();
+  readonly #lookups = new Map<string, Promise<void>>();
+  #isStopped = false;
+
+  constructor(host: AssetTableHost) {
+    this.#host = host;
+  }
+
+  get(text: string): ActiveAsset | undefined {
+    return this.#byText.get(text);
+  }
+
+  byKey(key: AssetKey): ActiveAsset | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** This node's number, and slot, for a root. */
+  keyOf(text: string): AssetKey {
+    let key = this.#keys.get(text);
+    if (key === undefined) this.#keys.set(text, (key = this.#keys.size + 1));
+    return key;
+  }
+
+  /** The number of a root that was active at some time. */
+  knownKey(text: string): AssetKey | undefined {
+    return this.#keys.get(text);
+  }
+
+  /** Makes an asset active; what was active of the same root, and had no session, is released. */
+  add(
+    stored: StoredAsset,
+    options: { origin: boolean; wanted: 'all' | 'none'; session: AssetSession | undefined },
+  ): ActiveAsset {
+    const { root } = stored.manifest;
+    const text = root.toString();
+    const before = this.#byText.get(text);
+    if (before?.session) {
+      throw new ShoalError(
+        'ERR_ALREADY_JOINED',
+        `${text} is being exchanged already; leave it before joining it again`,
+      );
+    }
+    if (before) this.#release(before);
+    const key = this.keyOf(text);
+    const have = stored.have();
+    const asset = { key, root, text, stored, have, session: options.session, usedAtMs: this.#host.nowMs() };
+    this.#byText.set(text, asset);
+    this.#byKey.set(key, asset);
+    const { origin, wanted } = options;
+    this.#host.handle({ type: 'asset-added', asset: key, sizes: sizesOf(stored), have, origin, wanted });
+    this.#host.onActive(asset);
+    return asset;
+  }
+
+  /** Ends the part in an asset. */
+  remove(asset: ActiveAsset): void {
+    if (this.#byKey.get(asset.key) !== asset) return;
+    this.#byKey.delete(asset.key);
+    this.#byText.delete(asset.text);
+    this.#host.handle({ type: 'asset-removed', asset: asset.key });
+  }
+
+  /** A peer named a root that is not active: makes it so where the store has it. */
+  lookUp(root: CID, text: string): void {
+    if (this.#isStopped || this.#lookups.has(text) || this.#waiting.size >= MAX_QUEUED_LOOKUPS) return;
+    this.#waiting.set(text, root);
+    this.#nextLookup();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#waiting.clear();
+    for (const asset of [...this.#byKey.values()]) {
+      if (asset.session) this.remove(asset);
+      else this.#release(asset);
+    }
+    await Promise.allSettled(this.#lookups.values());
+  }
+
+  #nextLookup(): void {
+    for (const [text, root] of this.#waiting) {
+      if (this.#lookups.size >= MAX_PARALLEL_LOOKUPS) return;
+      this.#waiting.delete(text);
+      const lookup = this.#resolve(root, text).finally(() => {
+        this.#lookups.delete(text);
+        this.#nextLookup();
+      });
+      this.#lookups.set(text, lookup);
+    }
+  }
+
+  async #resolve(root: CID, text: string): Promise<void> {
+    try {
+      const stored = await this.#host.resolve(root);
+      if (!stored) return;
+      if (this.#isStopped || this.#byText.has(text)) return await stored.close();
+      this.add(stored, { origin: stored.state === 'shared', wanted: 'none', session: undefined });
+      this.#evictIdle();
+    } catch (error) {
+      this.#host.log('warn', `${text} was asked for and could not be opened: ${String(error)}`);
+    }
+  }
+
+  #evictIdle(): void {
+    const idle = [...this.#byKey.values()].filter((asset) => !asset.session);
+    if (idle.length <= MAX_IDLE_ASSETS) return;
+    this.#release(idle.reduce((oldest, asset) => (asset.usedAtMs < oldest.usedAtMs ? asset : oldest)));
+  }
+
+  /** Removes an asset that the table opened itself, and closes it. */
+  #release(asset: ActiveAsset): void {
+    this.remove(asset);
+    asset.stored.close().catch((error: unknown) => {
+      this.#host.log('warn', `${asset.text} could not be closed: ${String(error)}`);
+    });
+  }
+}
+
+function sizesOf({ manifest }: StoredAsset): Uint32Array {
+  const sizes = new Uint32Array(manifest.chunkCount);
+  for (let chunk = 0; chunk < sizes.length; chunk++) sizes[chunk] = manifest.chunkSize(chunk);
+  return sizes;
+}

@@ -1,0 +1,104 @@
+import { ShoalError } from '../errors.ts';
+import type { AssetKey } from './core/messages.ts';
+import type { DataHeader } from './wire/data-codec.ts';
+
+/** An asset as the inbox needs it. `sizeOf` is undefined where this node takes no part in it any more. */
+export interface InboxAsset {
+  key: AssetKey;
+  /** Bytes of a chunk, or undefined where there is no such chunk. */
+  sizeOf: ((chunk: number) => number | undefined) | undefined;
+}
+
+/** What a {@link ChunkInbox} works with. */
+export interface ChunkInboxHost {
+  /** The asset behind the sender's slot. */
+  assetOf(slot: number): InboxAsset | undefined;
+  /** Whether the chunk was asked of this peer. */
+  expects(asset: AssetKey, chunk: number): boolean;
+  /** Payload arrived; `last` where the chunk is whole. */
+  onBytes(asset: AssetKey, chunk: number, bytes: number, last: boolean): void;
+  /** An expected chunk is whole, to be verified. */
+  onChunk(asset: AssetKey, chunk: number, bytes: Uint8Array): void;
+}
+
+interface Incoming {
+  asset: AssetKey;
+  chunk: number;
+  size: number;
+  /** Whether `size` is the chunk's; else only a frame's, of an asset that was left. */
+  isSized: boolean;
+  /** Undefined where nobody asked for it (any more): then it is counted, and dropped. */
+  buffer: Uint8Array | undefined;
+  received: number;
+  /** Received and not yet told. */
+  untold: number;
+}
+
+/**
+ * Puts the payload of one link's data stream into chunks, one copy, straight into a buffer of the chunk's size.
+ * A sender finishes a chunk before it begins another, so that a link costs the memory of one chunk at most.
+ */
+export class ChunkInbox {
+  readonly #host: ChunkInboxHost;
+  #incoming: Incoming | undefined;
+
+  constructor(host: ChunkInboxHost) {
+    this.#host = host;
+  }
+
+  /** @throws ERR_PEER_BAD_DATA where the header fits no asset, chunk or order */
+  begin(header: DataHeader): void {
+    const asset = this.#host.assetOf(header.slot);
+    if (!asset) throw badData(`data for slot ${header.slot}, which it never named`);
+    let incoming = this.#incoming;
+    if (incoming && (incoming.asset !== asset.key || incoming.chunk !== header.chunk)) {
+      throw badData(`data of chunk ${header.chunk} before chunk ${incoming.chunk} was whole`);
+    }
+    incoming ??= this.#start(asset, header);
+    if (header.offset !== incoming.received || header.offset + header.length > incoming.size) {
+      throw badData(`bytes ${header.offset} + ${header.length} of chunk ${header.chunk}, which do not fit`);
+    }
+    this.#incoming = incoming;
+  }
+
+  payload(bytes: Uint8Array): void {
+    const incoming = this.#incoming as Incoming;
+    incoming.buffer?.set(bytes, incoming.received);
+    incoming.received += bytes.byteLength;
+    incoming.untold += bytes.byteLength;
+  }
+
+  /** A frame's payload is complete: perhaps the chunk is. */
+  end(): void {
+    const { asset, chunk, size, isSized, received, untold, buffer } = this.#incoming as Incoming;
+    if (received < size) return;
+    this.#incoming = undefined;
+    const isWanted = buffer !== undefined && this.#host.expects(asset, chunk);
+    this.#host.onBytes(asset, chunk, untold, isSized);
+    if (isWanted) this.#host.onChunk(asset, chunk, buffer);
+  }
+
+  /** What one read of the socket brought has been taken in: tells of it in one go. */
+  settle(): void {
+    const incoming = this.#incoming;
+    if (!incoming || incoming.untold === 0) return;
+    const bytes = incoming.untold;
+    incoming.untold = 0;
+    this.#host.onBytes(incoming.asset, incoming.chunk, bytes, false);
+  }
+
+  #start(asset: InboxAsset, header: DataHeader): Incoming {
+    const { key, sizeOf } = asset;
+    const { chunk, length } = header;
+    // Of an asset that was left, nothing is known any more: each frame is counted and dropped by itself.
+    const size = sizeOf ? sizeOf(chunk) : header.offset + length;
+    if (size === undefined) throw badData(`data of chunk ${chunk}, which the asset does not have`);
+    const isSized = sizeOf !== undefined;
+    const buffer = isSized && this.#host.expects(key, chunk) ? new Uint8Array(size) : undefined;
+    return { asset: key, chunk, size, isSized, buffer, received: isSized ? 0 : header.offset, untold: 0 };
+  }
+}
+
+function badData(what: string): ShoalError {
+  return new ShoalError('ERR_PEER_BAD_DATA', `the peer sent ${what}; it was cut off`, { fault: 'peer' });
+}

@@ -1,0 +1,94 @@
+import type { Stream } from '@libp2p/interface';
+import type { ControlMessage } from './wire/control-message.ts';
+import { decodeControl } from './wire/decode-control.ts';
+import { encodeControl } from './wire/encode-control.ts';
+import { FrameSplitter } from './wire/frame-splitter.ts';
+import { MAX_CONTROL_FRAME_BYTES } from './wire/limits.ts';
+import { piecesOf, watchStream } from './watch-stream.ts';
+
+/** A peer that lets this much pile up does not read its control stream: four of the largest frames. */
+const MAX_BACKLOG_BYTES = 4 * MAX_CONTROL_FRAME_BYTES;
+
+/** What a {@link ControlChannel} tells its link. */
+export interface ControlChannelEvents {
+  onMessage(message: ControlMessage): void;
+  /** What was sent before has left the buffers. */
+  onDrain(): void;
+  /** The stream ended, or what came could not be read; `error` says what, where something went wrong. */
+  onEnd(error: unknown): void;
+}
+
+/** The control stream of a link. Messages of one turn go out in one write. */
+export class ControlChannel {
+  readonly #stream: Stream;
+  readonly #events: ControlChannelEvents;
+  readonly #splitter = new FrameSplitter(MAX_CONTROL_FRAME_BYTES);
+  readonly #unwatch: () => void;
+  #frames: Uint8Array[] = [];
+  #isOpen = true;
+
+  constructor(stream: Stream, events: ControlChannelEvents) {
+    this.#stream = stream;
+    this.#events = events;
+    this.#unwatch = watchStream(stream, {
+      onBytes: (data) => this.#receive(data),
+      onDrain: () => events.onDrain(),
+      onEnd: (error) => events.onEnd(error),
+    });
+  }
+
+  /** Bytes that wait for the socket. */
+  get backlogBytes(): number {
+    return this.#stream.writeBufferLength;
+  }
+
+  send(message: ControlMessage): void {
+    if (!this.#isOpen) return;
+    if (this.#frames.push(encodeControl(message)) === 1) queueMicrotask(() => this.flush());
+  }
+
+  /** Writes what waits for the turn to end. */
+  flush(): void {
+    const frames = this.#frames;
+    this.#frames = [];
+    if (!this.#isOpen || frames.length === 0) return;
+    try {
+      this.#stream.send(frames.length === 1 ? (frames[0] as Uint8Array) : concat(frames));
+    } catch (error) {
+      return this.#events.onEnd(error);
+    }
+    if (this.backlogBytes > MAX_BACKLOG_BYTES) {
+      this.#events.onEnd(new Error('the peer does not read what it is sent'));
+    }
+  }
+
+  /** Nothing more is read or written; what the socket took already still goes out. */
+  end(error: Error): void {
+    if (!this.#isOpen) return;
+    this.flush();
+    this.#isOpen = false;
+    this.#unwatch();
+    this.#stream.abort(error);
+  }
+
+  #receive(data: Parameters<typeof piecesOf>[0]): void {
+    for (const piece of piecesOf(data)) {
+      this.#splitter.push(piece, (frame) => {
+        const message = decodeControl(frame);
+        if (message) this.#events.onMessage(message);
+        return this.#isOpen;
+      });
+      if (!this.#isOpen) return;
+    }
+  }
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let pos = 0;
+  for (const part of parts) {
+    whole.set(part, pos);
+    pos += part.byteLength;
+  }
+  return whole;
+}

@@ -1,0 +1,71 @@
+import type { Stream } from '@libp2p/interface';
+import { piecesOf, watchStream } from './watch-stream.ts';
+import {
+  DataDecoder,
+  encodeAttach,
+  encodeDataHeader,
+  type DataHeader,
+  type DataSink,
+} from './wire/data-codec.ts';
+
+/** What a {@link DataChannel} tells. `settle` comes after all that one read brought has gone to the sink. */
+export interface DataChannelEvents extends DataSink {
+  settle(): void;
+  onDrain(): void;
+  onEnd(error: unknown): void;
+}
+
+/** The data stream of a link. Never paused: only chunks that were asked for are given memory. */
+export class DataChannel {
+  readonly #stream: Stream;
+  readonly #decoder: DataDecoder;
+  readonly #unwatch: () => void;
+  #events: DataChannelEvents;
+  #isOpen = true;
+
+  constructor(stream: Stream, events: DataChannelEvents) {
+    this.#stream = stream;
+    this.#events = events;
+    this.#decoder = new DataDecoder({
+      attach: (link) => this.#events.attach(link),
+      begin: (header) => this.#events.begin(header),
+      payload: (bytes) => this.#events.payload(bytes),
+      end: () => this.#events.end(),
+    });
+    this.#unwatch = watchStream(stream, {
+      onBytes: (data) => {
+        for (const piece of piecesOf(data)) {
+          if (!this.#isOpen) return;
+          this.#decoder.push(piece);
+        }
+        this.#events.settle();
+      },
+      onDrain: () => this.#events.onDrain(),
+      onEnd: (error) => this.#events.onEnd(error),
+    });
+  }
+
+  /** From now on tells `events`: the link that this stream was attached to. */
+  hand(events: DataChannelEvents): void {
+    this.#events = events;
+  }
+
+  /** Names the link; the opener's first frame. */
+  attach(link: number): void {
+    this.#stream.send(encodeAttach(link));
+  }
+
+  /** @returns false where the stream is full: send no more before `onDrain` */
+  send(header: DataHeader, payload: Uint8Array): boolean {
+    if (!this.#isOpen) return false;
+    const hasRoom = this.#stream.send(encodeDataHeader(header));
+    return payload.byteLength === 0 ? hasRoom : this.#stream.send(payload);
+  }
+
+  end(error: Error): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#unwatch();
+    this.#stream.abort(error);
+  }
+}

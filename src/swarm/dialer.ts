@@ -1,0 +1,87 @@
+import type { Connection, Libp2p } from '@libp2p/interface';
+import { peerIdFromString } from '@libp2p/peer-id';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import type { Contact, PeerKey } from './core/messages.ts';
+
+/** Dials at a time: libp2p's own limit is higher, but each costs a handshake. */
+const MAX_PARALLEL = 8;
+
+/** Contacts that wait to be dialled; more are answered as failed at once, and the exchange tries others. */
+const MAX_QUEUED = 128;
+
+/** A peer that does not answer in this time is of no use to a download. */
+const DIAL_TIMEOUT_MS = 15_000;
+
+/** What a {@link Dialer} works with. */
+export interface DialerHost {
+  libp2p: Libp2p;
+  /** Opens the link on a connection, or throws. */
+  ensure(connection: Connection): Promise<unknown>;
+  onFailed(peer: PeerKey, error: unknown): void;
+}
+
+/** Dials contacts, a few at a time, and opens links on the connections. */
+export class Dialer {
+  readonly #host: DialerHost;
+  readonly #queued = new Map<PeerKey, Contact>();
+  readonly #running = new Map<PeerKey, Promise<void>>();
+  readonly #stopping = new AbortController();
+
+  constructor(host: DialerHost) {
+    this.#host = host;
+  }
+
+  dial(contact: Contact): void {
+    const { peer } = contact;
+    if (this.#stopping.signal.aborted || this.#running.has(peer)) return;
+    if (this.#queued.size >= MAX_QUEUED && !this.#queued.has(peer)) {
+      return this.#host.onFailed(peer, new Error('too many contacts wait to be dialled'));
+    }
+    this.#queued.set(peer, contact);
+    this.#next();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#queued.clear();
+    await Promise.allSettled(this.#running.values());
+  }
+
+  #next(): void {
+    for (const [peer, contact] of this.#queued) {
+      if (this.#running.size >= MAX_PARALLEL) return;
+      this.#queued.delete(peer);
+      const dialling = this.#connect(contact)
+        .catch((error: unknown) => {
+          if (!this.#stopping.signal.aborted) this.#host.onFailed(peer, error);
+        })
+        .finally(() => {
+          this.#running.delete(peer);
+          this.#next();
+        });
+      this.#running.set(peer, dialling);
+    }
+  }
+
+  async #connect(contact: Contact): Promise<void> {
+    const { libp2p } = this.#host;
+    const id = peerIdFromString(contact.peer);
+    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]);
+    const open = libp2p.getConnections(id).find((connection) => connection.status === 'open');
+    const addresses = addressesOf(contact);
+    const connection = open ?? (await libp2p.dial(addresses.length > 0 ? addresses : id, { signal }));
+    await this.#host.ensure(connection);
+  }
+}
+
+/** The addresses that can be read and lead to this peer and no other. */
+function addressesOf({ peer, addresses }: Contact): Multiaddr[] {
+  return addresses.flatMap((address) => {
+    try {
+      const text = address.includes('/p2p/') ? address : `${address}/p2p/${peer}`;
+      return text.endsWith(`/p2p/${peer}`) ? [multiaddr(text)] : [];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,370 @@
+import type { Connection, Libp2p, Stream } from '@libp2p/interface';
+import type { LogLevel } from '../api.ts';
+import { ShoalError } from '../errors.ts';
+import type { PeerKey } from './core/messages.ts';
+import { DataChannel } from './data-channel.ts';
+import { isPeerFault, PeerLink, type PeerLinkEvents } from './peer-link.ts';
+import type { HelloMessage } from './wire/control-message.ts';
+import { MAX_CONTROL_FRAME_BYTES, MAX_PAYLOAD_BYTES, WIRE_VERSION } from './wire/limits.ts';
+import { badFrame } from './wire/wire-error.ts';
+
+/** Both streams and both HELLOs must have come through by then; a path that takes longer is of no use. */
+const GREETING_MS = 10_000;
+
+/** Streams of one peer that wait for their other half or for HELLO. One link has two; a restart overlaps another. */
+const MAX_GREETING_PER_PEER = 8;
+
+/** Streams on one connection: a link, its replacement, and links of peers that open many to try us. */
+const MAX_STREAMS = 32;
+
+/** An inbound connection is the other side's to open a link on; after so long this side may. */
+const OTHER_SIDE_OPENS_MS = 2000;
+
+/** What a {@link LinkTable} is made from. */
+export interface LinkTableOptions {
+  libp2p: Libp2p;
+  network: string;
+  /** Random bytes of this run, see `HelloMessage.instance`. */
+  instance: Uint8Array;
+  nowMs: () => number;
+  log: (level: LogLevel, message: string) => void;
+  isBanned: (peer: PeerKey) => boolean;
+  events: LinkTableEvents;
+}
+
+/** What a {@link LinkTable} tells. Messages come only for links that are up. */
+export interface LinkTableEvents extends Pick<PeerLinkEvents, 'onMessage' | 'inbox' | 'onDrain'> {
+  onUp(link: PeerLink): void;
+  /** A link that was up ended. */
+  onDown(link: PeerLink): void;
+  /** The peer broke the protocol. */
+  onBroken(peer: PeerKey, error: ShoalError): void;
+}
+
+/** The control protocol of a network. */
+export function controlProtocol(network: string): string {
+  return `/shoal/${network}/control/1`;
+}
+
+/** The data protocol of a network. */
+export function dataProtocol(network: string): string {
+  return `/shoal/${network}/data/1`;
+}
+
+/** All links: at most one to each peer. Opens them, accepts them, and settles which of two stays. */
+export class LinkTable {
+  readonly #options: LinkTableOptions;
+  readonly #self: PeerKey;
+  readonly #up = new Map<PeerKey, PeerLink>();
+  readonly #opening = new Map<PeerKey, Promise<PeerLink>>();
+  readonly #greeting = new Set<PeerLink>();
+  /** Data streams that came before their link's HELLO, by `keyOf`. */
+  readonly #waitingData = new Map<string, { channel: DataChannel; peer: PeerKey; sinceMs: number }>();
+  /** Links that wait for their data stream, by `keyOf`. */
+  readonly #waitingLinks = new Map<string, PeerLink>();
+  /** Connections on which nobody speaks this network's protocol. */
+  readonly #foreign = new WeakSet<Connection>();
+  readonly #stopping = new AbortController();
+  #nextNumber = 1;
+
+  constructor(options: LinkTableOptions) {
+    this.#options = options;
+    this.#self = options.libp2p.peerId.toString();
+  }
+
+  async start(): Promise<void> {
+    const { libp2p, network } = this.#options;
+    const limits = { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS };
+    await libp2p.handle(
+      controlProtocol(network),
+      (stream, connection) => this.#acceptControl(stream, connection),
+      limits,
+    );
+    await libp2p.handle(
+      dataProtocol(network),
+      (stream, connection) => this.#acceptData(stream, connection),
+      limits,
+    );
+    libp2p.addEventListener(
+      'connection:open',
+      (event) => {
+        if (event.detail.direction === 'outbound') this.#open(event.detail);
+      },
+      { signal: this.#stopping.signal },
+    );
+    this.openAll();
+  }
+
+  /** Says goodbye on all links and takes no more. */
+  async stop(): Promise<void> {
+    const { libp2p, network } = this.#options;
+    this.#stopping.abort(
+      new ShoalError('ERR_CLOSED', 'the node was closed while this was going on', { fault: 'none' }),
+    );
+    for (const link of [...this.#up.values(), ...this.#greeting]) link.end(undefined, 'closing');
+    for (const key of [...this.#waitingData.keys()]) this.#dropData(key);
+    await Promise.allSettled([
+      libp2p.unhandle([controlProtocol(network), dataProtocol(network)]),
+      ...this.#opening.values(),
+    ]);
+  }
+
+  get(peer: PeerKey): PeerLink | undefined {
+    return this.#up.get(peer);
+  }
+
+  /** Links that are up. */
+  values(): IterableIterator<PeerLink> {
+    return this.#up.values();
+  }
+
+  get size(): number {
+    return this.#up.size;
+  }
+
+  /** Opens a link on every connection that should have one and has none. */
+  openAll(): void {
+    const longAgo = Date.now() - OTHER_SIDE_OPENS_MS;
+    for (const connection of this.#options.libp2p.getConnections()) {
+      if (connection.direction === 'outbound' || connection.timeline.open < longAgo) this.#open(connection);
+    }
+  }
+
+  /** The link to the peer of this connection, opened where there is none. @throws why there cannot be one */
+  ensure(connection: Connection): Promise<PeerLink> {
+    const peer = connection.remotePeer.toString();
+    const up = this.#up.get(peer);
+    if (up) return Promise.resolve(up);
+    let opening = this.#opening.get(peer);
+    if (!opening) {
+      opening = this.#greet(connection).finally(() => this.#opening.delete(peer));
+      this.#opening.set(peer, opening);
+    }
+    return opening;
+  }
+
+  /** Ends what has waited too long. Call it now and then. */
+  tick(): void {
+    const before = this.#options.nowMs() - GREETING_MS;
+    for (const link of [...this.#greeting])
+      if (link.openedAtMs < before) link.end(new Error('the peer did not greet'));
+    for (const [key, { sinceMs }] of [...this.#waitingData]) if (sinceMs < before) this.#dropData(key);
+  }
+
+  #open(connection: Connection): void {
+    const peer = connection.remotePeer.toString();
+    if (this.#stopping.signal.aborted || this.#foreign.has(connection) || connection.status !== 'open')
+      return;
+    if (this.#options.isBanned(peer) || this.#up.has(peer)) return;
+    this.ensure(connection).catch((error: unknown) => {
+      this.#options.log('debug', `no link to ${peer}: ${String(error)}`);
+    });
+  }
+
+  async #greet(connection: Connection): Promise<PeerLink> {
+    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(GREETING_MS)]);
+    signal.throwIfAborted();
+    const [control, data] = await this.#openStreams(connection, signal);
+    if (signal.aborted) {
+      control.abort(signal.reason as Error);
+      data.abort(signal.reason as Error);
+      signal.throwIfAborted();
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<PeerLink>();
+    const number = this.#nextNumber++;
+    const link = this.#makeLink(connection, control, true, { resolve, reject });
+    const channel = new DataChannel(data, refusing(link));
+    link.attach(channel, this.#options.nowMs);
+    channel.attach(number);
+    link.send(this.#hello(number));
+    return promise;
+  }
+
+  async #openStreams(connection: Connection, signal: AbortSignal): Promise<[Stream, Stream]> {
+    const { network } = this.#options;
+    const protocols = [controlProtocol(network), dataProtocol(network)];
+    const results = await Promise.allSettled(
+      protocols.map((protocol) =>
+        connection.newStream(protocol, { signal, maxOutboundStreams: MAX_STREAMS }),
+      ),
+    );
+    const streams = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const failure = results.find((result) => result.status === 'rejected');
+    if (!failure) return streams as [Stream, Stream];
+    const reason = failure.reason as Error;
+    for (const stream of streams) stream.abort(reason);
+    if (reason.name === 'UnsupportedProtocolError') this.#foreign.add(connection);
+    throw reason;
+  }
+
+  #acceptControl(stream: Stream, connection: Connection): void {
+    const peer = connection.remotePeer.toString();
+    if (!this.#mayGreet(peer)) return stream.abort(new Error('too many streams of this peer are waiting'));
+    this.#makeLink(connection, stream, false);
+  }
+
+  #acceptData(stream: Stream, connection: Connection): void {
+    const peer = connection.remotePeer.toString();
+    if (!this.#mayGreet(peer)) return stream.abort(new Error('too many streams of this peer are waiting'));
+    // Waits under a key of its own until ATTACH names the link.
+    let key = `${connection.id} ${stream.id} new`;
+    const unattached = (): never => {
+      throw badFrame('data before ATTACH');
+    };
+    const channel = new DataChannel(stream, {
+      attach: (number) => {
+        this.#waitingData.delete(key);
+        key = keyOf(connection, number);
+        const link = this.#waitingLinks.get(key);
+        if (link) this.#pair(link, channel);
+        else if (this.#waitingData.has(key)) throw badFrame('two data streams for one link');
+        else this.#waitingData.set(key, { channel, peer, sinceMs: this.#options.nowMs() });
+      },
+      begin: unattached,
+      payload: unattached,
+      end: unattached,
+      settle: () => {},
+      onDrain: () => {},
+      onEnd: (error) => {
+        this.#waitingData.delete(key);
+        channel.end(new Error('the data stream ended'));
+        if (isPeerFault(error)) this.#options.events.onBroken(peer, error);
+      },
+    });
+    this.#waitingData.set(key, { channel, peer, sinceMs: this.#options.nowMs() });
+  }
+
+  #mayGreet(peer: PeerKey): boolean {
+    if (this.#stopping.signal.aborted || this.#options.isBanned(peer)) return false;
+    let count = 0;
+    for (const link of this.#greeting) if (link.peer === peer) count++;
+    for (const waiting of this.#waitingData.values()) if (waiting.peer === peer) count++;
+    return count < MAX_GREETING_PER_PEER;
+  }
+
+  #makeLink(
+    connection: Connection,
+    control: Stream,
+    isOpener: boolean,
+    opening?: PromiseResolvers,
+  ): PeerLink {
+    const { events, nowMs } = this.#options;
+    const link = new PeerLink(connection, control, isOpener, nowMs, {
+      onHello: (greeted) => {
+        if (greeted.hello?.version === 0) throw badFrame('HELLO without a version');
+        if (isOpener) this.#settle(greeted, opening);
+        else this.#awaitData(greeted);
+      },
+      onMessage: (from, message) => {
+        // Between HELLO and the data stream nothing may be said: the opener waits for this side's HELLO.
+        if (!from.isUp) throw badFrame(`${message.type.toUpperCase()} before it was greeted`);
+        events.onMessage(from, message);
+      },
+      inbox: (of) => events.inbox(of),
+      onDrain: (of) => events.onDrain(of),
+      onEnd: (ended, error) => {
+        this.#greeting.delete(ended);
+        if (ended.number !== undefined) this.#waitingLinks.delete(keyOf(connection, ended.number));
+        if (this.#up.get(ended.peer) === ended) {
+          this.#up.delete(ended.peer);
+          events.onDown(ended);
+        }
+        opening?.reject(error ?? new Error('the link ended'));
+        if (isPeerFault(error)) events.onBroken(ended.peer, error);
+      },
+    });
+    this.#greeting.add(link);
+    return link;
+  }
+
+  #awaitData(link: PeerLink): void {
+    const key = keyOf(link.connection, link.number as number);
+    const waiting = this.#waitingData.get(key);
+    if (waiting) {
+      this.#waitingData.delete(key);
+      this.#pair(link, waiting.channel);
+    } else if (this.#waitingLinks.has(key)) throw badFrame('two links with one number');
+    else this.#waitingLinks.set(key, link);
+  }
+
+  /** The acceptor has both streams and the opener's HELLO: now it answers. */
+  #pair(link: PeerLink, channel: DataChannel): void {
+    this.#waitingLinks.delete(keyOf(link.connection, link.number as number));
+    link.attach(channel, this.#options.nowMs);
+    link.send(this.#hello(link.number as number));
+    this.#settle(link);
+  }
+
+  /** HELLO has gone both ways: the link stays, or the one that is there already does. */
+  #settle(link: PeerLink, opening?: PromiseResolvers): void {
+    this.#greeting.delete(link);
+    const other = this.#up.get(link.peer);
+    if (other && !this.#replaces(link, other)) {
+      opening?.resolve(other);
+      link.end(undefined, 'duplicate');
+      return;
+    }
+    other?.end(undefined, 'replaced');
+    link.isUp = true;
+    this.#up.set(link.peer, link);
+    this.#options.events.onUp(link);
+    opening?.resolve(link);
+  }
+
+  /** Of two links to one peer both ends must keep the same, whatever order they see them in. */
+  #replaces(link: PeerLink, other: PeerLink): boolean {
+    if (!sameBytes(link.hello?.instance, other.hello?.instance)) return true;
+    // An opener has one link at a time: it opened another because it gave up the first.
+    if (link.isOpener === other.isOpener) return true;
+    return this.#openerOf(link) < this.#openerOf(other);
+  }
+
+  #openerOf(link: PeerLink): PeerKey {
+    return link.isOpener ? this.#self : link.peer;
+  }
+
+  #hello(link: number): HelloMessage {
+    return {
+      type: 'hello',
+      version: WIRE_VERSION,
+      features: [],
+      limits: { controlFrameBytes: MAX_CONTROL_FRAME_BYTES, chunkBytes: MAX_PAYLOAD_BYTES },
+      instance: this.#options.instance,
+      link,
+    };
+  }
+
+  #dropData(key: string): void {
+    this.#waitingData.get(key)?.channel.end(new Error('no link took this data stream'));
+    this.#waitingData.delete(key);
+  }
+}
+
+interface PromiseResolvers {
+  resolve(link: PeerLink): void;
+  reject(error: unknown): void;
+}
+
+/** Stands in until the link takes the stream over, in the same turn. */
+function refusing(link: PeerLink) {
+  const refuse = (): never => {
+    throw badFrame('data before the link was up');
+  };
+  return {
+    attach: refuse,
+    begin: refuse,
+    payload: refuse,
+    end: refuse,
+    settle: () => {},
+    onDrain: () => {},
+    onEnd: (error: unknown) => link.end(error),
+  };
+}
+
+function keyOf(connection: Connection, number: number): string {
+  return `${connection.id} ${number}`;
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && b !== undefined && a.every((byte, at) => byte === b[at]);
+}

@@ -1,0 +1,139 @@
+import { CID } from 'multiformats/cid';
+import { DAG_PB_CODE, RAW_CODE, SHA256_CODE } from '../integrity/parse-cid.ts';
+import type { Have } from './core/messages.ts';
+import { badFrame } from './wire/wire-error.ts';
+
+/** Roots remembered for a link: more than anyone shares with one neighbour, and 1 MiB of memory at most. */
+export const MAX_NAMED_ROOTS = 4096;
+
+/** Bytes of bitfields kept for roots that are not active here, for each link: eight million chunks. */
+const MAX_KEPT_HAVE_BYTES = 1 << 20;
+
+/** Chunk numbers of HAVEs kept for a root that is about to become active. */
+const MAX_KEPT_CHUNKS = 4096;
+
+/** A root that the peer named, under its number for it. */
+export interface NamedRoot {
+  readonly slot: number;
+  readonly root: CID;
+  /** `root` in base32: the key under which tables know it. */
+  readonly text: string;
+  /** What the last JOIN said. Replaced by `none` where it cannot be kept. */
+  have: Have;
+  /** Bytes of `have` that count against the table's limit. */
+  keptBytes: number;
+  /** Chunks announced since, while the root was not active here. */
+  announced: number[];
+  /** The peer asked for an answer and got none yet. */
+  wantsReply: boolean;
+  /** It said LEAVE; data may still be on its way. */
+  hasLeft: boolean;
+}
+
+/** The roots that a peer named on a link: nothing is confirmed or served to it but these. */
+export class NamedRoots {
+  readonly #bySlot = new Map<number, NamedRoot>();
+  readonly #byText = new Map<string, NamedRoot>();
+  #keptBytes = 0;
+
+  /**
+   * Notes a JOIN.
+   *
+   * @returns undefined where the table is full: the JOIN is passed over
+   * @throws ERR_PEER_BAD_FRAME where the root is no CID that Shoal speaks, or the slot names another root
+   */
+  join(slot: number, rootBytes: Uint8Array, have: Have, wantsReply: boolean): NamedRoot | undefined {
+    const before = this.#bySlot.get(slot);
+    const root = decodeCid(rootBytes);
+    const text = root.toString();
+    if (before && before.text !== text && !before.hasLeft)
+      throw badFrame(`JOIN with slot ${slot} for a second root`);
+    if (before) this.#forget(before);
+    const elsewhere = this.#byText.get(text);
+    if (elsewhere) this.#forget(elsewhere);
+    if (this.#bySlot.size >= MAX_NAMED_ROOTS) return undefined;
+    const named: NamedRoot = {
+      slot,
+      root,
+      text,
+      have,
+      keptBytes: 0,
+      announced: [],
+      wantsReply,
+      hasLeft: false,
+    };
+    this.#bySlot.set(slot, named);
+    this.#byText.set(text, named);
+    return named;
+  }
+
+  /** The root is not active here: keeps what fits of what the peer has, for when it becomes so. */
+  keep(named: NamedRoot): void {
+    if (named.have.kind !== 'some') return;
+    if (this.#keptBytes + named.have.bits.byteLength > MAX_KEPT_HAVE_BYTES) named.have = { kind: 'none' };
+    else {
+      named.keptBytes = named.have.bits.byteLength;
+      this.#keptBytes += named.keptBytes;
+    }
+  }
+
+  /** A HAVE for a root that is not active here. */
+  keepAnnounced(named: NamedRoot, chunks: readonly number[]): void {
+    if (named.announced.length + chunks.length <= MAX_KEPT_CHUNKS) named.announced.push(...chunks);
+  }
+
+  /** The root has become active, and the table need not keep what the peer has. */
+  release(named: NamedRoot): void {
+    this.#keptBytes -= named.keptBytes;
+    named.keptBytes = 0;
+    named.have = { kind: 'none' };
+    named.announced = [];
+    named.wantsReply = false;
+  }
+
+  leave(slot: number): NamedRoot | undefined {
+    const named = this.#bySlot.get(slot);
+    if (!named || named.hasLeft) return undefined;
+    this.release(named);
+    named.hasLeft = true;
+    return named;
+  }
+
+  /** By the peer's slot. */
+  get(slot: number): NamedRoot | undefined {
+    return this.#bySlot.get(slot);
+  }
+
+  /** By root; undefined where the peer has left it. */
+  find(text: string): NamedRoot | undefined {
+    const named = this.#byText.get(text);
+    return named?.hasLeft ? undefined : named;
+  }
+
+  values(): IterableIterator<NamedRoot> {
+    return this.#bySlot.values();
+  }
+
+  #forget(named: NamedRoot): void {
+    this.release(named);
+    this.#bySlot.delete(named.slot);
+    this.#byText.delete(named.text);
+  }
+}
+
+/** A CID from a peer. @throws ERR_PEER_BAD_FRAME unless it is CIDv1, sha2-256, and raw or dag-pb */
+export function decodeCid(bytes: Uint8Array): CID {
+  let cid: CID;
+  try {
+    cid = CID.decode(bytes);
+  } catch (cause) {
+    throw badFrame('a CID that cannot be read', cause);
+  }
+  const isSpoken =
+    cid.version === 1 &&
+    (cid.code === DAG_PB_CODE || cid.code === RAW_CODE) &&
+    cid.multihash.code === SHA256_CODE &&
+    cid.multihash.digest.byteLength === 32;
+  if (!isSpoken) throw badFrame(`the CID ${cid.toString()}, which names no asset or node`);
+  return cid;
+}

@@ -1,0 +1,64 @@
+import type { CID } from 'multiformats/cid';
+import { ShoalError } from '../errors.ts';
+import { decodeCid, type NamedRoot } from './named-roots.ts';
+import type { PeerLink } from './peer-link.ts';
+import { MAX_NODE_ANSWER_BYTES } from './wire/limits.ts';
+
+/** Nodes one link may have waiting for an answer: four full requests. */
+const MAX_WAITING = 256;
+
+/** The next node is read when less than this waits for the socket, so that control messages get through. */
+const MAX_BACKLOG_BYTES = 1 << 20;
+
+/** Room for what surrounds the node in its frame. */
+const FRAME_ROOM = 256;
+
+interface Wanted {
+  named: NamedRoot;
+  cid: CID;
+}
+
+/** Answers NODES: each link one node at a time, as fast as its socket takes them. */
+export class NodeAnswers {
+  readonly #getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
+  readonly #waiting = new Map<PeerLink, Wanted[]>();
+
+  constructor(getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>) {
+    this.#getNode = getNode;
+  }
+
+  /** @throws ERR_PEER_FLOOD, and what a malformed CID gets */
+  add(link: PeerLink, named: NamedRoot, cids: readonly Uint8Array[]): void {
+    const waiting = this.#waiting.get(link) ?? [];
+    if (waiting.length + cids.length > MAX_WAITING) {
+      throw new ShoalError('ERR_PEER_FLOOD', 'the peer asked for more nodes than it may; it was cut off', {
+        fault: 'peer',
+      });
+    }
+    const isRunning = this.#waiting.has(link);
+    for (const cid of cids) waiting.push({ named, cid: decodeCid(cid) });
+    this.#waiting.set(link, waiting);
+    if (!isRunning) void this.#answerAll(link, waiting);
+  }
+
+  async #answerAll(link: PeerLink, waiting: Wanted[]): Promise<void> {
+    for (let wanted = waiting.shift(); wanted && !link.isEnded; wanted = waiting.shift()) {
+      const { named, cid } = wanted;
+      const bytes = named.hasLeft ? undefined : await this.#read(link, named.root, cid);
+      link.send({ type: 'node', slot: named.slot, cid: cid.bytes, bytes });
+      await link.controlBelow(MAX_BACKLOG_BYTES);
+    }
+    this.#waiting.delete(link);
+  }
+
+  async #read(link: PeerLink, root: CID, cid: CID): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await this.#getNode(root, cid);
+      const max = Math.min(MAX_NODE_ANSWER_BYTES, (link.hello?.limits.controlFrameBytes ?? 0) - FRAME_ROOM);
+      return bytes && bytes.byteLength <= max ? bytes : undefined;
+    } catch {
+      // The asker tries somebody else, as with any node that is not here.
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,196 @@
+import type { CID } from 'multiformats/cid';
+import type { PeerLink } from './peer-link.ts';
+
+/** A walk over a DAG that says which nodes it needs and checks those it is given: `DagWalk`. */
+export interface Walk {
+  readonly done: boolean;
+  needs(max: number): CID[];
+  add(cid: CID, bytes: Uint8Array): Promise<'ok' | 'mismatch' | 'unwanted'>;
+}
+
+/** What {@link NodeFetch} takes besides the walk. */
+export interface FetchNodesOptions {
+  /** Called with each node that was verified, before the next is taken in. What it throws ends the fetch. */
+  onNode: (cid: CID, bytes: Uint8Array) => void | Promise<void>;
+  /** End as soon as the root is here. */
+  untilRootOnly?: boolean;
+  /** The only end besides success: time-outs are the caller's. */
+  signal: AbortSignal;
+}
+
+/** What a {@link NodeFetch} works with. */
+export interface NodeFetchHost {
+  nowMs(): number;
+  /** Peers that confirmed the root. */
+  holders(): Iterable<PeerLink>;
+  ask(link: PeerLink, cids: readonly CID[]): void;
+  blame(link: PeerLink, code: string, message: string): void;
+}
+
+/** Nodes asked of one peer at a time: enough to fill a long path, and a liar's share stays small. */
+const BATCH = 16;
+
+/** How far ahead in the walk nodes are shared out over the peers. */
+const LOOK_AHEAD = 512;
+
+/** A peer that answers nothing of a batch for so long is passed over for as long again. */
+const BATCH_TIMEOUT_MS = 10_000;
+
+interface Asked {
+  cids: Map<string, CID>;
+  atMs: number;
+  /** Nodes the peer said it does not have. */
+  missing: Set<string>;
+  passedOverUntilMs: number;
+}
+
+/** Fetches the interior nodes of one root from all peers that have it, verified from the root down. */
+export class NodeFetch {
+  readonly root: CID;
+  readonly #walk: Walk;
+  readonly #options: FetchNodesOptions;
+  readonly #host: NodeFetchHost;
+  readonly #asked = new Map<PeerLink, Asked>();
+  readonly #inFlight = new Set<string>();
+  readonly #answers: { link: PeerLink; cid: CID; bytes: Uint8Array }[] = [];
+  readonly #end = Promise.withResolvers<void>();
+  #isTaking = false;
+  #isOver = false;
+
+  constructor(root: CID, walk: Walk, options: FetchNodesOptions, host: NodeFetchHost) {
+    this.root = root;
+    this.#walk = walk;
+    this.#options = options;
+    this.#host = host;
+  }
+
+  /** Resolves when what was asked for is here. @throws the abort reason; what `walk.add` and `onNode` throw */
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    signal.throwIfAborted();
+    if (this.#walk.done) return;
+    const abort = (): void => this.#end.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      this.pump();
+      await this.#end.promise;
+    } finally {
+      this.#isOver = true;
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Asks whoever is free for what is needed. Call when a peer confirmed the root. */
+  pump(): void {
+    if (this.#isOver) return;
+    const needs = this.#walk.needs(LOOK_AHEAD).map((cid) => ({ cid, text: cid.toString() }));
+    const nowMs = this.#host.nowMs();
+    for (const link of this.#host.holders()) {
+      const asked = this.#stateOf(link);
+      if (asked.cids.size > 0 || nowMs < asked.passedOverUntilMs) continue;
+      const batch = needs
+        .filter(({ text }) => !this.#inFlight.has(text) && !asked.missing.has(text))
+        .slice(0, BATCH);
+      if (batch.length === 0) continue;
+      asked.atMs = nowMs;
+      for (const { cid, text } of batch) {
+        asked.cids.set(text, cid);
+        this.#inFlight.add(text);
+      }
+      this.#host.ask(link, batch.map(({ cid }) => cid)); // prettier-ignore
+    }
+  }
+
+  /** The peer said anew that it has the root: what it lacked before it may have now. */
+  joined(link: PeerLink): void {
+    this.#asked.get(link)?.missing.clear();
+    this.pump();
+  }
+
+  /** A NODE came. One that this fetch did not ask for is passed over. */
+  answered(link: PeerLink, cid: CID, bytes: Uint8Array | undefined): void {
+    const asked = this.#asked.get(link);
+    const text = cid.toString();
+    if (this.#isOver || !asked?.cids.delete(text)) return;
+    asked.atMs = this.#host.nowMs();
+    if (bytes) {
+      // Stays in flight until it is verified.
+      this.#answers.push({ link, cid, bytes });
+      void this.#takeAll();
+    } else {
+      this.#inFlight.delete(text);
+      asked.missing.add(text);
+      if (asked.cids.size === 0) this.pump();
+    }
+  }
+
+  /** The link is gone: others are asked. */
+  gone(link: PeerLink): void {
+    this.#release(link);
+    this.#asked.delete(link);
+    this.pump();
+  }
+
+  /** Gives up on peers that do not answer. Call now and then. */
+  tick(): void {
+    const nowMs = this.#host.nowMs();
+    for (const [link, asked] of this.#asked) {
+      if (asked.cids.size === 0 || nowMs - asked.atMs < BATCH_TIMEOUT_MS) continue;
+      this.#release(link);
+      asked.passedOverUntilMs = nowMs + BATCH_TIMEOUT_MS;
+    }
+    this.pump();
+  }
+
+  /** Takes answers in one after another: a node's children are known only when it has been verified. */
+  async #takeAll(): Promise<void> {
+    if (this.#isTaking) return;
+    this.#isTaking = true;
+    try {
+      for (let next = this.#answers.shift(); next && !this.#isOver; next = this.#answers.shift()) {
+        await this.#take(next.link, next.cid, next.bytes);
+      }
+    } catch (error) {
+      this.#isOver = true;
+      this.#end.reject(error);
+    } finally {
+      this.#isTaking = false;
+    }
+    this.pump();
+  }
+
+  async #take(link: PeerLink, cid: CID, bytes: Uint8Array): Promise<void> {
+    const result = await this.#walk.add(cid, bytes);
+    this.#inFlight.delete(cid.toString());
+    if (result === 'mismatch') {
+      this.#host.blame(
+        link,
+        'ERR_PEER_BAD_NODE',
+        `its node ${cid.toString()} does not have the content its name promises`,
+      );
+      return;
+    }
+    if (result !== 'ok') return;
+    await this.#options.onNode(cid, bytes);
+    if (this.#walk.done || (this.#options.untilRootOnly && cid.equals(this.root))) {
+      this.#isOver = true;
+      this.#end.resolve();
+    } else if (this.#asked.get(link)?.cids.size === 0) this.pump();
+  }
+
+  #release(link: PeerLink): void {
+    const asked = this.#asked.get(link);
+    if (!asked) return;
+    for (const text of asked.cids.keys()) this.#inFlight.delete(text);
+    asked.cids.clear();
+  }
+
+  #stateOf(link: PeerLink): Asked {
+    let asked = this.#asked.get(link);
+    if (!asked) {
+      asked = { cids: new Map(), atMs: 0, missing: new Set(), passedOverUntilMs: -Infinity };
+      this.#asked.set(link, asked);
+    }
+    return asked;
+  }
+}

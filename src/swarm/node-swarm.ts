@@ -1,0 +1,121 @@
+import type { CID } from 'multiformats/cid';
+import type { AssetTable } from './asset-table.ts';
+import type { AssetKey, Have, PeerKey } from './core/messages.ts';
+import type { LinkTable } from './link-table.ts';
+import { decodeCid, type NamedRoot } from './named-roots.ts';
+import { NodeAnswers } from './node-answers.ts';
+import { NodeFetch, type FetchNodesOptions, type Walk } from './node-fetch.ts';
+import type { PeerLink } from './peer-link.ts';
+import type { ControlMessage } from './wire/control-message.ts';
+
+/** A root whose nodes were fetched is most often joined next; if not within this, LEAVE goes out. */
+const NAMED_FOR_MS = 30_000;
+
+/** What a {@link NodeSwarm} works with. */
+export interface NodeSwarmHost {
+  nowMs(): number;
+  links: LinkTable;
+  assets: AssetTable;
+  getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
+  blame(peer: PeerKey, code: string, message: string): void;
+}
+
+/** Interior nodes: fetches them for this node and answers others. Roots are named here before the core knows them. */
+export class NodeSwarm {
+  readonly #host: NodeSwarmHost;
+  readonly #answers: NodeAnswers;
+  readonly #fetches = new Map<string, Set<NodeFetch>>();
+  /** Roots named for a fetch that is over, and until when. */
+  readonly #lingering = new Map<string, number>();
+
+  constructor(host: NodeSwarmHost) {
+    this.#host = host;
+    this.#answers = new NodeAnswers(host.getNode);
+  }
+
+  async fetch(root: CID, walk: Walk, options: FetchNodesOptions): Promise<void> {
+    const text = root.toString();
+    const key = this.#host.assets.keyOf(text);
+    const fetch = new NodeFetch(root, walk, options, {
+      nowMs: () => this.#host.nowMs(),
+      holders: () => this.#holders(text),
+      ask: (link, cids) => link.send({ type: 'nodes', slot: key, cids: cids.map((cid) => cid.bytes) }),
+      blame: (link, code, message) => this.#host.blame(link.peer, code, message),
+    });
+    const running = this.#fetches.get(text) ?? new Set();
+    this.#fetches.set(text, running.add(fetch));
+    this.#lingering.delete(text);
+    for (const link of this.#host.links.values()) this.#name(link, root, key);
+    try {
+      await fetch.run();
+    } finally {
+      running.delete(fetch);
+      if (running.size === 0) {
+        this.#fetches.delete(text);
+        this.#lingering.set(text, this.#host.nowMs() + NAMED_FOR_MS);
+      }
+    }
+  }
+
+  isFetching(text: string): boolean {
+    return this.#fetches.has(text);
+  }
+
+  linkUp(link: PeerLink): void {
+    for (const [text, running] of this.#fetches) {
+      const first: NodeFetch | undefined = running.values().next().value;
+      if (first) this.#name(link, first.root, this.#host.assets.keyOf(text));
+    }
+  }
+
+  linkDown(link: PeerLink): void {
+    for (const fetch of this.#all()) fetch.gone(link);
+  }
+
+  /** The peer named a root: it can be asked for its nodes. */
+  joined(link: PeerLink, named: NamedRoot): void {
+    for (const fetch of this.#fetches.get(named.text) ?? []) fetch.joined(link);
+  }
+
+  receive(link: PeerLink, message: Extract<ControlMessage, { type: 'nodes' | 'node' }>): void {
+    if (message.type === 'nodes') {
+      const named = link.named.get(message.slot);
+      if (named && !named.hasLeft) this.#answers.add(link, named, message.cids);
+      return;
+    }
+    const cid = decodeCid(message.cid);
+    for (const fetch of this.#all()) fetch.answered(link, cid, message.bytes);
+  }
+
+  tick(): void {
+    for (const fetch of this.#all()) fetch.tick();
+    const nowMs = this.#host.nowMs();
+    for (const [text, untilMs] of [...this.#lingering]) if (nowMs >= untilMs) this.#unname(text);
+  }
+
+  #unname(text: string): void {
+    this.#lingering.delete(text);
+    const { assets, links } = this.#host;
+    const key = assets.keyOf(text);
+    for (const link of links.values()) {
+      // Where the asset is active the core has taken the naming over.
+      if (link.asked.delete(key) && !assets.byKey(key)) link.send({ type: 'leave', slot: key });
+    }
+  }
+
+  #name(link: PeerLink, root: CID, key: AssetKey): void {
+    if (link.asked.has(key)) return;
+    link.asked.add(key);
+    const active = this.#host.assets.byKey(key);
+    const have: Have = active ? { kind: 'some', bits: active.have.bytes } : { kind: 'none' };
+    link.send({ type: 'join', slot: key, root: root.bytes, have, reply: true });
+  }
+
+  *#holders(text: string): Iterable<PeerLink> {
+    for (const link of this.#host.links.values()) if (link.named.find(text)) yield link;
+  }
+
+  *#all(): Iterable<NodeFetch> {
+    for (const running of [...this.#fetches.values()]) yield* [...running];
+  }
+}

@@ -1,0 +1,155 @@
+import type { Connection, Stream } from '@libp2p/interface';
+import { ShoalError } from '../errors.ts';
+import type { PeerKey } from './core/messages.ts';
+import { ControlChannel } from './control-channel.ts';
+import type { DataChannel, DataChannelEvents } from './data-channel.ts';
+import { NamedRoots } from './named-roots.ts';
+import type { ControlMessage, HelloMessage } from './wire/control-message.ts';
+import type { DataHeader } from './wire/data-codec.ts';
+import { badFrame } from './wire/wire-error.ts';
+
+/** What a {@link PeerLink} tells its table. */
+export interface PeerLinkEvents {
+  onHello(link: PeerLink): void;
+  onMessage(link: PeerLink, message: ControlMessage): void;
+  /** Makes the receiving end of the data stream. */
+  inbox(link: PeerLink): Pick<DataChannelEvents, 'begin' | 'payload' | 'end' | 'settle'>;
+  onDrain(link: PeerLink): void;
+  /** Once, for whatever reason; a {@link ShoalError} of fault `peer` names what the peer did. */
+  onEnd(link: PeerLink, error: unknown): void;
+}
+
+/** One control and one data stream to a peer, for all assets; each is used both ways. */
+export class PeerLink {
+  readonly peer: PeerKey;
+  readonly connection: Connection;
+  /** Whether this node opened it. */
+  readonly isOpener: boolean;
+  /** The roots that the peer named on this link. */
+  readonly named = new NamedRoots();
+  /** Roots, by this node's slot, that the shell (not the core) named on this link to fetch nodes. */
+  readonly asked = new Set<number>();
+  readonly openedAtMs: number;
+  /** When bytes last came in on either stream. */
+  heardAtMs: number;
+  hello: HelloMessage | undefined;
+  /** The table takes part in it: HELLO went both ways. */
+  isUp = false;
+  /** The ping under way. */
+  ping: { nonce: number; sentAtMs: number } | undefined;
+
+  readonly #events: PeerLinkEvents;
+  readonly #control: ControlChannel;
+  #data: DataChannel | undefined;
+  #isEnded = false;
+  #controlDrained: (() => void)[] = [];
+
+  constructor(
+    connection: Connection,
+    control: Stream,
+    isOpener: boolean,
+    nowMs: () => number,
+    events: PeerLinkEvents,
+  ) {
+    this.peer = connection.remotePeer.toString();
+    this.connection = connection;
+    this.isOpener = isOpener;
+    this.openedAtMs = nowMs();
+    this.heardAtMs = this.openedAtMs;
+    this.#events = events;
+    this.#control = new ControlChannel(control, {
+      onMessage: (message) => {
+        this.heardAtMs = nowMs();
+        this.#receive(message);
+      },
+      onDrain: () => this.#releaseDrained(),
+      onEnd: (error) => this.end(error ?? new Error('the peer closed the link')),
+    });
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** The opener's number of this link; known once HELLO came, or from the start where this node is the opener. */
+  get number(): number | undefined {
+    return this.hello?.link;
+  }
+
+  /** Takes the data stream that belongs to this link. */
+  attach(data: DataChannel, nowMs: () => number): void {
+    const inbox = this.#events.inbox(this);
+    this.#data = data;
+    data.hand({
+      attach: () => {
+        throw badFrame('a second ATTACH');
+      },
+      begin: (header) => inbox.begin(header),
+      payload: (bytes) => inbox.payload(bytes),
+      end: () => inbox.end(),
+      settle: () => {
+        this.heardAtMs = nowMs();
+        inbox.settle();
+      },
+      onDrain: () => this.#events.onDrain(this),
+      onEnd: (error) => this.end(error ?? new Error('the peer closed the data stream')),
+    });
+  }
+
+  send(message: ControlMessage): void {
+    this.#control.send(message);
+  }
+
+  /** @returns false where the stream is full (wait for `onDrain`), or has ended */
+  sendData(header: DataHeader, payload: Uint8Array): boolean {
+    if (this.#isEnded || !this.#data) return false;
+    try {
+      return this.#data.send(header, payload);
+    } catch (error) {
+      this.end(error);
+      return false;
+    }
+  }
+
+  /** Resolves when the control stream's backlog is below `bytes`, or the link has ended. */
+  async controlBelow(bytes: number): Promise<void> {
+    while (!this.#isEnded && this.#control.backlogBytes > bytes) {
+      await new Promise<void>((resolve) => this.#controlDrained.push(resolve));
+    }
+  }
+
+  /** Ends the link. With a `farewell` the peer is told why before. */
+  end(error: unknown, farewell?: string): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    if (farewell !== undefined) this.#control.send({ type: 'bye', reason: farewell });
+    const reason = error instanceof Error ? error : new Error(farewell ?? 'the link ended');
+    this.#control.end(reason);
+    this.#data?.end(reason);
+    this.#releaseDrained();
+    this.#events.onEnd(this, error);
+  }
+
+  #receive(message: ControlMessage): void {
+    if (message.type === 'hello') {
+      if (this.hello) throw badFrame('a second HELLO');
+      this.hello = message;
+      this.#events.onHello(this);
+    } else if (!this.hello) {
+      throw badFrame(`${message.type.toUpperCase()} before HELLO`);
+    } else {
+      this.#events.onMessage(this, message);
+    }
+  }
+
+  #releaseDrained(): void {
+    const waiting = this.#controlDrained;
+    this.#controlDrained = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** Whether an error blames the peer at the other end. */
+export function isPeerFault(error: unknown): error is ShoalError {
+  return error instanceof ShoalError && error.fault === 'peer';
+}

@@ -1,0 +1,502 @@
+import type { Libp2p, PeerId, PeerUpdate } from '@libp2p/interface';
+import type { CID } from 'multiformats/cid';
+import type { LogLevel } from '../api.ts';
+import { ShoalError } from '../errors.ts';
+import { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import type { StoredAsset } from '../store/store.ts';
+import { AssetSession, type AssetSessionEvents, type SessionStats } from './asset-session.ts';
+import { AssetTable, type ActiveAsset } from './asset-table.ts';
+import { BanList } from './ban-list.ts';
+import { ChunkInbox } from './chunk-inbox.ts';
+import type { Action } from './core/events.ts';
+import type { ExchangeConfig } from './core/exchange-config.ts';
+import { Exchange } from './core/exchange.ts';
+import type { AssetKey, Contact, PeerKey } from './core/messages.ts';
+import { Dialer } from './dialer.ts';
+import { ExchangeDriver } from './exchange-driver.ts';
+import { LinkTable } from './link-table.ts';
+import type { NamedRoot } from './named-roots.ts';
+import { NodeSwarm } from './node-swarm.ts';
+import type { FetchNodesOptions, Walk } from './node-fetch.ts';
+import type { PeerLink } from './peer-link.ts';
+import { fromWire, toWire } from './translate.ts';
+import { Uplink, type Upload } from './uplink.ts';
+import type { ControlMessage } from './wire/control-message.ts';
+import { INSTANCE_BYTES } from './wire/limits.ts';
+
+export type { AssetSession } from './asset-session.ts';
+
+/** Round trips are measured, and links looked after, this often. */
+const TICK_MS = 5000;
+
+/** A link on which a ping went out and nothing at all came for so long is dead. */
+const SILENCE_MS = 10_000;
+
+/** `stop` waits for writes and goodbyes no longer than this. */
+const STOP_MS = 1000;
+
+/** What a {@link SwarmShell} is made from. */
+export interface SwarmShellOptions {
+  /** Need not be started. */
+  libp2p: Libp2p;
+  /** Part of the protocol ids, so that networks never mix. */
+  network: string;
+  exchangeConfig?: ExchangeConfig;
+  log?: (level: LogLevel, message: string) => void;
+  /** Chance of the exchange, in [0, 1). Default `Math.random`. */
+  rng?: () => number;
+  /** Looks up a root that a peer named and that nobody joined. What it returns is the shell's to close. */
+  resolveAsset: (root: CID) => Promise<StoredAsset | undefined>;
+  /** An interior node of any asset, for peers that named its root. */
+  getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
+  uploadBytesPerSec?: number;
+  downloadBytesPerSec?: number;
+  /** A peer lied or broke the protocol, and was cut off. */
+  onMisbehaved?: (peer: PeerKey, code: string, message: string) => void;
+  /** Bytes of an asset that nobody joined were handed to the socket for a peer. */
+  onUpload?: (root: CID, peer: PeerKey, bytes: number) => void;
+  /** The local copy of an asset that nobody joined failed. */
+  onAssetError?: (root: CID, error: ShoalError) => void;
+}
+
+/** What `join` takes besides the asset. */
+export interface JoinOptions extends AssetSessionEvents {
+  /** This node published it. */
+  origin: boolean;
+  /** What to download at first. */
+  wanted: 'all' | 'none';
+}
+
+/**
+ * The swarm on libp2p streams: carries the exchange's messages and data over one link to each peer, verifies
+ * and stores what arrives, serves what is here, and fetches interior nodes. The decisions are the core's.
+ */
+export class SwarmShell {
+  readonly #options: SwarmShellOptions;
+  readonly #exchange: Exchange;
+  readonly #driver: ExchangeDriver;
+  readonly #links: LinkTable;
+  readonly #assets: AssetTable;
+  readonly #uplink: Uplink;
+  readonly #dialer: Dialer;
+  readonly #nodes: NodeSwarm;
+  readonly #banned = new BanList();
+  /** Chunks on their way to the store. */
+  readonly #storing = new Set<Promise<void>>();
+  readonly #stopping = new AbortController();
+  #limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number };
+  #tick: NodeJS.Timeout | undefined;
+  #nextNonce = 1;
+
+  constructor(options: SwarmShellOptions) {
+    this.#options = options;
+    const { libp2p, network, uploadBytesPerSec, downloadBytesPerSec } = options;
+    this.#limits = { uploadBytesPerSec, downloadBytesPerSec };
+    const nowMs = (): number => performance.now();
+    const log = options.log ?? ((): void => {});
+    const config = { self: libp2p.peerId.toString(), ...options.exchangeConfig, ...this.#limits };
+    this.#exchange = new Exchange(config, options.rng ?? Math.random);
+    this.#driver = new ExchangeDriver(this.#exchange, nowMs, (action) => this.#act(action));
+    this.#links = new LinkTable({
+      libp2p,
+      network,
+      instance: crypto.getRandomValues(new Uint8Array(INSTANCE_BYTES)),
+      nowMs,
+      log,
+      isBanned: (peer) => this.isBanned(peer),
+      events: {
+        onUp: (link) => this.#linkUp(link),
+        onDown: (link) => this.#linkDown(link),
+        onMessage: (link, message) => this.#receive(link, message),
+        inbox: (link) => this.#makeInbox(link),
+        onDrain: (link) => this.#uplink.drained(link.peer),
+        onBroken: (peer, error) => this.#punish(peer, error.code, error.message),
+      },
+    });
+    this.#assets = new AssetTable({
+      nowMs,
+      log,
+      handle: (event) => this.#driver.handle(event),
+      resolve: options.resolveAsset,
+      onActive: (asset) => this.#feedJoins(asset),
+    });
+    this.#uplink = new Uplink({
+      nowMs,
+      read: (upload) => this.#read(upload),
+      send: (upload, offset, piece) => this.#sendPiece(upload, offset, piece),
+      onSent: (upload) => this.#sent(upload),
+      onFailed: (upload, error) => this.#uploadFailed(upload, error),
+    });
+    this.#uplink.setLimit(uploadBytesPerSec);
+    this.#dialer = new Dialer({
+      libp2p,
+      ensure: (connection) => this.#links.ensure(connection),
+      onFailed: (peer, error) => {
+        log('debug', `cannot reach ${peer}: ${String(error)}`);
+        this.#driver.handle({ type: 'dial-failed', peer });
+      },
+    });
+    this.#nodes = new NodeSwarm({
+      nowMs,
+      links: this.#links,
+      assets: this.#assets,
+      getNode: options.getNode,
+      blame: (peer, code, message) => this.#punish(peer, code, message),
+    });
+  }
+
+  /** Takes links from now on. libp2p may be started before or after. */
+  async start(): Promise<void> {
+    await this.#links.start();
+    this.#options.libp2p.addEventListener(
+      'peer:update',
+      (event: CustomEvent<PeerUpdate>) => {
+        const { id, addresses } = event.detail.peer;
+        const texts = addresses.map(({ multiaddr }) => multiaddr.toString());
+        this.#driver.handle({ type: 'reachable', peer: id.toString(), addresses: texts });
+      },
+      { signal: this.#stopping.signal },
+    );
+    this.#tick = setInterval(() => this.#lookAfter(), TICK_MS);
+  }
+
+  /** Says goodbye on every link and releases everything. Sessions end; waits at most a second. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearInterval(this.#tick);
+    const ending = Promise.allSettled([
+      this.#assets.stop(),
+      this.#dialer.stop(),
+      this.#links.stop(),
+      ...this.#storing,
+    ]);
+    this.#uplink.stop();
+    this.#driver.stop();
+    await Promise.race([ending, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
+  }
+
+  /**
+   * Takes part in an asset's swarm.
+   *
+   * @throws ERR_ALREADY_JOINED where another session of the same root has not left
+   */
+  join(stored: StoredAsset, options: JoinOptions): AssetSession {
+    const { origin, wanted, ...events } = options;
+    let asset: ActiveAsset | undefined;
+    const session = new AssetSession(events, {
+      want: (chunks, urgent) => {
+        if (!asset) return;
+        this.#driver.handle({ type: 'want', asset: asset.key, wanted: chunks, urgent });
+        if (chunks !== 'none') this.#links.openAll();
+      },
+      leave: () => {
+        if (asset) this.#assets.remove(asset);
+      },
+      stats: () => asset && this.#statsOf(asset),
+    });
+    asset = this.#assets.add(stored, { origin, wanted, session });
+    if (wanted !== 'none') this.#links.openAll();
+    return session;
+  }
+
+  /**
+   * Fetches interior nodes from every connected peer that has the root, now or later, until `walk` is done (or
+   * has its root). A peer whose node does not match is cut off.
+   *
+   * @throws the abort reason; what `walk.add` throws for an asset that cannot be fetched, and `onNode`
+   */
+  async fetchNodes(root: CID, walk: Walk, options: FetchNodesOptions): Promise<void> {
+    this.#links.openAll();
+    await this.#nodes.fetch(root, walk, options);
+  }
+
+  /** Peers that may have the root. Dialled as the exchange sees fit, or at once while only its nodes are fetched. */
+  addContacts(root: CID, contacts: readonly Contact[]): void {
+    const asset = this.#assets.get(root.toString());
+    if (asset) return this.#driver.handle({ type: 'contacts', asset: asset.key, contacts });
+    for (const contact of contacts) {
+      const isKnown =
+        contact.peer === this.#options.libp2p.peerId.toString() || this.#links.get(contact.peer);
+      if (!isKnown && !this.isBanned(contact.peer)) this.#dialer.dial(contact);
+    }
+  }
+
+  /** Changes the limits while running; undefined: none. */
+  setLimits(limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number }): void {
+    this.#limits = limits;
+    const { uploadBytesPerSec, downloadBytesPerSec } = limits;
+    this.#uplink.setLimit(uploadBytesPerSec);
+    this.#driver.handle({ type: 'limits', uploadBytesPerSec, downloadBytesPerSec });
+  }
+
+  /** Whether the peer lied lately: for the connection gate. */
+  isBanned(peer: PeerKey): boolean {
+    return this.#banned.has(performance.now(), peer);
+  }
+
+  /** Peers that a link is up to. */
+  get peers(): PeerKey[] {
+    return [...this.#links.values()].map((link) => link.peer);
+  }
+
+  #act(action: Action): void {
+    switch (action.type) {
+      case 'send':
+        return this.#send(action);
+      case 'upload': {
+        const asset = this.#assets.byKey(action.asset);
+        if (!asset) return;
+        asset.usedAtMs = performance.now();
+        const { peer, chunk } = action;
+        return this.#uplink.add({
+          peer,
+          asset: asset.key,
+          chunk,
+          size: asset.stored.manifest.chunkSize(chunk),
+        });
+      }
+      case 'cancel-upload':
+        return this.#uplink.cancel(action.peer, action.asset, action.chunk);
+      case 'dial':
+        if (!this.isBanned(action.contact.peer)) return this.#dialer.dial(action.contact);
+        return this.#driver.handle({ type: 'dial-failed', peer: action.contact.peer });
+      case 'close':
+        return this.#links.get(action.peer)?.end(undefined, action.reason);
+      case 'misbehaved':
+        return this.#punish(action.peer, action.code, action.message);
+      case 'complete':
+        return this.#assets.byKey(action.asset)?.session?.events.onComplete?.();
+    }
+  }
+
+  #send({ peer, message }: Extract<Action, { type: 'send' }>): void {
+    const link = this.#links.get(peer);
+    if (!link) return;
+    const rootOf = (asset: AssetKey): Uint8Array | undefined => this.#assets.byKey(asset)?.root.bytes;
+    for (const wire of toWire(message, rootOf)) link.send(wire);
+  }
+
+  #receive(link: PeerLink, message: ControlMessage): void {
+    switch (message.type) {
+      case 'hello':
+        return;
+      case 'ping':
+        return link.send({ type: 'pong', nonce: message.nonce });
+      case 'pong':
+        return this.#measured(link, message.nonce);
+      case 'join':
+        return this.#joined(link, message);
+      case 'leave': {
+        const named = link.named.leave(message.slot);
+        const asset = named && this.#assets.get(named.text);
+        if (asset) this.#tell(link, { type: 'leave', asset: asset.key });
+        return;
+      }
+      case 'nodes':
+      case 'node':
+        return this.#nodes.receive(link, message);
+      case 'have':
+        this.#keepHave(link, message.slot, message.chunks);
+        break;
+      case 'bye':
+        this.#tell(link, message);
+        return link.end(new Error(`the peer said goodbye: ${message.reason}`));
+    }
+    const own = fromWire(message, (slot) => this.#activeOf(link, slot)?.key);
+    if (own) this.#tell(link, own);
+  }
+
+  #tell(link: PeerLink, message: Parameters<typeof toWire>[0]): void {
+    this.#driver.handle({ type: 'message', peer: link.peer, message });
+  }
+
+  #joined(link: PeerLink, message: Extract<ControlMessage, { type: 'join' }>): void {
+    const named = link.named.join(message.slot, message.root, message.have, message.reply);
+    if (!named) return;
+    const asset = this.#assets.get(named.text);
+    if (asset) {
+      this.#feedJoin(link, named, asset);
+    } else {
+      link.named.keep(named);
+      if (!this.#nodes.isFetching(named.text)) this.#assets.lookUp(named.root, named.text);
+    }
+    this.#nodes.joined(link, named);
+  }
+
+  /** An asset became active: peers that named it before are members now. */
+  #feedJoins(asset: ActiveAsset): void {
+    for (const link of this.#links.values()) {
+      const named = link.named.find(asset.text);
+      if (named) this.#feedJoin(link, named, asset);
+    }
+  }
+
+  #feedJoin(link: PeerLink, named: NamedRoot, asset: ActiveAsset): void {
+    const { have, wantsReply: reply, announced } = named;
+    link.named.release(named);
+    this.#tell(link, { type: 'join', asset: asset.key, have, reply });
+    if (announced.length > 0) this.#tell(link, { type: 'have', asset: asset.key, chunks: announced });
+  }
+
+  #keepHave(link: PeerLink, slot: number, chunks: readonly number[]): void {
+    const named = link.named.get(slot);
+    if (named && !named.hasLeft && !this.#assets.get(named.text)) link.named.keepAnnounced(named, chunks);
+  }
+
+  #activeOf(link: PeerLink, slot: number): ActiveAsset | undefined {
+    const named = link.named.get(slot);
+    return named && this.#assets.get(named.text);
+  }
+
+  #linkUp(link: PeerLink): void {
+    this.#driver.handle({ type: 'connected', peer: link.peer });
+    this.#ping(link);
+    this.#nodes.linkUp(link);
+    void this.#tellReachable(link.connection.remotePeer);
+  }
+
+  #linkDown(link: PeerLink): void {
+    this.#uplink.drop(link.peer);
+    this.#driver.handle({ type: 'gone', peer: link.peer });
+    this.#nodes.linkDown(link);
+  }
+
+  async #tellReachable(peer: PeerId): Promise<void> {
+    try {
+      const { addresses } = await this.#options.libp2p.peerStore.get(peer);
+      const texts = addresses.map(({ multiaddr }) => multiaddr.toString());
+      this.#driver.handle({ type: 'reachable', peer: peer.toString(), addresses: texts });
+    } catch {
+      // Not in the peer store yet: `peer:update` tells when identify has put it there.
+    }
+  }
+
+  #makeInbox(link: PeerLink): ChunkInbox {
+    const { peer } = link;
+    return new ChunkInbox({
+      assetOf: (slot) => {
+        const named = link.named.get(slot);
+        const key = named && this.#assets.knownKey(named.text);
+        if (key === undefined) return undefined;
+        const manifest = this.#assets.byKey(key)?.stored.manifest;
+        const sizeOf = (chunk: number): number | undefined =>
+          manifest && chunk < manifest.chunkCount ? manifest.chunkSize(chunk) : undefined;
+        return { key, sizeOf: manifest && sizeOf };
+      },
+      expects: (asset, chunk) => this.#exchange.expects(peer, asset, chunk),
+      onBytes: (asset, chunk, bytes, last) =>
+        this.#driver.handle({ type: 'data', peer, asset, chunk, bytes, last }),
+      onChunk: (asset, chunk, bytes) => {
+        const active = this.#assets.byKey(asset);
+        if (!active) return;
+        const storing = this.#store(active, peer, chunk, bytes).finally(() => this.#storing.delete(storing));
+        this.#storing.add(storing);
+      },
+    });
+  }
+
+  async #store(asset: ActiveAsset, peer: PeerKey, chunk: number, bytes: Uint8Array): Promise<void> {
+    const event = { peer, asset: asset.key, chunk };
+    const verified = await VerifiedChunk.verify(asset.stored.manifest.chunkDigest(chunk), bytes);
+    if (!verified) return this.#driver.handle({ type: 'corrupt', ...event });
+    const isActive = (): boolean => this.#assets.byKey(asset.key) === asset;
+    if (!isActive()) return;
+    try {
+      await asset.stored.write(chunk, verified);
+    } catch (cause) {
+      if (!isActive()) return;
+      this.#driver.handle({ type: 'unstored', ...event });
+      return asset.session?.events.onError?.(
+        localError(cause, `chunk ${chunk} of ${asset.text} could not be stored`),
+      );
+    }
+    if (!isActive()) return;
+    this.#driver.handle({ type: 'verified', ...event });
+    asset.session?.events.onChunk?.(chunk, peer);
+  }
+
+  async #read(upload: Upload): Promise<Uint8Array> {
+    const asset = this.#assets.byKey(upload.asset);
+    if (!asset) throw new ShoalError('ERR_CHUNK_MISSING', 'the asset was left before the chunk was read');
+    return (await asset.stored.read(upload.chunk)).bytes;
+  }
+
+  #sendPiece(upload: Upload, offset: number, piece: Uint8Array): boolean {
+    const link = this.#links.get(upload.peer);
+    const header = { slot: upload.asset, chunk: upload.chunk, offset, length: piece.byteLength };
+    return link?.sendData(header, piece) ?? false;
+  }
+
+  #sent(upload: Upload): void {
+    const asset = this.#assets.byKey(upload.asset);
+    if (!asset) return;
+    if (asset.session) asset.session.events.onUpload?.(upload.peer, upload.size);
+    else this.#options.onUpload?.(asset.root, upload.peer, upload.size);
+  }
+
+  #uploadFailed(upload: Upload, cause: unknown): void {
+    const { peer, asset: key, chunk } = upload;
+    this.#driver.handle({ type: 'upload-failed', peer, asset: key, chunk });
+    const asset = this.#assets.byKey(key);
+    if (!asset) return;
+    const error = localError(cause, `chunk ${chunk} of ${asset.text} could not be read`);
+    if (asset.session) asset.session.events.onError?.(error);
+    else this.#options.onAssetError?.(asset.root, error);
+  }
+
+  #punish(peer: PeerKey, code: string, message: string): void {
+    this.#banned.add(performance.now(), peer);
+    const link = this.#links.get(peer);
+    link?.end(undefined, code);
+    this.#options.onMisbehaved?.(peer, code, message);
+    for (const connection of this.#options.libp2p.getConnections()) {
+      if (connection.remotePeer.toString() !== peer) continue;
+      connection.close().catch((error: unknown) => connection.abort(error as Error));
+    }
+  }
+
+  #ping(link: PeerLink): void {
+    const nonce = this.#nextNonce++ % 2 ** 32;
+    link.ping = { nonce, sentAtMs: performance.now() };
+    link.send({ type: 'ping', nonce });
+  }
+
+  #measured(link: PeerLink, nonce: number): void {
+    if (link.ping?.nonce !== nonce) return;
+    const rttMs = performance.now() - link.ping.sentAtMs;
+    link.ping = undefined;
+    this.#driver.handle({ type: 'rtt', peer: link.peer, rttMs });
+  }
+
+  #lookAfter(): void {
+    const nowMs = performance.now();
+    for (const link of [...this.#links.values()]) {
+      const isSilent = link.ping && nowMs - Math.max(link.heardAtMs, link.ping.sentAtMs) > SILENCE_MS;
+      if (isSilent) {
+        const error = new Error('the peer does not answer');
+        link.end(error);
+        link.connection.abort(error);
+      } else if (!link.ping) this.#ping(link);
+    }
+    this.#links.tick();
+    this.#nodes.tick();
+  }
+
+  #statsOf(asset: ActiveAsset): SessionStats | undefined {
+    const stats = this.#exchange.stats(asset.key);
+    return (
+      stats && {
+        receivedByPeer: stats.receivedByPeer,
+        peers: stats.peers.length,
+        bytesPerSec: stats.bytesPerSec,
+      }
+    );
+  }
+}
+
+/** What the store threw, as an error for people. */
+function localError(cause: unknown, what: string): ShoalError {
+  return cause instanceof ShoalError
+    ? cause
+    : new ShoalError('ERR_IO', `${what}: ${String(cause)}`, { cause });
+}

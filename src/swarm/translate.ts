@@ -1,0 +1,78 @@
+import type { AssetKey, Message } from './core/messages.ts';
+import type { ControlMessage } from './wire/control-message.ts';
+import { MAX_CHUNKS_PER_MESSAGE } from './wire/limits.ts';
+
+/**
+ * The core's messages as they go on the wire. This node's slot of an asset is the asset's number, so nothing
+ * but JOIN needs a look-up.
+ *
+ * @param rootOf the binary CID of an asset, or undefined where it is not active any more
+ * @returns one message or more (a long HAVE is cut); none for a JOIN of an asset that is gone
+ */
+export function toWire(
+  message: Message,
+  rootOf: (asset: AssetKey) => Uint8Array | undefined,
+): ControlMessage[] {
+  switch (message.type) {
+    case 'join': {
+      const root = rootOf(message.asset);
+      const { asset: slot, have, reply } = message;
+      return root ? [{ type: 'join', slot, root, have, reply }] : [];
+    }
+    case 'leave':
+      return [{ type: 'leave', slot: message.asset }];
+    case 'have':
+      return slices(message.chunks).map((chunks) => ({ type: 'have', slot: message.asset, chunks }));
+    case 'grant': {
+      const { offer, ...grant } = message;
+      if (!offer) return [grant];
+      return [
+        { ...grant, offer: { slot: offer.asset, chunks: offer.chunks.slice(0, MAX_CHUNKS_PER_MESSAGE) } },
+      ];
+    }
+    case 'request':
+      return [{ type: 'request', grant: message.grant, slot: message.asset, runs: message.runs }];
+    case 'cancel':
+      return [{ type: 'cancel', slot: message.asset, chunk: message.chunk }];
+    case 'reject':
+      return [{ type: 'reject', slot: message.asset, chunk: message.chunk, reason: message.reason }];
+    case 'peers':
+      return [{ type: 'peers', slot: message.asset, contacts: message.contacts, progress: message.progress }];
+    default:
+      return [message];
+  }
+}
+
+/**
+ * A message from the wire as the core takes it.
+ *
+ * @param assetOf the active asset behind the peer's slot
+ * @returns undefined where it is about an asset that is not active here
+ */
+export function fromWire(
+  message: Extract<
+    ControlMessage,
+    { type: 'grant' | 'decline' | 'have' | 'request' | 'cancel' | 'reject' | 'ack' | 'peers' | 'bye' }
+  >,
+  assetOf: (slot: number) => AssetKey | undefined,
+): Message | undefined {
+  if (message.type === 'grant') {
+    const { offer, ...grant } = message;
+    const asset = offer && assetOf(offer.slot);
+    return offer && asset !== undefined ? { ...grant, offer: { asset, chunks: offer.chunks } } : grant;
+  }
+  if (!('slot' in message)) return message;
+  const asset = assetOf(message.slot);
+  if (asset === undefined) return undefined;
+  const { slot: _slot, ...rest } = message;
+  return { ...rest, asset };
+}
+
+function slices(chunks: readonly number[]): (readonly number[])[] {
+  if (chunks.length <= MAX_CHUNKS_PER_MESSAGE) return [chunks];
+  const parts: (readonly number[])[] = [];
+  for (let at = 0; at < chunks.length; at += MAX_CHUNKS_PER_MESSAGE) {
+    parts.push(chunks.slice(at, at + MAX_CHUNKS_PER_MESSAGE));
+  }
+  return parts;
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { bytesOf, fileOf } from '../swarm/shell/memory-asset.ts';
+import { SwarmNode } from './swarm-node.ts';
+
+const MIB = 1 << 20;
+
+describe('swarm over libp2p', function () {
+  this.timeout(20_000);
+
+  it('moves a whole asset from one node to another', async () => {
+    const file = await fileOf(bytesOf(5 * MIB + 123));
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    a.share(file);
+    const { asset, session, done } = b.download(file);
+    await b.connect(a);
+    await done;
+    assert.deepEqual(asset.content, file.content);
+    assert.deepEqual([...session.stats().receivedByPeer], [[a.id, file.content.byteLength]]);
+    session.leave();
+    assert.equal(session.stats().receivedByPeer.get(a.id), file.content.byteLength);
+  });
+
+  it('serves an asset from the store that nobody joined', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    a.keep(file);
+    await b.connect(a);
+    const { asset, done } = b.download(file);
+    await done;
+    assert.deepEqual(asset.content, file.content);
+  });
+
+  it('answers a root that was named before it was added', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    const { done } = b.download(file);
+    await b.connect(a);
+    a.share(file);
+    await done;
+  });
+
+  it('passes an asset along a chain of nodes', async () => {
+    const file = await fileOf(bytesOf(3 * MIB));
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    await using c = await SwarmNode.start({ exchangeConfig: { degree: 1 } });
+    a.share(file);
+    const first = b.download(file);
+    const second = c.download(file);
+    await c.connect(b);
+    await b.connect(a);
+    await Promise.all([first.done, second.done]);
+    assert.deepEqual(second.asset.content, file.content);
+    assert.ok((second.session.stats().receivedByPeer.get(b.id) ?? 0) > 0);
+  });
+});
