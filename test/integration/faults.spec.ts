@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { ShoalError } from '../../src/errors.ts';
+import { DagWalk } from '../../src/integrity/dag-walk.ts';
+import { bytesOf, fileOf, type MemoryFile } from '../swarm/shell/memory-asset.ts';
+import { SwarmNode, until } from './swarm-node.ts';
+
+const MIB = 1 << 20;
+
+async function fetchAll(node: SwarmNode, file: MemoryFile, signal: AbortSignal): Promise<DagWalk> {
+  const walk = new DagWalk(file.root);
+  await node.shell.fetchNodes(file.root, walk, { onNode: () => {}, signal });
+  return walk;
+}
+
+describe('faults over libp2p', function () {
+  this.timeout(20_000);
+
+  it('cuts off and names a peer that sends a wrong chunk, and finishes from another', async () => {
+    const file = await fileOf(bytesOf(4 * MIB));
+    await using honest = await SwarmNode.start();
+    await using liar = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    const lies = liar.share(file);
+    for (let chunk = 0; chunk < file.manifest.chunkCount; chunk++) lies.corrupt.add(chunk);
+    const { asset, session, done } = b.download(file);
+    await b.connect(liar);
+    await until(() => b.misbehaved.length > 0);
+    assert.deepEqual(b.misbehaved, [{ peer: liar.id, code: 'ERR_PEER_BAD_CHUNK' }]);
+    honest.share(file);
+    await b.connect(honest);
+    await done;
+    assert.deepEqual(asset.content, file.content);
+    assert.deepEqual([...session.stats().receivedByPeer.keys()], [honest.id]);
+    await assert.rejects(b.libp2p.dial(liar.libp2p.getMultiaddrs()));
+  });
+
+  it('goes on when a peer is gone in the middle', async () => {
+    const file = await fileOf(bytesOf(4 * MIB));
+    const a = await SwarmNode.start({ uploadBytesPerSec: 4 * MIB });
+    await using b = await SwarmNode.start();
+    await using c = await SwarmNode.start();
+    a.share(file);
+    const { asset, done } = b.download(file);
+    await b.connect(a);
+    await until(() => asset.here.count > 4);
+    await a[Symbol.asyncDispose]();
+    c.share(file);
+    await b.connect(c);
+    await done;
+    assert.deepEqual(asset.content, file.content);
+  });
+
+  it('reports a full disk to the session, and goes on when there is room again', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    a.share(file);
+    const { asset, done, errors } = b.download(file);
+    asset.writeError = new ShoalError('ERR_DISK_FULL', 'the disk is full');
+    await b.connect(a);
+    await until(() => errors.length > 0);
+    assert.equal(errors[0]?.code, 'ERR_DISK_FULL');
+    asset.writeError = undefined;
+    await done;
+    assert.deepEqual(asset.content, file.content);
+  });
+
+  it('rejects what it can no longer read, tells the session, and the rest still arrives', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    const errors: ShoalError[] = [];
+    await using a = await SwarmNode.start({ onAssetError: (_root, error) => void errors.push(error) });
+    await using b = await SwarmNode.start();
+    await using c = await SwarmNode.start();
+    const broken = a.share(file);
+    broken.changed.add(3);
+    const { asset, done } = b.download(file);
+    await b.connect(a);
+    await until(() => asset.here.count === file.manifest.chunkCount - 1);
+    assert.ok(!asset.here.has(3));
+    c.share(file);
+    await b.connect(c);
+    await done;
+    assert.deepEqual(b.misbehaved, []);
+  });
+
+  it('holds an upload limit', async () => {
+    const file = await fileOf(bytesOf(2 * MIB));
+    await using a = await SwarmNode.start({ uploadBytesPerSec: 2 * MIB });
+    await using b = await SwarmNode.start();
+    a.share(file);
+    await b.connect(a);
+    const begin = performance.now();
+    await b.download(file).done;
+    // 2 MiB at 2 MiB/s, less the burst of 50 ms: it may be slower, never faster.
+    assert.ok(performance.now() - begin > 850);
+  });
+
+  it('fetches interior nodes from whoever has them', async () => {
+    const file = await fileOf(bytesOf(3 * MIB), 1024);
+    assert.ok(file.nodes.size > 3);
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    a.keep(file);
+    await b.connect(a);
+    const walk = await fetchAll(b, file, AbortSignal.timeout(15_000));
+    assert.equal(walk.manifest().chunkCount, file.manifest.chunkCount);
+  });
+
+  it('fetches the root alone when that is all that is asked for, from a peer that connects later', async () => {
+    const file = await fileOf(bytesOf(3 * MIB), 1024);
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    a.keep(file);
+    const walk = new DagWalk(file.root);
+    const seen: string[] = [];
+    const fetching = b.shell.fetchNodes(file.root, walk, {
+      onNode: (cid) => void seen.push(cid.toString()),
+      untilRootOnly: true,
+      signal: AbortSignal.timeout(15_000),
+    });
+    await b.connect(a);
+    await fetching;
+    assert.deepEqual(seen, [file.root.toString()]);
+    assert.equal(walk.done, false);
+  });
+
+  it('cuts off a peer that answers with a wrong node, and asks another', async () => {
+    const file = await fileOf(bytesOf(2 * MIB), 1024);
+    await using liar = await SwarmNode.start({ getNode: async () => new Uint8Array(100) });
+    await using honest = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    liar.keep(file);
+    honest.keep(file);
+    const fetching = fetchAll(b, file, AbortSignal.timeout(15_000));
+    await b.connect(liar);
+    await until(() => b.misbehaved.length > 0);
+    await b.connect(honest);
+    await fetching;
+    assert.deepEqual(b.misbehaved, [{ peer: liar.id, code: 'ERR_PEER_BAD_NODE' }]);
+  });
+
+  it('ends a fetch with the abort reason, untouched', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    await using a = await SwarmNode.start();
+    const aborting = new AbortController();
+    const fetching = fetchAll(a, file, aborting.signal);
+    const reason = new Error('enough');
+    aborting.abort(reason);
+    await assert.rejects(fetching, (error) => error === reason);
+  });
+
+  it('dials contacts that it is told of', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    a.share(file);
+    const { done } = b.download(file);
+    const addresses = a.libp2p.getMultiaddrs().map(String);
+    b.shell.addContacts(file.root, [{ peer: a.id, addresses }]);
+    await done;
+  });
+});

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { generateKeyPair } from '@libp2p/crypto/keys';
+import { bytesOf, fileOf } from '../swarm/shell/memory-asset.ts';
+import { encodeAttach, encodeDataHeader } from '../../src/swarm/wire/data-codec.ts';
+import { encodeControl } from '../../src/swarm/wire/encode-control.ts';
+import type { ControlMessage } from '../../src/swarm/wire/control-message.ts';
+import { libp2pNode, SwarmNode, until } from './swarm-node.ts';
+
+const MIB = 1 << 20;
+
+const HELLO: ControlMessage = {
+  type: 'hello',
+  version: 1,
+  features: ['later'],
+  limits: { controlFrameBytes: MIB, chunkBytes: MIB },
+  instance: new Uint8Array(8),
+  link: 5,
+};
+
+/** A bare libp2p node that opens both streams to `to` and speaks whatever the test says. */
+async function stranger(to: SwarmNode) {
+  const libp2p = await libp2pNode();
+  const connection = await libp2p.dial(to.libp2p.getMultiaddrs());
+  const control = await connection.newStream('/shoal/test/control/1');
+  const data = await connection.newStream('/shoal/test/data/1');
+  return {
+    libp2p,
+    control,
+    data,
+    greet: () => {
+      data.send(encodeAttach(5));
+      control.send(encodeControl(HELLO));
+    },
+    [Symbol.asyncDispose]: async () => await libp2p.stop(),
+  };
+}
+
+describe('link rules over libp2p', function () {
+  this.timeout(20_000);
+
+  it('keeps one link when both dial at once', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    await Promise.all([a.libp2p.dial(b.libp2p.getMultiaddrs()), b.libp2p.dial(a.libp2p.getMultiaddrs())]);
+    const streams = (node: SwarmNode): number =>
+      node.libp2p
+        .getConnections()
+        .flatMap(({ streams: all }) => all.filter(({ protocol }) => protocol.startsWith('/shoal/'))).length;
+    await until(
+      () => streams(a) === 2 && streams(b) === 2 && a.shell.peers.length === 1 && b.shell.peers.length === 1,
+    );
+    const file = await fileOf(bytesOf(MIB));
+    a.share(file);
+    await b.download(file).done;
+  });
+
+  it('does not mix networks of different names', async () => {
+    await using a = await SwarmNode.start({ network: 'one' });
+    await using b = await SwarmNode.start({ network: 'two' });
+    const connection = await a.libp2p.dial(b.libp2p.getMultiaddrs());
+    await assert.rejects(connection.newStream('/shoal/one/control/1'), { name: 'UnsupportedProtocolError' });
+    assert.deepEqual([a.shell.peers, b.shell.peers], [[], []]);
+  });
+
+  it('replaces the link of a peer that was restarted before the old one was noticed dead', async () => {
+    const key = await generateKeyPair('Ed25519');
+    const file = await fileOf(bytesOf(MIB));
+    await using a = await SwarmNode.start();
+    a.share(file);
+    // The old process: its streams stay open on their connection and nobody reads them any more.
+    await using before = await SwarmNode.start({ key });
+    await before.connect(a);
+    const old = a.libp2p.getConnections()[0];
+    await using after = await SwarmNode.start({ key });
+    const { done } = after.download(file);
+    await after.libp2p.dial(a.libp2p.getMultiaddrs());
+    await done;
+    assert.deepEqual(a.shell.peers, [after.id]);
+    assert.equal(old?.status, 'open');
+  });
+
+  it('cuts off a peer that sends what is no control frame, and names it', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    b.greet();
+    await until(() => a.shell.peers.length === 1);
+    b.control.send(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x7f));
+    await until(() => a.misbehaved.length > 0);
+    assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_BAD_FRAME' }]);
+    await until(() => a.shell.peers.length === 0 && a.libp2p.getConnections().length === 0);
+    assert.ok(a.shell.isBanned(b.libp2p.peerId.toString()));
+  });
+
+  const wrongData: [string, string, Uint8Array][] = [
+    ['what is no data frame', 'ERR_PEER_BAD_FRAME', new Uint8Array(8).fill(0xff)],
+    [
+      'data for a slot it never named',
+      'ERR_PEER_BAD_DATA',
+      encodeDataHeader({ slot: 9, chunk: 0, offset: 0, length: 5 }),
+    ],
+    ['a second ATTACH', 'ERR_PEER_BAD_FRAME', encodeAttach(5)],
+  ];
+  for (const [what, code, bytes] of wrongData) {
+    it(`cuts off a peer that sends ${what} on the data stream`, async () => {
+      await using a = await SwarmNode.start();
+      await using b = await stranger(a);
+      b.greet();
+      await until(() => a.shell.peers.length === 1);
+      b.data.send(bytes);
+      await until(() => a.shell.peers.length === 0);
+      assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code }]);
+    });
+  }
+
+  it('cuts off a peer that sends a chunk nobody asked for', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    await using a = await SwarmNode.start();
+    a.share(file);
+    await using b = await stranger(a);
+    b.greet();
+    b.control.send(
+      encodeControl({ type: 'join', slot: 1, root: file.root.bytes, have: { kind: 'none' }, reply: true }),
+    );
+    b.data.send(encodeDataHeader({ slot: 1, chunk: 0, offset: 0, length: 5 }));
+    b.data.send(new Uint8Array(5));
+    await until(() => a.misbehaved.length > 0);
+    assert.ok(['ERR_PEER_UNREQUESTED_DATA', 'ERR_PEER_BAD_DATA'].includes(a.misbehaved[0]?.code ?? ''));
+  });
+
+  it('takes a link whose data stream comes last, or first', async () => {
+    await using a = await SwarmNode.start();
+    await using late = await stranger(a);
+    late.control.send(encodeControl(HELLO));
+    await new Promise((resolve) => setImmediate(resolve));
+    late.data.send(encodeAttach(5));
+    await until(() => a.shell.peers.includes(late.libp2p.peerId.toString()));
+    await using early = await stranger(a);
+    early.data.send(encodeAttach(5));
+    await new Promise((resolve) => setImmediate(resolve));
+    early.control.send(encodeControl(HELLO));
+    await until(() => a.shell.peers.includes(early.libp2p.peerId.toString()));
+  });
+
+  it('refuses messages before HELLO', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    b.control.send(encodeControl({ type: 'ping', nonce: 1 }));
+    await until(() => a.misbehaved.length > 0);
+    assert.equal(a.misbehaved[0]?.code, 'ERR_PEER_BAD_FRAME');
+  });
+
+  it('skips kinds of message that it does not know', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    b.greet();
+    // Length 5, field 120, three bytes of something; then a ping, which is answered.
+    b.control.send(Uint8Array.of(6, 0xc2, 0x07, 3, 1, 2, 3));
+    const pong = new Promise<void>((resolve) => {
+      let seen = Buffer.alloc(0);
+      const wanted = Buffer.from(encodeControl({ type: 'pong', nonce: 77 }));
+      b.control.addEventListener('message', ({ data }) => {
+        seen = Buffer.concat([seen, data.subarray()]);
+        if (seen.includes(wanted)) resolve();
+      });
+    });
+    await until(() => a.shell.peers.length === 1);
+    b.control.send(encodeControl({ type: 'ping', nonce: 77 }));
+    await pong;
+    assert.deepEqual(a.misbehaved, []);
+  });
+
+  it('stop says goodbye, ends every link and leaves no timer', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const a = await SwarmNode.start();
+    const b = await SwarmNode.start();
+    const before = timers();
+    const file = await fileOf(bytesOf(MIB));
+    a.share(file);
+    await b.connect(a);
+    await b.download(file).done;
+    await a.shell.stop();
+    await until(() => b.shell.peers.length === 0);
+    await b.shell.stop();
+    assert.deepEqual(
+      a.libp2p
+        .getConnections()
+        .flatMap(({ streams }) => streams.filter((s) => s.protocol.startsWith('/shoal/'))),
+      [],
+    );
+    assert.ok(!a.libp2p.getProtocols().some((protocol) => protocol.startsWith('/shoal/')));
+    await Promise.all([a.libp2p.stop(), b.libp2p.stop()]);
+    await until(() => timers() < before);
+  });
+});
