@@ -151,3 +151,11 @@ export async function readAll(stored: StoredAsset): Promise<number> {
 export async function sameFile(path: string, content: Uint8Array): Promise<boolean> {
   return Buffer.compare(await readFile(path), content) === 0;
 }
+
+/** The asset that `kill-writer.ts` writes until it is killed. Chunks recur, so that some have several places. */
+export function killAsset(which: 'file' | 'folder'): Promise<RemoteAsset> {
+  const recurring = bytesOf(40 * CHUNK, 5);
+  if (which === 'folder')
+    return remoteTree({ a: bytesOf(300 * CHUNK), b: recurring, c: { entries: { d: recurring } } });
+  return remoteFile(Buffer.concat([bytesOf(300 * CHUNK), recurring, recurring]));
+}

@@ -1,0 +1,396 @@
+import assert from 'node:assert/strict';
+import {
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { openDataFolder } from '../../src/store/data-folder.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import {
+  bytesOf,
+  CHUNK,
+  download,
+  putNodes,
+  readAll,
+  remoteFile,
+  remoteLink,
+  remoteTree,
+  sameFile,
+  writeChunks,
+  type RemoteAsset,
+} from './assets.ts';
+import { tempFolder } from './temp-folder.ts';
+
+/** An interrupted download: where its data folder, its target and its partial are. */
+async function interrupted(base: string, asset: RemoteAsset, chunks: number[]) {
+  const [dataDir, target] = [join(base, 'data'), join(base, 'target')];
+  await using store = await openStore(dataDir);
+  await putNodes(store, asset);
+  const stored = await store.startDownload(asset.root, { path: target });
+  await writeChunks(stored, asset, chunks);
+  await stored.close();
+  const name = (await readdir(base)).find((name) => name.endsWith('.shoal-part'))!;
+  return {
+    dataDir,
+    target,
+    partial: join(base, name),
+    bitmap: join(dataDir, 'partials', `${asset.root}.bits`),
+  };
+}
+
+describe('A download', () => {
+  it('grows beside its target under a hidden name, and shows at the target only when it is whole', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const content = bytesOf(3 * CHUNK);
+    const asset = await remoteFile(content);
+    const target = join(folder.path, 'video.mp4');
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path: target });
+    await writeChunks(stored, asset, [0, 1]);
+    const names = (await readdir(folder.path)).filter((name) => name !== 'data');
+    assert.match(names.join(), /^\.video\.mp4\.\w{8}\.\w{8}\.shoal-part$/);
+    await writeChunks(stored, asset, [2]);
+    await stored.finish();
+    await stored.close();
+    assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'video.mp4']);
+    assert.ok(await sameFile(target, content));
+    assert.deepEqual(await readdir(join(folder.path, 'data', 'partials')), []);
+  });
+
+  it('makes nested folders, unicode names, empty files and folders, and recurring content', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const twice = bytesOf(2 * CHUNK, 7);
+    const asset = await remoteTree({
+      'пример 🐟': { entries: { ünïcode: bytesOf(CHUNK + 1), deep: { entries: { er: { entries: {} } } } } },
+      empty: new Uint8Array(),
+      first: twice,
+      second: twice,
+    });
+    const target = join(folder.path, 'tree');
+    await (await download(store, asset, target)).close();
+    assert.deepEqual((await readdir(target)).sort(), ['empty', 'first', 'second', 'пример 🐟']);
+    assert.ok(await sameFile(join(target, 'пример 🐟', 'ünïcode'), bytesOf(CHUNK + 1)));
+    assert.equal((await stat(join(target, 'empty'))).size, 0);
+    assert.ok((await stat(join(target, 'пример 🐟', 'deep', 'er'))).isDirectory());
+    assert.ok(await sameFile(join(target, 'second'), twice));
+  });
+
+  it('brings back what any tree of files had', async () => {
+    const name = fc.string({
+      unit: fc.constantFrom('a', 'B', 'ß', '鯨', '.', ' '),
+      minLength: 1,
+      maxLength: 6,
+    });
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.dictionary(
+        name.filter((n) => n !== '.' && n !== '..'),
+        fc.oneof({ maxDepth: 2 }, tie('file'), tie('folder')),
+        { maxKeys: 4 },
+      ),
+      file: fc.record({ size: fc.nat(3000), seed: fc.nat(3) }).map(({ size, seed }) => bytesOf(size, seed)),
+      folder: tie('tree').map((entries) => ({ entries })),
+    }));
+    await fc.assert(
+      fc.asyncProperty(tree, async (tree) => {
+        await using folder = await tempFolder();
+        await using store = await openStore(join(folder.path, 'data'));
+        const asset = await remoteTree(tree as Parameters<typeof remoteTree>[0]);
+        await (await download(store, asset, join(folder.path, 'tree'))).close();
+        const record = await store.share(join(folder.path, 'tree'), { chunkSize: CHUNK });
+        assert.equal(record.root.toString(), asset.root.toString());
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('drops chunks that were tampered with, and keeps the others', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(10 * CHUNK));
+    const { dataDir, partial } = await interrupted(folder.path, asset, [0, 1, 2, 3, 4]);
+    const bytes = await readFile(partial);
+    bytes[2 * CHUNK + 5]! ^= 1;
+    await writeFile(partial, bytes);
+    await using store = await openStore(dataDir);
+    const stored = (await store.open(asset.root))!;
+    assert.equal(stored.have().count, 4);
+    assert.equal(stored.have().has(2), false);
+    await stored.close();
+  });
+
+  it('drops chunks that were cut off', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(10 * CHUNK));
+    const { dataDir, partial } = await interrupted(folder.path, asset, [0, 1, 8, 9]);
+    await truncate(partial, 3 * CHUNK);
+    await using store = await openStore(dataDir);
+    const stored = (await store.open(asset.root))!;
+    assert.equal(stored.have().count, 2);
+    await writeChunks(stored, asset);
+    await stored.finish();
+    assert.equal(await readAll(stored), 10);
+    await stored.close();
+  });
+
+  it('believes no bit of a bitmap that claims too much, is too long, or is gone', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(10 * CHUNK));
+    const { dataDir, bitmap } = await interrupted(folder.path, asset, [3]);
+    for (const [bytes, count] of [
+      [new Uint8Array(50).fill(255), 1],
+      [new Uint8Array(0), 0],
+    ] as const) {
+      await writeFile(bitmap, bytes);
+      await using store = await openStore(dataDir);
+      const stored = (await store.open(asset.root))!;
+      assert.equal(stored.have().count, count);
+      await stored.close();
+    }
+    await rm(bitmap);
+    await using store = await openStore(dataDir);
+    const stored = (await store.open(asset.root))!;
+    assert.equal(stored.have().count, 0);
+    await stored.close();
+  });
+
+  it('starts afresh where its partial is gone', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(10 * CHUNK));
+    const { dataDir, partial } = await interrupted(folder.path, asset, [3]);
+    await rm(partial);
+    await using store = await openStore(dataDir);
+    const stored = (await store.open(asset.root))!;
+    assert.equal(stored.have().count, 0);
+    await writeChunks(stored, asset);
+    await stored.finish();
+    assert.equal(await readAll(stored), 10);
+    await stored.close();
+  });
+
+  it('writes through no link that was put in the place of its partial or of a folder in it', async () => {
+    await using folder = await tempFolder();
+    const victim = join(folder.path, 'victim');
+    await mkdir(victim);
+    await writeFile(join(victim, 'f'), 'precious');
+    const asset = await remoteTree({ d: { entries: { f: bytesOf(4 * CHUNK) } }, g: bytesOf(CHUNK, 3) });
+    const { dataDir, target, partial } = await interrupted(folder.path, asset, [0]);
+    await rm(join(partial, 'd'), { recursive: true });
+    await symlink(victim, join(partial, 'd'));
+    await using store = await openStore(dataDir);
+    const stored = await store.startDownload(asset.root, { path: target });
+    await writeChunks(stored, asset);
+    await stored.finish();
+    await stored.close();
+    assert.equal(await readFile(join(victim, 'f'), 'utf8'), 'precious');
+    assert.ok((await lstat(join(target, 'd'))).isDirectory());
+    assert.ok(await sameFile(join(target, 'd', 'f'), bytesOf(4 * CHUNK)));
+  });
+
+  it('makes links as links, and none that leads out of the asset', async () => {
+    await using folder = await tempFolder();
+    const warnings: string[] = [];
+    await using store = await openStore(join(folder.path, 'data'), {
+      log: (level, message) => level === 'warn' && warnings.push(message),
+    });
+    const asset = await remoteTree({
+      file: bytesOf(10),
+      good: { link: 'file' },
+      d: { entries: { up: { link: '../file' }, over: { link: '../../file' } } },
+      absolute: { link: '/etc/passwd' },
+      sly: { link: 'd/../..' },
+    });
+    const target = join(folder.path, 'tree');
+    await (await download(store, asset, target)).close();
+    assert.deepEqual((await readdir(target)).sort(), ['d', 'file', 'good']);
+    assert.equal(await readlink(join(target, 'good')), 'file');
+    assert.deepEqual(await readdir(join(target, 'd')), ['up']);
+    assert.equal(warnings.length, 3);
+    assert.match(warnings.join(), /absolute.*\/etc\/passwd/);
+  });
+
+  it('refuses an asset that is nothing but a link out of its folder', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const [bad, good] = [await remoteLink('../../secret'), await remoteLink('neighbour')];
+    await putNodes(store, bad);
+    await assert.rejects(store.startDownload(bad.root, { path: join(folder.path, 'l') }), {
+      code: 'ERR_UNSAFE_LINK',
+    });
+    await (await download(store, good, join(folder.path, 'l'))).close();
+    assert.equal(await readlink(join(folder.path, 'l')), 'neighbour');
+  });
+
+  it('leaves the old folder whole until the new one is, and then replaces it', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const target = join(folder.path, 'tree');
+    await mkdir(target);
+    await writeFile(join(target, 'old'), 'old');
+    const asset = await remoteTree({ new: bytesOf(3 * CHUNK) });
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path: target, force: true });
+    await writeChunks(stored, asset);
+    assert.deepEqual(await readdir(target), ['old']);
+    await assert.rejects(stored.finish(), { code: 'ERR_TARGET_EXISTS' });
+    assert.deepEqual(await readdir(target), ['old']);
+    await stored.finish({ force: true });
+    await stored.close();
+    assert.deepEqual(await readdir(target), ['new']);
+    assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'tree']);
+  });
+
+  it('never replaces a folder by a file, nor what holds the data folder', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'home', 'data'));
+    const [file, tree] = [await remoteFile(bytesOf(3 * CHUNK)), await remoteTree({ a: bytesOf(10) })];
+    for (const asset of [file, tree]) {
+      await putNodes(store, asset);
+      await assert.rejects(
+        store.startDownload(asset.root, { path: join(folder.path, 'home'), force: true }),
+        {
+          code: 'ERR_TARGET_EXISTS',
+        },
+      );
+    }
+    assert.deepEqual(await readdir(folder.path), ['home']);
+  });
+
+  it('does not replace a file that appeared at the target meanwhile', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    const target = join(folder.path, 'file');
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path: target });
+    await writeChunks(stored, asset);
+    await writeFile(target, 'mine');
+    await assert.rejects(stored.finish(), { code: 'ERR_TARGET_EXISTS' });
+    assert.equal(await readFile(target, 'utf8'), 'mine');
+    await rm(target);
+    await stored.finish();
+    assert.ok(await sameFile(target, bytesOf(3 * CHUNK)));
+    await stored.close();
+  });
+
+  it('says that the folder of its target does not exist', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    await putNodes(store, asset);
+    await assert.rejects(store.startDownload(asset.root, { path: join(folder.path, 'no', 'file') }), {
+      code: 'ERR_NOT_FOUND',
+      message: /no does not exist/,
+    });
+  });
+
+  it('takes its chunks along to another target', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteTree({ a: bytesOf(6 * CHUNK) });
+    const { dataDir } = await interrupted(folder.path, asset, [0, 1, 2]);
+    await using store = await openStore(dataDir);
+    const other = join(folder.path, 'other');
+    const stored = await store.startDownload(asset.root, { path: other });
+    assert.equal(stored.have().count, 3);
+    assert.equal(stored.path, other);
+    await writeChunks(stored, asset);
+    await stored.finish();
+    await stored.close();
+    assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'other']);
+  });
+
+  it('goes on to a target when it began inside, and is then not there twice', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    await using store = await openStore(dataDir);
+    const asset = await remoteFile(bytesOf(6 * CHUNK));
+    const inside = await download(store, asset, undefined);
+    await inside.close();
+    assert.equal((await readdir(join(dataDir, 'content'))).length, 1);
+    const stored = await store.startDownload(asset.root, { path: join(folder.path, 'file') });
+    assert.equal(stored.have().isFull, true);
+    await stored.finish();
+    await stored.close();
+    assert.deepEqual(await readdir(join(dataDir, 'content')), []);
+    assert.ok(await sameFile(join(folder.path, 'file'), bytesOf(6 * CHUNK)));
+  });
+
+  it('is fetched again where the saved copy is gone', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const target = join(folder.path, 'file');
+    const asset = await remoteFile(bytesOf(6 * CHUNK));
+    await (await download(store, asset, target)).close();
+    await rm(target);
+    await assert.rejects(store.open(asset.root), { code: 'ERR_FILE_CHANGED' });
+    const stored = await store.startDownload(asset.root, { path: target });
+    assert.equal(stored.have().count, 0);
+    await writeChunks(stored, asset);
+    await stored.finish();
+    assert.equal(await readAll(stored), 6);
+    await stored.close();
+  });
+
+  it('notices a partial that is changed while it is open, and takes the chunk again', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(6 * CHUNK));
+    const { dataDir, partial } = await interrupted(folder.path, asset, [0, 1, 2]);
+    await using store = await openStore(dataDir);
+    const stored = (await store.open(asset.root))!;
+    await writeFile(partial, new Uint8Array(6 * CHUNK));
+    await assert.rejects(stored.read(1), { code: 'ERR_FILE_CHANGED' });
+    assert.equal(stored.have().has(1), false);
+    await writeChunks(stored, asset, [1]);
+    assert.deepEqual((await stored.read(1)).bytes, (await asset.chunk(1)).bytes);
+    await stored.close();
+  });
+
+  it('leaves nothing behind when it is removed, and keeps a saved copy', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(6 * CHUNK));
+    const { dataDir } = await interrupted(folder.path, asset, [0, 1, 2]);
+    await using store = await openStore(dataDir);
+    await store.remove(asset.root);
+    assert.deepEqual(await readdir(folder.path), ['data']);
+    assert.deepEqual(await readdir(join(dataDir, 'partials')), []);
+    await (await download(store, asset, join(folder.path, 'saved'))).close();
+    await store.remove(asset.root);
+    assert.ok(await sameFile(join(folder.path, 'saved'), bytesOf(6 * CHUNK)));
+  });
+
+  it('puts back what force had moved aside, when it was killed before the second rename and is removed', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteTree({ a: bytesOf(2 * CHUNK) });
+    const { dataDir, target } = await interrupted(folder.path, asset, [0]);
+    const aside = join(folder.path, '.target.shoal-old');
+    await mkdir(aside);
+    await writeFile(join(aside, 'old'), 'old');
+    const { index } = await openDataFolder(dataDir, () => {});
+    const entry = (await index.loadRecords(() => {})).get(asset.root.toString())!;
+    entry.download!.aside = aside;
+    await index.putRecord(asset.root.toString(), entry);
+    await index.close();
+    await using store = await openStore(dataDir);
+    await store.remove(asset.root);
+    assert.deepEqual(await readdir(target), ['old']);
+    assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'target']);
+  });
+
+  it('shortens a name that leaves no room for the ending of its partial', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const target = join(folder.path, '鯨'.repeat(85));
+    const asset = await remoteFile(bytesOf(2 * CHUNK));
+    await (await download(store, asset, target)).close();
+    assert.ok(await sameFile(target, bytesOf(2 * CHUNK)));
+  });
+});
