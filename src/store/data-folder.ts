@@ -12,13 +12,13 @@ import {
   unlink,
   writeFile,
 } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import { ClassicLevel } from 'classic-level';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
-import { levelCode, levelError, newId, NodeIndex } from './node-index.ts';
+import { isDamage, levelCode, levelError, newId, NodeIndex } from './node-index.ts';
 
 /** The format of the data folder that this version reads and writes. */
 export const FORMAT_VERSION = 1;
@@ -94,7 +94,7 @@ const SPOOL_PREFIX = '.spool-';
 export async function openDataFolder(dataDir: string, log: Log): Promise<DataFolder> {
   const path = resolve(dataDir);
   return withFsErrors('use the data folder', path, async () => {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     await checkVersion(path);
     const index = await openIndex(path, log);
@@ -108,6 +108,19 @@ export async function openDataFolder(dataDir: string, log: Log): Promise<DataFol
       throw error;
     }
   });
+}
+
+/** Node reports every failure to make a path as ENOENT: the folder that is there tells the true reason. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    let above = dirname(path);
+    while (above !== dirname(above) && !(await stat(above).catch(unlessMissing))) above = dirname(above);
+    await access(above, constants.W_OK | constants.X_OK);
+    throw error;
+  }
 }
 
 async function checkVersion(path: string): Promise<void> {
@@ -162,7 +175,7 @@ async function openLevel(
         { cause },
       );
     }
-    if (code !== 'LEVEL_CORRUPTION') throw levelError(cause);
+    if (!isDamage(cause)) throw levelError(cause);
     if (mayRepair) return undefined;
     throw new ShoalError(
       'ERR_INDEX_CORRUPT',

@@ -175,6 +175,14 @@ export function levelCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
+/** Whether what LevelDB threw when opening can be helped by a repair: damage, or one of its files gone. */
+export function isDamage(error: unknown): boolean {
+  const code = levelCode(error);
+  return (
+    code === 'LEVEL_CORRUPTION' || (code === 'LEVEL_IO_ERROR' && /no such file/i.test(deepestMessage(error)))
+  );
+}
+
 /** What LevelDB threw, as an error for people. */
 export function levelError(cause: unknown): ShoalError {
   const code = levelCode(cause);

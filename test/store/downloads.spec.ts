@@ -43,7 +43,7 @@ async function interrupted(base: string, asset: RemoteAsset, chunks: number[]) {
     dataDir,
     target,
     partial: join(base, name),
-    bitmap: join(dataDir, 'partials', `${asset.root}.bits`),
+    bitmap: join(dataDir, 'partials', `${asset.root.toString()}.bits`),
   };
 }
 

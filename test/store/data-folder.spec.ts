@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openDataFolder } from '../../src/store/data-folder.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import {
+  bytesOf,
+  CHUNK,
+  download,
+  putNodes,
+  readAll,
+  remoteFile,
+  remoteTree,
+  writeChunks,
+} from './assets.ts';
+import { mountTmpfs } from './mounts.ts';
+import { tempFolder } from './temp-folder.ts';
+
+const onlyOnPosix = process.platform === 'win32' ? it.skip : it;
+
+describe('The data folder', () => {
+  onlyOnPosix('is open to its user alone, and so is the identity', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'a', 'data');
+    await using store = await openStore(dataDir);
+    await store.identity();
+    assert.equal((await stat(dataDir)).mode & 0o777, 0o700);
+    assert.equal((await stat(join(dataDir, 'identity.key'))).mode & 0o777, 0o600);
+    assert.deepEqual((await readdir(dataDir)).sort(), [
+      'content',
+      'identity.key',
+      'index',
+      'partials',
+      'version',
+    ]);
+  });
+
+  it('belongs to one process, and to the next when that one ends', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    const script = new URL('hold-store.ts', import.meta.url).pathname;
+    const child = spawn(process.execPath, [script, dataDir], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const exited = once(child, 'exit');
+    await once(child.stdout, 'data');
+    await assert.rejects(openStore(dataDir), {
+      code: 'ERR_DATA_DIR_IN_USE',
+      message: /in use by another process/,
+    });
+    child.kill('SIGKILL');
+    await exited;
+    await (await openStore(dataDir)).close();
+  });
+
+  it('cannot be opened twice by one process', async () => {
+    await using folder = await tempFolder();
+    await using _store = await openStore(join(folder.path, 'data'));
+    await assert.rejects(openStore(join(folder.path, 'data')), { code: 'ERR_DATA_DIR_IN_USE' });
+  });
+
+  it('of another version is refused, and not touched', async () => {
+    await using folder = await tempFolder();
+    for (const version of ['2\n', '', 'nonsense'.repeat(100)]) {
+      const dataDir = join(folder.path, `data-${version.length}`);
+      await mkdir(dataDir);
+      await writeFile(join(dataDir, 'version'), version);
+      await assert.rejects(openStore(dataDir), {
+        code: 'ERR_DATA_DIR_VERSION',
+        message: /another folder \(--data\)/,
+      });
+      assert.deepEqual(await readdir(dataDir), ['version']);
+      assert.equal(await readFile(join(dataDir, 'version'), 'utf8'), version);
+    }
+    const unknown = join(folder.path, 'unknown');
+    await mkdir(join(unknown, 'index'), { recursive: true });
+    await assert.rejects(openStore(unknown), { code: 'ERR_DATA_DIR_VERSION' });
+    assert.deepEqual(await readdir(unknown), ['index']);
+  });
+
+  it('says that a file is in its place', async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, 'data'), 'x');
+    await assert.rejects(openStore(join(folder.path, 'data')), (error: Error & { code: string }) => {
+      assert.match(error.code, /^ERR_(IO|NOT_FOUND)$/);
+      assert.match(error.message, /data/);
+      return true;
+    });
+  });
+
+  it('on a read-only file system is refused with advice', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 64);
+    if (!mount) this.skip();
+    await (await openStore(join(mount.path, 'data'))).close();
+    mount.makeReadOnly();
+    for (const name of ['data', 'new']) {
+      await assert.rejects(openStore(join(mount.path, name)), {
+        code: 'ERR_READ_ONLY',
+        message: /read-only/,
+      });
+    }
+  });
+
+  it('repairs a damaged index, keeps a copy of it, says so, and has lost nothing', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    const asset = await remoteFile(bytesOf(8 * CHUNK));
+    const target = join(folder.path, 'file');
+    {
+      await using store = await openStore(dataDir);
+      await putNodes(store, asset);
+      const stored = await store.startDownload(asset.root, { path: target });
+      await writeChunks(stored, asset, [0, 1, 2]);
+      await stored.close();
+    }
+    const manifest = (await readdir(join(dataDir, 'index'))).find((name) => name.startsWith('MANIFEST'))!;
+    await writeFile(join(dataDir, 'index', manifest), 'garbage');
+    const warnings: string[] = [];
+    await using store = await openStore(dataDir, {
+      log: (level, message) => level === 'warn' && warnings.push(message),
+    });
+    assert.match(warnings.join(), /was damaged and has been repaired.*index\.damaged-1/);
+    assert.ok((await readdir(dataDir)).includes('index.damaged-1'));
+    const stored = (await store.open(asset.root))!;
+    assert.equal(await readAll(stored), 3);
+    await stored.close();
+  });
+
+  it('reports damage found while running, and repairs it at the next start', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    const asset = await remoteTree(
+      Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, bytesOf(40 * CHUNK, i)])),
+    );
+    {
+      await using store = await openStore(dataDir);
+      await putNodes(store, asset);
+    }
+    // Opening again moves the log into a table file; its blocks are then damaged behind the index's back.
+    await (await openStore(dataDir)).close();
+    const tables = (await readdir(join(dataDir, 'index'))).filter((name) => name.endsWith('.ldb'));
+    assert.ok(tables.length > 0);
+    for (const name of tables) {
+      const bytes = await readFile(join(dataDir, 'index', name));
+      bytes.fill(7, bytes.length >> 1, (bytes.length >> 1) + 9000);
+      await writeFile(join(dataDir, 'index', name), bytes);
+    }
+    const warnings: string[] = [];
+    const log = (level: string, message: string): void => void (level === 'warn' && warnings.push(message));
+    const usesIndex = async (): Promise<void> => {
+      await using store = await openStore(dataDir, { log });
+      for (const { cid } of asset.nodes) await store.getNode(asset.root, cid);
+    };
+    await assert.rejects(usesIndex(), { code: 'ERR_INDEX_CORRUPT', message: /start it again/ });
+    await usesIndex();
+    assert.match(warnings.join(), /repaired/);
+    await using store = await openStore(dataDir);
+    const stored = await download(store, asset, join(folder.path, 'tree'));
+    assert.equal(await readAll(stored), asset.manifest.chunkCount);
+    await stored.close();
+  });
+
+  it('repairs an index one of whose files is gone', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    {
+      await using store = await openStore(dataDir);
+      await putNodes(store, asset);
+    }
+    await writeFile(join(dataDir, 'index', 'CURRENT'), 'MANIFEST-999999\n');
+    await using store = await openStore(dataDir);
+    assert.equal((await store.get(asset.root))?.state, 'partial');
+    assert.ok((await readdir(dataDir)).includes('index.damaged-1'));
+  });
+
+  it('reports a damaged record, and serves the others', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    const [good, bad] = [await remoteFile(bytesOf(3 * CHUNK)), await remoteFile(bytesOf(3 * CHUNK, 2))];
+    {
+      await using store = await openStore(dataDir);
+      for (const asset of [good, bad]) await putNodes(store, asset);
+    }
+    const { index } = await openDataFolder(dataDir, () => {});
+    await index.putRecord(bad.root.toString(), { v: 1 } as never);
+    await index.close();
+    const errors: string[] = [];
+    await using store = await openStore(dataDir, {
+      log: (level, message) => level === 'error' && errors.push(message),
+    });
+    assert.equal((await Array.fromAsync(store.list())).length, 1);
+    assert.match(errors.join(), new RegExp(bad.root.toString()));
+  });
+
+  it('says that a damaged identity is to be restored, and does not replace it', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(folder.path);
+    await writeFile(join(folder.path, 'identity.key'), 'no key');
+    await assert.rejects(store.identity(), { code: 'ERR_IDENTITY' });
+    assert.equal(await readFile(join(folder.path, 'identity.key'), 'utf8'), 'no key');
+  });
+
+  it('drops what an import left behind that was killed', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    const data = await openDataFolder(folder.path, () => {});
+    await data.index.putNodes('feed', asset.nodes);
+    await writeFile(data.newSpoolPath(), 'half a stream');
+    await data.index.close();
+    await (await openStore(folder.path)).close();
+    const again = await openDataFolder(folder.path, () => {});
+    assert.deepEqual(await readdir(join(folder.path, 'content')), []);
+    assert.equal(await again.index.getNode('feed', asset.root), undefined);
+    await again.index.close();
+  });
+
+  it('does not open for an aborted caller', async () => {
+    await using folder = await tempFolder();
+    const reason = new Error('never mind');
+    await assert.rejects(openStore(join(folder.path, 'data'), { signal: AbortSignal.abort(reason) }), reason);
+    assert.deepEqual(await readdir(folder.path), []);
+  });
+});

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openStore } from '../../src/store/open-store.ts';
+import { bytesOf, putNodes, readAll, remoteFile, writeChunks } from './assets.ts';
+import { mountTmpfs } from './mounts.ts';
+import { tempFolder } from './temp-folder.ts';
+
+const KIB64 = 64 * 1024;
+
+describe('A disk that is too small', () => {
+  it('is noticed before the download starts, with both figures', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 20);
+    if (!mount) this.skip();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(100 * KIB64), KIB64);
+    await putNodes(store, asset);
+    await assert.rejects(store.startDownload(asset.root, { path: join(mount.path, 'file') }), {
+      code: 'ERR_NO_SPACE',
+      message: /needs 22\.\d MiB and .* has (20\.0|19\.\d) MiB free/,
+    });
+    assert.deepEqual(await readdir(mount.path), []);
+  });
+
+  it('is noticed while a stream of unknown length is taken in', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
+    if (!mount) this.skip();
+    await using store = await openStore(join(mount.path, 'data'));
+    const content = (async function* () {
+      for (;;) yield new Uint8Array(1 << 20);
+    })();
+    await assert.rejects(store.share({ content }), { code: 'ERR_NO_SPACE' });
+    assert.deepEqual(await readdir(join(mount.path, 'data', 'content')), []);
+  });
+
+  it('stops a download that fills it, which goes on when there is room again', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 24);
+    if (!mount) this.skip();
+    const dataDir = join(folder.path, 'data');
+    const target = join(mount.path, 'file');
+    const asset = await remoteFile(bytesOf(100 * KIB64), KIB64);
+    {
+      await using store = await openStore(dataDir);
+      await putNodes(store, asset);
+      const stored = await store.startDownload(asset.root, { path: target });
+      const { bavail, bsize } = await statfs(mount.path);
+      await writeFile(join(mount.path, 'filler'), new Uint8Array(bavail * bsize - 40 * KIB64));
+      await assert.rejects(writeChunks(stored, asset), { code: 'ERR_DISK_FULL', message: /free some space/ });
+      await stored.close();
+    }
+    await using store = await openStore(dataDir);
+    const stored = (await store.open(asset.root))!;
+    const { count } = stored.have();
+    assert.ok(count > 30 && count < 45, `${count} chunks`);
+    assert.equal(await readAll(stored), count);
+    await rm(join(mount.path, 'filler'));
+    await writeChunks(stored, asset);
+    await stored.finish();
+    assert.equal(await readAll(stored), 100);
+    await stored.close();
+  });
+
+  it('says that the target cannot be written where it is read-only', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 24);
+    if (!mount) this.skip();
+    mount.makeReadOnly();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(3 * KIB64), KIB64);
+    await putNodes(store, asset);
+    await assert.rejects(store.startDownload(asset.root, { path: join(mount.path, 'file') }), {
+      code: 'ERR_READ_ONLY',
+    });
+    assert.equal((await store.get(asset.root))?.path, undefined);
+  });
+
+  it('takes a partial along from one file system to another', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
+    if (!mount) this.skip();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(20 * KIB64), KIB64);
+    await putNodes(store, asset);
+    const before = await store.startDownload(asset.root, { path: join(folder.path, 'file') });
+    await writeChunks(before, asset, [1, 2, 3]);
+    await before.close();
+    const after = await store.startDownload(asset.root, { path: join(mount.path, 'file') });
+    assert.equal(after.have().count, 3);
+    await writeChunks(after, asset);
+    await after.finish();
+    await after.close();
+    assert.deepEqual(await readdir(mount.path), ['file']);
+    assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'mount']);
+  });
+});

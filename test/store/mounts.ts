@@ -1,0 +1,25 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+
+/** A file system of its own in memory, for what only a small or read-only one shows. */
+export interface TestMount extends AsyncDisposable {
+  path: string;
+  makeReadOnly(): void;
+}
+
+/** @returns undefined where this user may not mount: the test is then skipped */
+export async function mountTmpfs(path: string, mebibytes: number): Promise<TestMount | undefined> {
+  await mkdir(path, { recursive: true });
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'shoal-test', path], {
+      stdio: 'ignore',
+    });
+  } catch {
+    return undefined;
+  }
+  return {
+    path,
+    makeReadOnly: () => void execFileSync('mount', ['-o', 'remount,ro', path], { stdio: 'ignore' }),
+    [Symbol.asyncDispose]: async () => void execFileSync('umount', ['-l', path], { stdio: 'ignore' }),
+  };
+}

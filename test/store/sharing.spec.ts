@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFile, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openStore } from '../../src/store/open-store.ts';
+import type { ContentSource, Store } from '../../src/store/store.ts';
+import { bytesOf, CHUNK, download, readAll, remoteFile, remoteTree, sameFile, writeTree } from './assets.ts';
+import { tempFolder } from './temp-folder.ts';
+
+const onlyOnPosix = process.platform === 'win32' ? it.skip : it;
+
+async function setUp(): Promise<{ path: string; store: Store } & AsyncDisposable> {
+  const folder = await tempFolder();
+  const store = await openStore(join(folder.path, 'data'));
+  return {
+    path: folder.path,
+    store,
+    [Symbol.asyncDispose]: async () => {
+      await store.close();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('Sharing a path', () => {
+  it('serves the file where it lies, and stores none of its content', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'video.mp4');
+    await writeFile(path, bytesOf(200 * CHUNK));
+    const seen: number[] = [];
+    const record = await t.store.share(path, {
+      chunkSize: CHUNK,
+      onProgress: (bytes, total) => seen.push(bytes, total!),
+    });
+    assert.deepEqual([record.name, record.state, record.path], ['video.mp4', 'shared', path]);
+    assert.deepEqual([record.bytes, record.bytesHere], [200 * CHUNK, 200 * CHUNK]);
+    assert.deepEqual(seen.slice(-2), [200 * CHUNK, 200 * CHUNK]);
+    const stored = (await t.store.open(record.root))!;
+    assert.equal(await readAll(stored), 200);
+    await stored.close();
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+    assert.equal((await remoteFile(bytesOf(200 * CHUNK))).root.toString(), record.root.toString());
+  });
+
+  it('takes a tree with unicode names, empty ones, and links that it does not follow', async () => {
+    await using t = await setUp();
+    await writeFile(join(t.path, 'secret'), 'secret');
+    const path = join(t.path, 'tree');
+    await writeTree(path, {
+      'каталог/鯨.txt': bytesOf(3000),
+      'каталог/пусто': new Uint8Array(),
+      empty: null,
+      out: { link: '../secret' },
+      dir: { link: 'каталог' },
+    });
+    const record = await t.store.share(path, { chunkSize: CHUNK });
+    const same = await remoteTree({
+      каталог: { entries: { '鯨.txt': bytesOf(3000), пусто: new Uint8Array() } },
+      empty: { entries: {} },
+      out: { link: '../secret' },
+      dir: { link: 'каталог' },
+    });
+    assert.equal(record.root.toString(), same.root.toString());
+    const stored = (await t.store.open(record.root))!;
+    assert.equal(await readAll(stored), 3);
+    await stored.close();
+  });
+
+  it('shares a link itself, not what it leads to', async () => {
+    await using t = await setUp();
+    await writeFile(join(t.path, 'file'), bytesOf(10));
+    await symlink('file', join(t.path, 'link'));
+    const record = await t.store.share(join(t.path, 'link'));
+    assert.deepEqual([record.type, record.bytes], ['symlink', 0]);
+  });
+
+  it('serves a file of one chunk and an empty one', async () => {
+    await using t = await setUp();
+    for (const size of [0, 1, 1000]) {
+      const path = join(t.path, `file-${size}`);
+      await writeFile(path, bytesOf(size));
+      const record = await t.store.share(path);
+      const stored = (await t.store.open(record.root))!;
+      assert.equal(await readAll(stored), Math.sign(size));
+      await stored.close();
+      if (size > 0) assert.deepEqual(await t.store.getNode(record.root, record.root), bytesOf(size));
+    }
+  });
+
+  for (const [what, change] of [
+    ['longer', (path: string) => appendFile(path, 'x')],
+    ['gone', (path: string) => rm(path)],
+    ['replaced by another of the same size', (path: string) => writeFile(path, bytesOf(9 * CHUNK, 2))],
+    [
+      'replaced by a link',
+      (path: string) => rename(path, `${path}.away`).then(() => symlink(`${path}.away`, path)),
+    ],
+  ] as const) {
+    it(`notices that a file is ${what} when the asset is opened, and names it`, async () => {
+      await using t = await setUp();
+      const tree = join(t.path, 'tree');
+      await writeTree(tree, { a: bytesOf(CHUNK), 'sub/b': bytesOf(9 * CHUNK) });
+      const record = await t.store.share(tree, { chunkSize: CHUNK });
+      await change(join(tree, 'sub', 'b'));
+      await assert.rejects(t.store.open(record.root), {
+        code: 'ERR_FILE_CHANGED',
+        message: /sub.b is no longer what was shared; share it again/,
+      });
+    });
+  }
+
+  it('notices a change while the asset is open, even one that hides its time', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'file');
+    await writeFile(path, bytesOf(4 * CHUNK));
+    await utimes(path, 1_000_000_000, 1_000_000_000);
+    const record = await t.store.share(path, { chunkSize: CHUNK });
+    const stored = (await t.store.open(record.root))!;
+    await stored.read(0);
+    await writeFile(path, bytesOf(4 * CHUNK, 2));
+    await utimes(path, 1_000_000_000, 1_000_000_000);
+    await assert.rejects(stored.read(1), { code: 'ERR_FILE_CHANGED' });
+    await stored.close();
+  });
+
+  it('notices that a file of one chunk changed', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'file');
+    await writeFile(path, bytesOf(100));
+    const { root } = await t.store.share(path);
+    await writeFile(path, bytesOf(100, 2));
+    await assert.rejects(t.store.open(root), { code: 'ERR_FILE_CHANGED' });
+    assert.equal(await t.store.getNode(root, root), undefined);
+  });
+
+  it('serves from the newest place that is still valid', async () => {
+    await using t = await setUp();
+    const [one, two] = [join(t.path, 'one'), join(t.path, 'two')];
+    for (const path of [one, two]) await writeFile(path, bytesOf(4 * CHUNK));
+    const { root } = await t.store.share(one, { chunkSize: CHUNK });
+    await t.store.share(two, { chunkSize: CHUNK });
+    const opened = async (): Promise<string | undefined> => {
+      await using stack = new AsyncDisposableStack();
+      const stored = (await t.store.open(root))!;
+      stack.defer(() => stored.close());
+      assert.equal(await readAll(stored), 4);
+      return stored.path;
+    };
+    assert.equal(await opened(), two);
+    await rm(two);
+    assert.equal(await opened(), one);
+    await rm(one);
+    await assert.rejects(t.store.open(root), { code: 'ERR_FILE_CHANGED', message: /two/ });
+  });
+
+  it('stays shared from its original while a copy of it is being saved', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'one');
+    await writeFile(path, bytesOf(4 * CHUNK));
+    const { root } = await t.store.share(path, { chunkSize: CHUNK });
+    const copy = await t.store.startDownload(root, { path: join(t.path, 'copy') });
+    assert.equal(copy.state, 'partial');
+    assert.equal((await t.store.get(root))?.state, 'shared');
+    await copy.finish();
+    await copy.close();
+    assert.ok(await sameFile(join(t.path, 'copy'), bytesOf(4 * CHUNK)));
+    await t.store.remove(root);
+    assert.ok(await sameFile(path, bytesOf(4 * CHUNK)));
+  });
+
+  it('keeps an unfinished download of the same content', async () => {
+    await using t = await setUp();
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const saved = await download(t.store, asset, join(t.path, 'saved'));
+    await saved.close();
+    await writeFile(join(t.path, 'mine'), bytesOf(4 * CHUNK));
+    const record = await t.store.share(join(t.path, 'mine'), { chunkSize: CHUNK });
+    assert.deepEqual([record.state, record.path], ['shared', join(t.path, 'mine')]);
+  });
+
+  onlyOnPosix('names a pipe that lies in the tree', async () => {
+    await using t = await setUp();
+    await writeTree(join(t.path, 'tree'), { a: bytesOf(10) });
+    execFileSync('mkfifo', [join(t.path, 'tree', 'pipe')]);
+    await assert.rejects(t.store.share(join(t.path, 'tree')), {
+      code: 'ERR_UNSUPPORTED_FILE',
+      message: /pipe/,
+    });
+    assert.deepEqual(await Array.fromAsync(t.store.list()), []);
+  });
+
+  it('says what is missing', async () => {
+    await using t = await setUp();
+    await assert.rejects(t.store.share(join(t.path, 'nothing')), {
+      code: 'ERR_NOT_FOUND',
+      message: /nothing/,
+    });
+  });
+
+  it('never shares the data folder, nor anything around or inside it', async () => {
+    await using t = await setUp();
+    await t.store.identity();
+    await symlink('data', join(t.path, 'alias'));
+    for (const path of [t.path, 'data', 'data/identity.key', 'alias/identity.key'].map((p) =>
+      join(t.path, p).replace(`${t.path}${t.path}`, t.path),
+    )) {
+      await assert.rejects(t.store.share(path), { code: 'ERR_DATA_DIR_SHARED', message: /private key/ });
+    }
+  });
+
+  it('ends when it is aborted, and leaves nothing in the index', async () => {
+    await using t = await setUp();
+    await writeFile(join(t.path, 'file'), bytesOf(3 << 20));
+    const reason = new Error('enough');
+    const aborting = new AbortController();
+    const sharing = t.store.share(join(t.path, 'file'), {
+      signal: aborting.signal,
+      onProgress: () => aborting.abort(reason),
+    });
+    await assert.rejects(sharing, reason);
+    assert.deepEqual(await Array.fromAsync(t.store.list()), []);
+  });
+
+  it('notices that a file changes while it is read', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'file');
+    await writeFile(path, bytesOf(3 << 20));
+    let once = 0;
+    const sharing = t.store.share(path, {
+      onProgress: () => void (once++ === 0 && execFileSync('sh', ['-c', 'echo more >> "$0"', path])),
+    });
+    await assert.rejects(sharing, {
+      code: 'ERR_FILE_CHANGED',
+      message: /file changed while it was being shared/,
+    });
+  });
+});
+
+describe('Sharing content', () => {
+  const source = (pieces: Uint8Array[], more: Partial<ContentSource> = {}): ContentSource => ({
+    content: (async function* () {
+      yield* pieces;
+    })(),
+    ...more,
+  });
+
+  it('gives the same name whatever the pieces are', async () => {
+    await using t = await setUp();
+    const whole = await t.store.share(source([bytesOf(5000)]), { chunkSize: CHUNK });
+    const parts = await t.store.share(source([bytesOf(5000).subarray(0, 1), bytesOf(5000).subarray(1)]), {
+      chunkSize: CHUNK,
+    });
+    assert.equal(whole.root.toString(), parts.root.toString());
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), [whole.root.toString()]);
+  });
+
+  it('refuses content of another length than was said', async () => {
+    await using t = await setUp();
+    for (const size of [4999, 5001])
+      await assert.rejects(t.store.share(source([bytesOf(5000)], { size })), { code: 'ERR_SIZE_MISMATCH' });
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+  });
+
+  it('passes on what the content throws, and keeps nothing of it', async () => {
+    await using t = await setUp();
+    const reason = new Error('source broke');
+    const content = (async function* () {
+      yield bytesOf(1000);
+      throw reason;
+    })();
+    await assert.rejects(t.store.share({ content }), reason);
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+  });
+
+  it('is deleted with its asset', async () => {
+    await using t = await setUp();
+    const { root } = await t.store.share(source([bytesOf(5000)]));
+    await t.store.remove(root);
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+  });
+});
