@@ -42,6 +42,11 @@ export class Announcing {
     if (peer.memberships.get(swarm.key)?.isTold) this.#tell(peer, swarm, false);
   }
 
+  /** Tells a peer that named the asset before, and asks what it has. */
+  ask(peer: Peer, swarm: AssetSwarm): void {
+    this.#tell(peer, swarm, true);
+  }
+
   /** This node leaves the asset's swarm. */
   leave(swarm: AssetSwarm): void {
     for (const peer of this.#core.peers.values()) {
@@ -106,11 +111,11 @@ export class Announcing {
     let isTold = false;
     for (const swarm of this.#core.assets.values()) {
       if (swarm.unannounced.length === 0) continue;
-      const chunks = swarm.unannounced;
+      const news = swarm.unannounced;
       swarm.unannounced = [];
-      for (const chunk of chunks) swarm.announced.set(chunk);
+      for (const { chunk } of news) swarm.announced.set(chunk);
       for (const peer of this.#core.peers.values()) {
-        if (this.#announce(peer, swarm, chunks)) isTold = true;
+        if (this.#announce(peer, swarm, news)) isTold = true;
       }
     }
     return isTold;
@@ -125,19 +130,30 @@ export class Announcing {
     }
   }
 
-  #announce(peer: Peer, swarm: AssetSwarm, chunks: readonly number[]): boolean {
+  /**
+   * Tells all but the one who sent the chunk: who lacks it may want it, and who has it must know that this node
+   * no longer lacks it, and how far it is: the origin would otherwise see none of its chunks spread.
+   *
+   * @returns whether the peer lacks one of them
+   */
+  #announce(peer: Peer, swarm: AssetSwarm, news: AssetSwarm['unannounced']): boolean {
     const membership = peer.memberships.get(swarm.key);
     if (!membership?.isTold || peer.isLeaving) return false;
-    if (!membership.have) {
+    const theirs = membership.have;
+    if (!theirs) {
       membership.isStale = true;
       return false;
     }
-    const theirs = membership.have;
-    const news = theirs.count === 0 ? chunks : chunks.filter((chunk) => !theirs.has(chunk));
-    if (news.length === 0) return false;
-    membership.lacks += news.length;
+    const chunks: number[] = [];
+    let lacks = 0;
+    for (const { chunk, from } of news) {
+      if (from !== peer.key) chunks.push(chunk);
+      if (!theirs.has(chunk)) lacks++;
+    }
+    if (chunks.length > 0) this.#core.send(peer, { type: 'have', asset: swarm.key, chunks });
+    if (lacks === 0) return false;
+    membership.lacks += lacks;
     if (peer.declines < PATIENT_DECLINES) peer.declinedUntilMs = 0;
-    this.#core.send(peer, { type: 'have', asset: swarm.key, chunks: news });
     return true;
   }
 

@@ -32,8 +32,8 @@ export class AssetSwarm {
   readonly have: Bitfield;
   /** The part of `have` that neighbours were told of. */
   readonly announced: Bitfield;
-  /** Verified chunks waiting for the next HAVE. */
-  unannounced: number[] = [];
+  /** Verified chunks waiting for the next HAVE, and who sent them: that peer need not be told. */
+  unannounced: { chunk: number; from: PeerKey }[] = [];
   /** Set where this node published the asset. */
   readonly passes: OriginPasses | undefined;
   readonly picker: ChunkPicker;
@@ -110,11 +110,11 @@ export class AssetSwarm {
   }
 
   /** The chunk is verified and stored. @returns whether it was missing */
-  gained(chunk: number): boolean {
+  gained(chunk: number, from: PeerKey): boolean {
     if (!this.have.set(chunk)) return false;
     this.picker.remove(chunk);
     this.reissues.delete(chunk);
-    this.unannounced.push(chunk);
+    this.unannounced.push({ chunk, from });
     if (this.isWanted(chunk)) this.wantedLeft--;
     return true;
   }
@@ -122,7 +122,7 @@ export class AssetSwarm {
   /** The local copy of the chunk is of no use any more. @returns whether it was there */
   lost(chunk: number): boolean {
     if (!this.have.clear(chunk)) return false;
-    this.unannounced = this.unannounced.filter((waiting) => waiting !== chunk);
+    this.unannounced = this.unannounced.filter((waiting) => waiting.chunk !== chunk);
     if (this.isWanted(chunk)) {
       this.wantedLeft++;
       this.picker.add(chunk);

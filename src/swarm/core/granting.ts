@@ -17,8 +17,11 @@ import { compareRanks, hasGiftBudget, rankAtOrigin, rankWhenComplete, rankWhileL
 /** The longest round trip among those served is looked for this often. */
 const RTT_REFRESH_MS = 100;
 
-/** What a peer may have under way besides the product of its rate and the loop, so that its rate can grow. */
-const WINDOW_CHUNKS = 4;
+/** What a peer may have under way besides one chunk and the product of its rate and the loop: room for its rate to grow. */
+const WINDOW_BYTES = 192 * 1024;
+
+/** The next pause for late first copies comes no sooner: peers that leave offers lying must not stop the origin. */
+const HOLD_AGAIN_MS = 5000;
 
 /** Ids of expired grants remembered for each peer: as many as the largest look-ahead holds. */
 const EXPIRED_KEPT = 1024;
@@ -37,8 +40,8 @@ export class Granting {
   #gifts = 0;
   #maxRttMs = 0;
   #maxRttAtMs = -Infinity;
-  /** While first copies are outstanding: until when second ones wait. Infinity: none are. */
-  #holdUntilMs = Infinity;
+  /** Until when second copies wait, or last waited, for first ones. */
+  #holdUntilMs = -Infinity;
 
   /** @param announce announces waiting chunks at once, and tells whether anybody was told */
   constructor(core: Core, announce: () => boolean) {
@@ -153,10 +156,8 @@ export class Granting {
     const { nowMs, assets } = this.#core;
     let isClosing = false;
     for (const { passes } of assets.values()) if (passes?.isClosing) isClosing = true;
-    if (isClosing && this.#holdUntilMs === Infinity) {
+    if (isClosing && nowMs - this.#holdUntilMs > HOLD_AGAIN_MS) {
       this.#holdUntilMs = nowMs + this.#maxRtt() + LOOK_AHEAD_MARGIN_MS;
-    } else if (!isClosing) {
-      this.#holdUntilMs = Infinity;
     }
     const isHolding = isClosing && this.#holdUntilMs > nowMs;
     if (isHolding) this.retryAtMs = Math.min(this.retryAtMs, this.#holdUntilMs);
@@ -238,14 +239,14 @@ function grantBytesFor(peer: Peer): number {
 }
 
 /**
- * What may be under way to one peer: what it was seen to take in during a loop, and four chunks. A peer with a
+ * What may be under way to one peer: what it was seen to take in during a loop, and a little more. A peer with a
  * slow downlink would otherwise fill the look-ahead with data it cannot take, most of all where grants go by
  * progress (mixed uplinks at N = 10: 1.19 without, 1.10 with it).
  */
 function windowOf(peer: Peer, grantBytes: number): number {
   const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
-  const window = WINDOW_CHUNKS * grantBytes + peer.deliveryRate.bytesPerSec * loopSec;
-  return Math.min(peer.windowBytes, window);
+  const inLoop = peer.deliveryRate.bytesPerSec * loopSec;
+  return Math.min(peer.windowBytes, Math.max(2 * grantBytes, grantBytes + WINDOW_BYTES + inLoop));
 }
 
 /** A swarm this node is the origin of and the peer lacks something in; one in its first pass first. */

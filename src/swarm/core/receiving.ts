@@ -53,7 +53,7 @@ export class Receiving {
     const other = swarm.requests.get(chunk);
     const otherPeer = other && this.#core.peers.get(other.peer);
     if (other && !other.isWhole && otherPeer) this.#requesting.cancel(otherPeer, other);
-    if (!swarm.gained(chunk)) return false;
+    if (!swarm.gained(chunk, from)) return false;
     const received = this.#receivedOf(swarm.key);
     received.byPeer.set(from, (received.byPeer.get(from) ?? 0) + bytes);
     received.speed.add(this.#core.nowMs, bytes);
