@@ -150,7 +150,7 @@ describe('what bad input gets', () => {
     ['a malformed CID', ['get', 'nonsense'], 1, 'ERR_INVALID_CID'],
     ['a CID that nobody has', ['get', UNKNOWN_CID, '--timeout', '300ms'], 1, 'ERR_NO_PROVIDERS'],
     ['an invalid multiaddr', ['get', UNKNOWN_CID, '--peer', 'localhost:80'], 1, 'ERR_INVALID_MULTIADDR'],
-    ['an asset that is not there', ['rm', UNKNOWN_CID], 1, 'ERR_NOT_FOUND'],
+    ['an asset that is not there', ['rm', UNKNOWN_CID], 1, 'ERR_UNKNOWN_ASSET'],
   ];
   for (const [what, args, exitCode, code] of cases) {
     it(`${what}: one line, ${code}, exit code ${exitCode}`, async () => {

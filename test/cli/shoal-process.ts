@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 
+/** No test waits for anything that takes a fraction of this. */
+const HUNG_MS = 20_000;
+
 export interface ShoalEvent {
   event: string;
   [field: string]: unknown;
@@ -18,6 +21,7 @@ export class ShoalProcess {
   stderr = '';
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
+  #hung = false;
   #wake = Promise.withResolvers<void>();
 
   constructor(args: readonly string[], cwd?: string) {
@@ -41,6 +45,7 @@ export class ShoalProcess {
     stderr?.on('data', (data: Buffer) => {
       this.stderr += data.toString();
       if (isContent) take(data);
+      this.#signal();
     });
     this.#exited = once(this.#child, 'close').then(([code]) => {
       this.#signal();
@@ -62,7 +67,7 @@ export class ShoalProcess {
       const found = this.events.find((event) => event.event === kind && test(event));
       if (found) return found;
       if (!this.isRunning) throw new Error(`no ${kind} event. ${JSON.stringify(this.events)} ${this.stderr}`);
-      await this.#wake.promise;
+      await this.#orGiveUp(this.#wake.promise);
     }
   }
 
@@ -70,12 +75,13 @@ export class ShoalProcess {
   async waitForNote(text: string): Promise<void> {
     while (!this.stderr.includes(text)) {
       if (!this.isRunning) throw new Error(`it never said "${text}": ${this.stderr}`);
-      await this.#wake.promise;
+      await this.#orGiveUp(this.#wake.promise);
     }
   }
 
-  exit(): Promise<number | null> {
-    return this.#exited;
+  /** Its exit code; null when a signal ended it. */
+  async exit(): Promise<number | null> {
+    return this.#orGiveUp(this.#exited);
   }
 
   signal(name: NodeJS.Signals): void {
@@ -89,6 +95,21 @@ export class ShoalProcess {
   /** Stops reading what it prints, as `head` does. */
   closeOutput(): void {
     this.#child.stdout?.destroy();
+  }
+
+  /** A process that hangs must fail its test, and not the whole run. */
+  async #orGiveUp<T>(promise: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      this.#hung = true;
+      this.#child.kill('SIGKILL');
+    }, HUNG_MS);
+    try {
+      const result = await promise;
+      if (this.#hung) throw new Error(`it hung. ${JSON.stringify(this.events)} ${this.stderr}`);
+      return result;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #signal(): void {
