@@ -125,13 +125,13 @@ describe('a simulated swarm', function () {
   });
 
   it('keeps what is under way within the look-ahead of the uplink', () => {
-    const swarm = swarmOf('equal', 10, 5, 16 * MIB, 64 * KIB);
+    const swarm = swarmOf('equal', 10, 5, 24 * MIB, 64 * KIB);
     let most = 0;
     const watch = () => {
       for (const peer of swarm.peers) most = Math.max(most, peer.exchange.committedBytes);
-      if (swarm.world.nowMs < 4000) swarm.world.at(swarm.world.nowMs + 5, watch);
+      if (swarm.world.nowMs < 6500) swarm.world.at(swarm.world.nowMs + 5, watch);
     };
-    swarm.world.at(2000, watch); // the start is over: until then it may be twice as much
+    swarm.world.at(4500, watch); // the start is over: until then it may be twice as much
     finish(swarm, swarm.peers);
     // 20 Mbit/s over two round trips of 150 ms and 50 ms are 14 blocks, one more rounds up, and batched
     // acknowledgements overestimate the rate by up to a quarter.

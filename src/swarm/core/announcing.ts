@@ -43,7 +43,7 @@ export class Announcing {
   }
 
   /** Tells a peer that named the asset before, and asks what it has. */
-  ask(peer: Peer, swarm: AssetSwarm): void {
+  askPeer(peer: Peer, swarm: AssetSwarm): void {
     this.#tell(peer, swarm, true);
   }
 

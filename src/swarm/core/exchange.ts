@@ -223,7 +223,7 @@ export class Exchange {
   #ofAsset(
     event: Extract<
       Event,
-      { type: 'asset-removed' | 'want' | 'verified' | 'corrupt' | 'unstored' | 'upload-failed' | 'contacts' }
+      { type: 'asset-removed' | 'want' | 'named' | 'verified' | 'corrupt' | 'unstored' | 'upload-failed' | 'contacts' }
     >,
   ): void {
     const swarm = this.#core.assets.get(event.asset);
@@ -235,11 +235,20 @@ export class Exchange {
     switch (event.type) {
       case 'asset-removed':
         return this.#removeAsset(swarm);
-      case 'want':
+      case 'want': {
+        const before = swarm.wantedLeft;
         swarm.want(event.wanted, event.urgent);
+        this.#requesting.wishesChanged();
         this.#completed.delete(swarm.key);
-        if (swarm.wantedLeft > 0) this.#announcing.ask(swarm);
+        // A reader that only moves on wants nothing that was not wanted before.
+        if (swarm.wantedLeft > before) this.#announcing.ask(swarm);
         return this.#checkComplete(swarm);
+      }
+      case 'named': {
+        const peer = this.#core.peers.get(event.peer);
+        if (peer) this.#announcing.askPeer(peer, swarm);
+        return;
+      }
       case 'contacts':
         return this.#neighbourhood.addContacts(swarm, event.contacts);
       case 'verified':

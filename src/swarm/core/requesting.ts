@@ -20,6 +20,11 @@ import { chunkKey } from './upload-queue.ts';
 
 type GrantMessage = Extract<Message, { type: 'grant' }>;
 
+interface Choice {
+  swarm: AssetSwarm;
+  chunk: number;
+}
+
 /** Weight of the newest sample in a peer's smoothed service time and rate. */
 const SMOOTHING = 0.25;
 
@@ -29,7 +34,7 @@ export class Requesting {
   /** Bytes that may still be asked for under a download limit; may go below zero by one chunk. */
   #tokens = 0;
   #tokensAtMs = 0;
-  /** A request came to nothing since the last reminder. */
+  /** Chunks became pickable since the last reminder: a request came to nothing, or wishes changed. */
   #isReleased = false;
 
   constructor(core: Core) {
@@ -134,7 +139,12 @@ export class Requesting {
     this.#core.send(peer, { type: 'decline', grant: message.id, bytes, reason });
   }
 
-  /** Peers whose credit was declined hear that something they hold is wanted after all: its request came to nothing. */
+  /** Other chunks are wanted than before. */
+  wishesChanged(): void {
+    this.#isReleased = true;
+  }
+
+  /** Peers whose credit was declined hear that something they hold is wanted after all. */
   remind(): void {
     if (!this.#isReleased) return;
     this.#isReleased = false;
@@ -161,13 +171,29 @@ export class Requesting {
     return offer.chunks.slice(0, MAX_CHUNKS_PER_GRANT).map((chunk) => chunkKey(swarm.key, chunk));
   }
 
-  #choose(peer: Peer, maxBytes: number, offered: number[]): { swarm: AssetSwarm; chunk: number } | undefined {
+  /**
+   * What was taken back from this very peer comes last: the first copy may still be on its way, and the one
+   * thing worse than a second copy is none.
+   */
+  #choose(peer: Peer, maxBytes: number, offered: number[]): Choice | undefined {
+    const isFresh = (swarm: AssetSwarm, chunk: number): boolean => !peer.tombstones.has(chunkKey(swarm.key, chunk));
+    const found = this.#chooseWhere(peer, maxBytes, offered, isFresh);
+    if (found || peer.tombstones.size === 0) return found;
+    return this.#chooseWhere(peer, maxBytes, [], () => true);
+  }
+
+  #chooseWhere(
+    peer: Peer,
+    maxBytes: number,
+    offered: number[],
+    isFresh: (swarm: AssetSwarm, chunk: number) => boolean,
+  ): Choice | undefined {
     const memberships = [...peer.memberships.values()].filter(
       ({ swarm, have }) => have && swarm.picker.count > 0 && swarm.minChunkBytes <= maxBytes,
     );
     if (memberships.length === 0) return undefined;
     const suits = (swarm: AssetSwarm, chunk: number) =>
-      swarm.bytesOf(chunk) <= maxBytes && !peer.tombstones.has(chunkKey(swarm.key, chunk));
+      swarm.bytesOf(chunk) <= maxBytes && isFresh(swarm, chunk);
     for (const { swarm, have } of memberships) {
       if (swarm.urgent.length === 0) continue;
       const chunk = swarm.pickUrgent((candidate) => have!.has(candidate) && suits(swarm, candidate));
