@@ -65,7 +65,7 @@ function buildTypes(): void {
         /(from ['"]\.[^'"]*)\.ts(['"])/g,
         '$1.js$2',
       );
-      for (const [, specifier = ''] of text.matchAll(/from ['"]([^'"]+)['"]/g)) {
+      for (const [, specifier = ''] of text.matchAll(/^(?:import|export)\b[^'"]*from ['"]([^'"]+)['"]/gm)) {
         if (!specifier.startsWith('.')) throw new Error(`public types in ${file} name ${specifier}`);
         const next = relative(out, resolve(out, dirname(file), specifier.replace(/\.js$/, '.d.ts')));
         if (!seen.has(next)) pending.push(next);

@@ -29,7 +29,11 @@ export async function loadDag(context: NodeContext, root: CID, options: LoadDagO
   const walk = new DagWalk(root);
   const isEnough = (): boolean => walk.done || (options.depth === 'root' && walk.rootInfo() !== undefined);
   await walkLocally(context, root, walk, isEnough, options.signal);
-  if (isEnough()) return walk;
+  if (isEnough()) {
+    // The empty file is known from its CID alone: nobody need be asked, but the store has to know of it.
+    if (walk.done && !(await context.store.get(root))) await context.store.putNode(root, root, new Uint8Array(0));
+    return walk;
+  }
   await withSearch(context, root, options, async (watch, signal) => {
     await context.shell.fetchNodes(root, walk, {
       untilRootOnly: options.depth === 'root',

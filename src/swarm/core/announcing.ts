@@ -1,7 +1,15 @@
 import type { AssetSwarm } from './asset-swarm.ts';
 import { BATCH_MS, JOIN_BURST, PATIENT_DECLINES } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
-import { bitfieldOf, countLacks, gainChunk, haveOf, membershipOf, replaceHave, withdraw } from './membership.ts';
+import {
+  bitfieldOf,
+  countLacks,
+  gainChunk,
+  haveOf,
+  membershipOf,
+  replaceHave,
+  withdraw,
+} from './membership.ts';
 import type { Message } from './messages.ts';
 import type { Peer } from './peer.ts';
 

@@ -167,7 +167,8 @@ export class Exchange {
     if (!peer) return;
     if (event.type === 'rtt') return peer.measured(this.#core.nowMs, event.rttMs);
     if (event.type === 'reachable') return this.#neighbourhood.reachable(peer, event.addresses);
-    const fault = event.type === 'data' ? this.#receiving.onData(peer, event) : this.#onMessage(peer, event.message);
+    const fault =
+      event.type === 'data' ? this.#receiving.onData(peer, event) : this.#onMessage(peer, event.message);
     if (fault) this.#misbehaved(peer.key, fault);
   }
 
@@ -223,7 +224,17 @@ export class Exchange {
   #ofAsset(
     event: Extract<
       Event,
-      { type: 'asset-removed' | 'want' | 'named' | 'verified' | 'corrupt' | 'unstored' | 'upload-failed' | 'contacts' }
+      {
+        type:
+          | 'asset-removed'
+          | 'want'
+          | 'named'
+          | 'verified'
+          | 'corrupt'
+          | 'unstored'
+          | 'upload-failed'
+          | 'contacts';
+      }
     >,
   ): void {
     const swarm = this.#core.assets.get(event.asset);
@@ -391,7 +402,8 @@ function checkBooks(core: Core): void {
     committed += peer.committedBytes;
     for (const [asset, { swarm, have, isTold, lacks }] of peer.memberships) {
       if (core.assets.get(asset) !== swarm) throw new Error(`${peer.key} is in a swarm that is gone`);
-      if (swarm.members.has(peer.key) !== (have !== undefined)) throw new Error(`${peer.key} is half a member`);
+      if (swarm.members.has(peer.key) !== (have !== undefined))
+        throw new Error(`${peer.key} is half a member`);
       let expected = 0;
       for (let chunk = 0; have && isTold && chunk < swarm.size; chunk++) {
         if (swarm.announced.has(chunk) && !have.has(chunk)) expected++;

@@ -12,7 +12,14 @@ import type { Core } from './core.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { Message } from './messages.ts';
 import type { Grant, Peer } from './peer.ts';
-import { compareRanks, hasGiftBudget, rankAtOrigin, rankWhenComplete, rankWhileLeeching, type Rank } from './ranking.ts';
+import {
+  compareRanks,
+  hasGiftBudget,
+  rankAtOrigin,
+  rankWhenComplete,
+  rankWhileLeeching,
+  type Rank,
+} from './ranking.ts';
 
 /** The longest round trip among those served is looked for this often. */
 const RTT_REFRESH_MS = 100;

@@ -98,6 +98,7 @@ export function countLacks(membership: Membership): void {
   const mine = membership.swarm.announced.bytes;
   const theirs = membership.have.bytes;
   for (let at = 0; at < mine.length; at++) {
-    for (let byte = (mine[at] as number) & ~(theirs[at] as number); byte; byte &= byte - 1) membership.lacks++;
+    for (let byte = (mine[at] as number) & ~(theirs[at] as number); byte; byte &= byte - 1)
+      membership.lacks++;
   }
 }

@@ -59,7 +59,13 @@ export type Message =
    * Credit of `bytes` for any assets we share, good for `leaseMs` from receipt. `offer`: the origin's choice;
    * take these first.
    */
-  | { type: 'grant'; id: number; bytes: number; leaseMs: number; offer?: { asset: AssetKey; chunks: readonly number[] } }
+  | {
+      type: 'grant';
+      id: number;
+      bytes: number;
+      leaseMs: number;
+      offer?: { asset: AssetKey; chunks: readonly number[] };
+    }
   | { type: 'decline'; grant: number; bytes: number; reason: DeclineReason }
   | { type: 'have'; asset: AssetKey; chunks: readonly number[] }
   /** Whole chunks, paid for with grant `grant`. Every request gets its data or a reject. */

@@ -1,9 +1,4 @@
-import {
-  FREE_CHUNKS_WHEN_COMPLETE,
-  GIFT_GRANTS,
-  GIFT_SHARE,
-  UNFORWARDED_STEP,
-} from './constants.ts';
+import { FREE_CHUNKS_WHEN_COMPLETE, GIFT_GRANTS, GIFT_SHARE, UNFORWARDED_STEP } from './constants.ts';
 
 /** What the ranking looks at in a neighbour. Byte counts are of the whole link, over all assets. */
 export interface Candidate {
@@ -61,8 +56,7 @@ export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
  * grant is an open one.
  */
 export function rankWhenComplete(peer: Candidate, isOpen: boolean): Rank {
-  const isTaker =
-    peer.receivedBytes === 0 && peer.sentBytes > FREE_CHUNKS_WHEN_COMPLETE * peer.grantBytes;
+  const isTaker = peer.receivedBytes === 0 && peer.sentBytes > FREE_CHUNKS_WHEN_COMPLETE * peer.grantBytes;
   return { band: isTaker && !isOpen ? 1 : 0, place: peer.progress };
 }
 

@@ -87,7 +87,8 @@ export class Receiving {
     request.receivedBytes += bytes;
     if (request.receivedBytes > request.bytes) return unrequested(`more than all of chunk ${chunk}`);
     if (!last) return undefined;
-    if (request.receivedBytes < request.bytes) return unrequested(`a part of chunk ${chunk} as if it were all`);
+    if (request.receivedBytes < request.bytes)
+      return unrequested(`a part of chunk ${chunk} as if it were all`);
     request.isWhole = true;
     peer.requests.delete(key);
     peer.requestedBytes -= request.bytes;

@@ -176,7 +176,8 @@ export class Requesting {
    * thing worse than a second copy is none.
    */
   #choose(peer: Peer, maxBytes: number, offered: number[]): Choice | undefined {
-    const isFresh = (swarm: AssetSwarm, chunk: number): boolean => !peer.tombstones.has(chunkKey(swarm.key, chunk));
+    const isFresh = (swarm: AssetSwarm, chunk: number): boolean =>
+      !peer.tombstones.has(chunkKey(swarm.key, chunk));
     const found = this.#chooseWhere(peer, maxBytes, offered, isFresh);
     if (found || peer.tombstones.size === 0) return found;
     return this.#chooseWhere(peer, maxBytes, [], () => true);

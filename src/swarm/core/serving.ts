@@ -153,7 +153,10 @@ function faultOf(message: Request, swarm: AssetSwarm | undefined): Misbehaviour 
     const isRun = Number.isInteger(from) && Number.isInteger(count) && from >= 0 && count > 0;
     if (!isRun || (swarm && from + count > swarm.size)) {
       const what = `${count} chunks from ${from}`;
-      return { code: 'ERR_PEER_OUT_OF_RANGE', message: `it asked for ${what} of ${swarm?.size ?? 'an asset'}` };
+      return {
+        code: 'ERR_PEER_OUT_OF_RANGE',
+        message: `it asked for ${what} of ${swarm?.size ?? 'an asset'}`,
+      };
     }
   }
   if (chunks <= MAX_CHUNKS_PER_GRANT) return undefined;
