@@ -51,6 +51,8 @@ class Demo {
   #originPeer = '';
   #startMs = 0;
   #isOriginKilled = false;
+  /** Seconds until the first downloader had its first chunk: five processes start on one machine. */
+  #firstBytes: number | undefined;
 
   constructor(folder: string, file: string, fileBytes: number, sha256: string) {
     this.#folder = folder;
@@ -158,6 +160,7 @@ class Demo {
     const sources = event['sources'] as { peer: string; bytes: number }[];
     const sum = sources.reduce((bytes, source) => bytes + source.bytes, 0);
     state.bytes = Number(event['bytes']);
+    if (state.bytes > 0) this.#firstBytes ??= this.#seconds();
     state.fromOrigin = sources.find(({ peer }) => peer === this.#originPeer)?.bytes ?? 0;
     state.fromPeers = sum - state.fromOrigin;
     if (event.event === 'done') {
@@ -198,6 +201,9 @@ class Demo {
     console.log(`Peer efficiency  ${((fromPeers / all) * 100).toFixed(1)} % of all bytes came from peers`);
     console.log(
       `Time             ${last.toFixed(1)} s, from the start of the downloaders' processes to the last one's end`,
+    );
+    console.log(
+      `                 (${(this.#firstBytes ?? 0).toFixed(1)} s of it until the first chunk was there)`,
     );
     console.log(
       `Fluid bound      ${bound.toFixed(1)} s with an origin that stays: ${(last / bound).toFixed(2)} ×`,

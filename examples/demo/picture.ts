@@ -32,6 +32,7 @@ export class Picture {
   readonly #state: () => SwarmState;
   readonly #timer: NodeJS.Timeout;
   #drawnLines = 0;
+  #isEnded = false;
 
   constructor(out: NodeJS.WriteStream, state: () => SwarmState) {
     this.#out = out;
@@ -47,6 +48,8 @@ export class Picture {
 
   /** The last drawing stays. */
   end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     clearInterval(this.#timer);
     this.#draw();
     this.#drawnLines = 0;
