@@ -1,5 +1,5 @@
-import { dirname, relative, resolve, sep } from 'node:path';
-import { realpath, rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { rename } from 'node:fs/promises';
 import { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
@@ -7,40 +7,22 @@ import { RAW_CODE } from '../integrity/parse-cid.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { AssetEntry, Download } from './asset-entry.ts';
 import { BitmapFile } from './bitmap-file.ts';
-import { forEachBounded } from './bounded.ts';
 import type { Catalog } from './catalog.ts';
 import type { Log } from './data-folder.ts';
 import { lstatOrUndefined } from './file-stamps.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
-import { checkTarget, moveIntoPlace } from './move-into-place.ts';
+import { copyChunks, type ResumeOptions } from './copy-chunks.ts';
+import { checkDownloadTarget, commitPlace, finishDownload, isAtTarget } from './finish-download.ts';
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
 import { Partial } from './partial.ts';
-import type { PlacedContent } from './placed-content.ts';
 import { deleteTree, makeTree, partialName } from './partial-tree.ts';
 import { checkSpace } from './space.ts';
 import type { DownloadOptions } from './store.ts';
 import { checkNames } from './tree-layout.ts';
 
-/** Chunks copied side by side from a place on this machine. */
-const PARALLEL_COPIES = 4;
-
 /** How much a download goes on before that is noted in its record, which `ls` shows. */
 const NOTE_BYTES = 32 * 1024 * 1024;
-
-type OnCheck = (bytes: number, total: number) => void;
-
-/** Something that chunks can be copied from. */
-interface Source {
-  have(): { has(chunk: number): boolean };
-  read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk>;
-}
-
-/** What is told of a resumed download. */
-export interface ResumeOptions {
-  signal?: AbortSignal;
-  onCheck?: OnCheck;
-}
 
 /**
  * The downloads of a data folder. The caller holds the root's lock around each method.
@@ -88,7 +70,7 @@ export class Downloads {
     const entry = this.#catalog.entry(root);
     if (!entry?.download) return undefined;
     const { download } = entry;
-    if (await this.#isAtTarget(root, download)) {
+    if (await isAtTarget(this.#catalog, root, download)) {
       if (await this.#adoptTarget(root, manifest, entry, download, options)) return undefined;
     }
     return this.#openPartial(root, manifest, download, options);
@@ -102,7 +84,8 @@ export class Downloads {
     const earlier = await this.#resumeElsewhere(root, manifest, target, options);
     if (earlier === 'finished') return undefined;
     try {
-      if (target !== undefined) await this.#checkTarget(root, manifest, target, options.force ?? false);
+      if (target !== undefined)
+        await checkDownloadTarget(this.#catalog, manifest, target, options.force ?? false);
       const live = await this.#moveOrMake(root, manifest, target, earlier, options);
       await this.#fill(root, manifest, live, options);
       return live;
@@ -113,43 +96,17 @@ export class Downloads {
     }
   }
 
-  /** Everything is here: puts it at its target. */
+  /** Everything is here: puts it at its target. @throws ERR_INCOMPLETE, ERR_TARGET_EXISTS, ERR_DISK_FULL, ERR_IO */
   async finish(root: CID, manifest: Manifest, live: LiveDownload, force: boolean): Promise<void> {
     if (live.placed) return;
-    const entry = this.#catalog.entry(root);
-    if (!live.partial.isFull || !entry?.download) {
+    const download = this.#catalog.entry(root)?.download;
+    if (!live.partial.isFull || !download) {
       throw new ShoalError(
         'ERR_INCOMPLETE',
         `not all of ${root.toString()} is here yet; download the rest first`,
       );
     }
-    const { folder } = this.#catalog;
-    const target = live.path ?? folder.contentPath(root);
-    if (live.path !== undefined) await this.#checkTarget(root, manifest, target, force);
-    const { stamps, skippedLinks } = await live.partial.seal();
-    for (const { path, target: text } of skippedLinks) {
-      this.#log('warn', `the link ${path.join('/')} to ${text} leads out of ${target} and was not made`);
-    }
-    const asidePath = `${partialName(target, root.toString(), newId()).slice(0, -5)}-old`;
-    const { download } = entry;
-    await live.partial.pause(async () => {
-      await moveIntoPlace(live.partial.base, target, {
-        type: manifest.type,
-        force: force || live.path === undefined,
-        asidePath,
-        onAside: async () => {
-          download.aside = asidePath;
-          await this.#catalog.put(root, entry);
-        },
-      });
-      await this.#commit(root, entry, { id: newId(), kind: 'complete', path: live.path }, stamps);
-      const placed = (await this.#catalog.openPlace(root, manifest)) as PlacedContent;
-      live.placed = placed;
-      return placed;
-    });
-    if (download.aside !== undefined) await deleteTree(download.aside);
-    await live.partial.close();
-    await rm(folder.bitmapPath(root), { force: true });
+    await finishDownload(this.#catalog, this.#log, manifest, live, download, force);
   }
 
   /** Closes what is still open. */
@@ -178,38 +135,6 @@ export class Downloads {
     }
     await deleteTree(download.partial);
     await deleteTree(this.#catalog.folder.bitmapPath(root));
-  }
-
-  async #commit(
-    root: CID,
-    entry: AssetEntry,
-    place: { id: string; kind: 'complete'; path: string | undefined },
-    stamps: Parameters<Catalog['addPlace']>[2],
-  ): Promise<void> {
-    const { folder } = this.#catalog;
-    await this.#catalog.addPlace(entry, place, stamps);
-    // What a stream left in the data folder has now a place of its own; it would be there twice.
-    const inside = entry.places.find(
-      (old) => old !== place && old.path === undefined && old.kind === 'complete',
-    );
-    if (inside && place.path !== undefined) entry.places = entry.places.filter((old) => old !== inside);
-    delete entry.download;
-    await this.#catalog.put(root, entry);
-    if (root.code === RAW_CODE) await folder.index.deleteNodes(entry.nodes);
-    if (inside && place.path !== undefined) await deleteTree(folder.contentPath(root));
-  }
-
-  /** @throws ERR_TARGET_EXISTS, ERR_NOT_FOUND */
-  async #checkTarget(root: CID, manifest: Manifest, target: string, force: boolean): Promise<void> {
-    await checkTarget(target, manifest.type, force);
-    const real = await realpath(target).catch(() => undefined);
-    if (real === undefined || manifest.type !== 'directory') return;
-    const fromTarget = relative(real, await realpath(this.#catalog.folder.path));
-    if (fromTarget === '..' || fromTarget.startsWith(`..${sep}`)) return;
-    throw new ShoalError(
-      'ERR_TARGET_EXISTS',
-      `${target} contains the data folder and is not replaced by ${root.toString()}; choose another target`,
-    );
   }
 
   /** What an earlier download left; where that is for another target, what is wrong with it does not matter. */
@@ -245,7 +170,7 @@ export class Downloads {
     const old = earlier.partial;
     try {
       const made = await this.#make(root, manifest, target, options);
-      await this.#copy(manifest, old, made, options);
+      await copyChunks(manifest, old, made.partial, options);
       return made;
     } finally {
       await old.close();
@@ -390,47 +315,10 @@ export class Downloads {
     });
     if (!place) return;
     try {
-      await this.#copy(manifest, place, live, options);
+      await copyChunks(manifest, place, live.partial, options);
     } finally {
       await place.close();
     }
-  }
-
-  async #copy(
-    manifest: Manifest,
-    from: Source,
-    to: LiveDownload,
-    { signal, onCheck }: ResumeOptions,
-  ): Promise<void> {
-    const there = from.have();
-    const have = to.partial.have();
-    const chunks: number[] = [];
-    for (let n = 0; n < manifest.chunkCount; n++) if (there.has(n) && !have.has(n)) chunks.push(n);
-    const copyOne = async (chunk: number): Promise<void> => {
-      const data = await from.read(chunk, signal).catch((error: unknown) => {
-        // What cannot be read here is fetched like any other chunk.
-        if (error instanceof ShoalError) return undefined;
-        throw error;
-      });
-      if (data) await to.partial.write(chunk, data);
-      onCheck?.(to.partial.bytesHere, manifest.chunkBytes);
-    };
-    await forEachBounded(chunks, PARALLEL_COPIES, copyOne, signal);
-  }
-
-  /** Whether a run was killed between the last rename and the record of it. */
-  async #isAtTarget(root: CID, download: Download): Promise<boolean> {
-    const target = download.path ?? this.#catalog.folder.contentPath(root);
-    const [partial, there] = await Promise.all([
-      lstatOrUndefined(download.partial),
-      lstatOrUndefined(target),
-    ]);
-    if (!there) return false;
-    if (!partial) return true;
-    if (!partial.isFile() || partial.ino !== there.ino || partial.dev !== there.dev) return false;
-    // Linked to its target, and not yet unlinked here.
-    await rm(download.partial);
-    return true;
   }
 
   /** @returns whether everything that lies at the target is the asset: then that is its place now */
@@ -451,7 +339,13 @@ export class Downloads {
       await partial.check(options.signal, options.onCheck);
       if (!partial.isFull) return false;
       const { stamps } = await partial.seal();
-      await this.#commit(root, entry, { id: newId(), kind: 'complete', path: download.path }, stamps);
+      await commitPlace(
+        this.#catalog,
+        root,
+        entry,
+        { id: newId(), kind: 'complete', path: download.path },
+        stamps,
+      );
       if (download.aside !== undefined) await deleteTree(download.aside);
       return true;
     } catch (error) {

@@ -22,13 +22,13 @@ const PARTIAL_ENDING = '.shoal-part';
  *
  * @param unique makes it this download's own, so that two data folders can save to the same target
  */
-export function partialName(target: string, cid: string, unique: string): string {
-  const ending = `.${cid.slice(-8)}.${unique}${PARTIAL_ENDING}`;
+export function partialName(target: string, cid: string, unique: string, ending = PARTIAL_ENDING): string {
+  const last = `.${cid.slice(-8)}.${unique}${ending}`;
   // 255 bytes is NAME_MAX; a character takes at most 3 of them for each UTF-16 unit.
-  const room = 255 - ending.length - 1;
+  const room = 255 - last.length - 1;
   let name = basename(target);
   while (Buffer.byteLength(name) > room) name = name.slice(0, -1);
-  return join(dirname(target), `.${name.toWellFormed()}${ending}`);
+  return join(dirname(target), `.${name.toWellFormed()}${last}`);
 }
 
 /**

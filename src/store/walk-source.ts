@@ -68,11 +68,10 @@ export class SourceWalk {
     return { type: 'file', name, size: Number(found.size), open: () => this.#read(path, found) };
   }
 
-  /** The content, checked before and after for being what it was when its size was taken. */
+  /** The content, checked afterwards for being what it was when its size was taken, before it was opened. */
   async *#read(path: string, found: BigIntStats): AsyncGenerator<Uint8Array> {
     const handle = await withFsErrors('read', path, () => open(path, READ_FLAGS));
     try {
-      await this.#checkUnchanged(path, handle, found);
       yield* pieces(path, handle, Number(found.size));
       await this.#checkUnchanged(path, handle, found);
       this.#stamps.set(relative(this.#base, path).split(sep).join('/'), stampOf(found));
@@ -109,7 +108,7 @@ async function* pieces(path: string, handle: FileHandle, size: number): AsyncGen
       if (bytesRead === 0) return;
       at += bytesRead;
       [spare, filled] = [filled, spare];
-      next = read(at);
+      if (at < size) next = read(at);
       yield spare.subarray(0, bytesRead);
     }
   } finally {

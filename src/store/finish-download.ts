@@ -1,0 +1,118 @@
+import { realpath, rm } from 'node:fs/promises';
+import { relative, sep } from 'node:path';
+import type { CID } from 'multiformats/cid';
+import { ShoalError } from '../errors.ts';
+import type { Manifest } from '../integrity/manifest.ts';
+import { RAW_CODE } from '../integrity/parse-cid.ts';
+import type { AssetEntry, Download, Place } from './asset-entry.ts';
+import type { Catalog } from './catalog.ts';
+import type { Log } from './data-folder.ts';
+import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
+import { checkTarget, moveIntoPlace } from './move-into-place.ts';
+import { newId } from './node-index.ts';
+import type { LiveDownload } from './open-asset.ts';
+import { deleteTree, partialName } from './partial-tree.ts';
+import type { PlacedContent } from './placed-content.ts';
+
+/**
+ * Puts a download that has every chunk at its target: syncs it, renames it, and makes it a place of the asset.
+ *
+ * @throws ERR_TARGET_EXISTS unless `force`, ERR_DISK_FULL, ERR_ACCESS, ERR_IO. The partial stays, and can be finished again
+ */
+export async function finishDownload(
+  catalog: Catalog,
+  log: Log,
+  manifest: Manifest,
+  live: LiveDownload,
+  download: Download,
+  force: boolean,
+): Promise<void> {
+  const { root } = manifest;
+  const { partial } = live;
+  const entry = catalog.entry(root) as AssetEntry;
+  const target = live.path ?? catalog.folder.contentPath(root);
+  if (live.path !== undefined) await checkDownloadTarget(catalog, manifest, target, force);
+  const { stamps, skippedLinks } = await partial.seal();
+  for (const { path, target: text } of skippedLinks) {
+    log('warn', `the link ${path.join('/')} to ${text} leads out of ${target} and was not made`);
+  }
+  const asidePath = partialName(target, root.toString(), newId().slice(0, 8), '.shoal-old');
+  await partial.pause(async () => {
+    await moveIntoPlace(partial.base, target, {
+      type: manifest.type,
+      force: force || live.path === undefined,
+      asidePath,
+      onAside: async () => {
+        download.aside = asidePath;
+        await catalog.put(root, entry);
+      },
+    });
+    await commitPlace(catalog, root, entry, { id: newId(), kind: 'complete', path: live.path }, stamps);
+    const placed = (await catalog.openPlace(root, manifest)) as PlacedContent;
+    live.placed = placed;
+    return placed;
+  });
+  if (download.aside !== undefined) await deleteTree(download.aside);
+  await partial.close();
+  await rm(catalog.folder.bitmapPath(root), { force: true });
+}
+
+/** The download of an entry has become a place. */
+export async function commitPlace(
+  catalog: Catalog,
+  root: CID,
+  entry: AssetEntry,
+  place: Place,
+  stamps: FileStamps,
+): Promise<void> {
+  const { folder } = catalog;
+  await catalog.addPlace(entry, place, stamps);
+  // What a stream left in the data folder has now a place of its own; it would be there twice.
+  const inside = entry.places.find(
+    (old) => old !== place && old.path === undefined && old.kind === 'complete',
+  );
+  const isTwice = inside !== undefined && place.path !== undefined;
+  if (isTwice) entry.places = entry.places.filter((old) => old !== inside);
+  delete entry.download;
+  await catalog.put(root, entry);
+  if (root.code === RAW_CODE) await folder.index.deleteNodes(entry.nodes);
+  if (isTwice) {
+    await folder.index.deleteStamps(inside.id);
+    await deleteTree(folder.contentPath(root));
+  }
+}
+
+/**
+ * Checks that a download may end at `target`.
+ *
+ * @throws ERR_TARGET_EXISTS, ERR_NOT_FOUND
+ */
+export async function checkDownloadTarget(
+  catalog: Catalog,
+  manifest: Manifest,
+  target: string,
+  force: boolean,
+): Promise<void> {
+  await checkTarget(target, manifest.type, force);
+  if (manifest.type !== 'directory') return;
+  const real = await realpath(target).catch(() => undefined);
+  if (real === undefined) return;
+  const fromTarget = relative(real, await realpath(catalog.folder.path));
+  if (fromTarget === '..' || fromTarget.startsWith(`..${sep}`)) return;
+  throw new ShoalError(
+    'ERR_TARGET_EXISTS',
+    `${target} contains the data folder and is not replaced by ${manifest.root.toString()}; choose another target`,
+  );
+}
+
+/** Whether something lies at the target that may be the download: a run was killed between its rename and its record. */
+export async function isAtTarget(catalog: Catalog, root: CID, download: Download): Promise<boolean> {
+  const target = download.path ?? catalog.folder.contentPath(root);
+  const [partial, there] = await Promise.all([lstatOrUndefined(download.partial), lstatOrUndefined(target)]);
+  if (!there) return false;
+  if (!partial) return true;
+  if (!partial.isFile() || partial.ino !== there.ino || partial.dev !== there.dev) return false;
+  // Linked to its target, and not yet unlinked here.
+  await rm(download.partial);
+  return true;
+}
