@@ -31,7 +31,9 @@ export function swarmOf(
 ): Swarm {
   const world = new World({ seed, chunks: Math.ceil(fileBytes / chunkBytes), chunkBytes });
   const origin = world.add({ name: 'origin', up: 100 * MBIT, down: 100 * MBIT, isOrigin: true });
-  const peers = bandwidths(kind, count).map((speed, i) => world.add({ name: `peer${i}`, ...speed, ...each(i) }));
+  const peers = bandwidths(kind, count).map((speed, i) =>
+    world.add({ name: `peer${i}`, ...speed, ...each(i) }),
+  );
   world.connectAll();
   return { world, origin, peers };
 }
@@ -39,7 +41,9 @@ export function swarmOf(
 /** The fluid bound of Kumar and Ross (2006), ms: no schedule can be faster. Counts contributors' uplinks only. */
 export function fluidBoundMs({ world, origin, peers }: Swarm): number {
   const bits = world.fileBytes * 8;
-  const uplinks = peers.filter((peer) => !peer.options.isFreeRider).reduce((sum, peer) => sum + peer.options.up, 0);
+  const uplinks = peers
+    .filter((peer) => !peer.options.isFreeRider)
+    .reduce((sum, peer) => sum + peer.options.up, 0);
   const slowest = Math.min(...peers.map((peer) => peer.options.down));
   const bound = Math.max(
     bits / origin.options.up,

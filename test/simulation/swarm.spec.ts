@@ -64,7 +64,10 @@ describe('a simulated swarm', function () {
 
   it('serves contributors before a free-rider where peers leave when they are done', () => {
     for (const seed of [1, 2, 3]) {
-      const swarm = swarmOf('equal', 10, seed, 16 * MIB, 64 * KIB, (i) => ({ isFreeRider: i === 0, leaves: true }));
+      const swarm = swarmOf('equal', 10, seed, 16 * MIB, 64 * KIB, (i) => ({
+        isFreeRider: i === 0,
+        leaves: true,
+      }));
       swarm.world.run(120_000);
       const [rider, ...others] = swarm.peers as [SimNode, ...SimNode[]];
       const slowest = Math.max(...others.map((peer) => peer.completedAtMs ?? Infinity));
@@ -90,13 +93,19 @@ describe('a simulated swarm', function () {
     const peer = world.add({ name: 'peer', up: 20 * MBIT, down: 100 * MBIT });
     world.connectAll();
     world.run(60_000, () => peer.completedAtMs !== undefined);
-    const ideal = (world.fileBytes * 8) / (100 * MBIT / 1000);
+    const ideal = (world.fileBytes * 8) / ((100 * MBIT) / 1000);
     assert.ok((peer.completedAtMs ?? Infinity) < 1.35 * ideal, `${peer.completedAtMs} ms against ${ideal}`);
   });
 
   it('cuts off a peer that sends wrong chunks, names it, and finishes', () => {
     const swarm = swarmOf('equal', 6, 7, 8 * MIB, 64 * KIB);
-    const liar = swarm.world.add({ name: 'liar', up: 20 * MBIT, down: 100 * MBIT, isSeed: true, isLiar: true });
+    const liar = swarm.world.add({
+      name: 'liar',
+      up: 20 * MBIT,
+      down: 100 * MBIT,
+      isSeed: true,
+      isLiar: true,
+    });
     for (const peer of swarm.peers) swarm.world.connect(liar, peer);
     assert.ok(finish(swarm, swarm.peers) < 60_000);
     let cut = 0;

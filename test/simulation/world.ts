@@ -253,7 +253,12 @@ export class World {
   }
 
   /** The piece has left the uplink; it takes half a round trip, and its turn on the downlink. */
-  #piece(from: SimNode, { peer, chunk }: { peer: PeerKey; chunk: number }, bytes: number, last: boolean): void {
+  #piece(
+    from: SimNode,
+    { peer, chunk }: { peer: PeerKey; chunk: number },
+    bytes: number,
+    last: boolean,
+  ): void {
     if (from.isDead || !from.links.has(peer)) return;
     const to = this.#node(peer);
     const tookMs = (bytes * 8000) / to.options.down;

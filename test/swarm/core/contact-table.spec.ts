@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { ContactTable } from '../../../src/swarm/core/contact-table.ts';
+import { seededRng } from '../../../src/swarm/core/rng.ts';
+
+const free = () => true;
+
+function tableOf(...peers: string[]): ContactTable {
+  const table = new ContactTable(3, seededRng(1));
+  for (const peer of peers) table.add({ peer, addresses: [`/sim/${peer}`] });
+  return table;
+}
+
+describe('ContactTable', () => {
+  it('never holds more than it may', () => {
+    assert.equal(tableOf('a', 'b', 'c', 'd', 'e').size, 3);
+  });
+
+  it('chooses only who is free', () => {
+    assert.equal(tableOf('a', 'b').choose(0, (peer) => peer === 'b')?.peer, 'b');
+    assert.equal(
+      tableOf('a').choose(0, () => false),
+      undefined,
+    );
+  });
+
+  it('waits longer after each failure, and forgets them after a success', () => {
+    const table = tableOf('a');
+    table.failed('a', 0);
+    assert.equal(table.choose(4999, free), undefined);
+    assert.equal(table.choose(5000, free)?.peer, 'a');
+    table.failed('a', 5000);
+    assert.equal(table.choose(14_999, free), undefined);
+    assert.equal(table.choose(15_000, free)?.peer, 'a');
+    table.succeeded('a');
+    table.failed('a', 15_000);
+    assert.equal(table.choose(20_000, free)?.peer, 'a');
+  });
+
+  it('keeps few addresses, and none that is too long', () => {
+    const table = new ContactTable(3, seededRng(1));
+    const many = Array.from({ length: 20 }, (_, i) => `/sim/${i}`);
+    table.add({ peer: 'a', addresses: ['/'.repeat(1000), ...many] });
+    assert.deepEqual(table.choose(0, free)?.addresses, many.slice(0, 8));
+  });
+
+  it('does not lose addresses to a contact that names none', () => {
+    const table = tableOf('a');
+    table.add({ peer: 'a', addresses: [] });
+    assert.deepEqual(table.choose(0, free)?.addresses, ['/sim/a']);
+  });
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import {
+  compareRanks,
+  hasGiftBudget,
+  rankAtOrigin,
+  rankWhenComplete,
+  rankWhileLeeching,
+  type Candidate,
+  type Rank,
+} from '../../../src/swarm/core/ranking.ts';
+
+const Q = 65_536;
+
+function peer(sent: number, received: number, progress = 0.5, granted = 0): Candidate {
+  return {
+    grantBytes: Q,
+    sentBytes: sent * Q,
+    grantedBytes: granted * Q,
+    receivedBytes: received * Q,
+    progress,
+  };
+}
+
+function isBefore(a: Rank, b: Rank): boolean {
+  return compareRanks(a, b) < 0;
+}
+
+describe('the ranking of grants', () => {
+  it('serves first the one it owes most, while it downloads', () => {
+    assert.ok(isBefore(rankWhileLeeching(peer(3, 5), true), rankWhileLeeching(peer(5, 5), true)));
+  });
+
+  it('looks at progress within a band of one chunk', () => {
+    const behind = rankWhileLeeching(peer(5, 4.5, 0.2), true);
+    const ahead = rankWhileLeeching(peer(5, 4.9, 0.8), true);
+    assert.equal(behind.band, ahead.band);
+    assert.ok(isBefore(behind, ahead));
+  });
+
+  it('gives a newcomer one gift before others of its band, as long as the budget lasts', () => {
+    const newcomer = peer(0, 0);
+    const known = peer(5, 5);
+    assert.ok(isBefore(rankWhileLeeching(newcomer, true), rankWhileLeeching(known, true)));
+    assert.ok(isBefore(rankWhileLeeching(known, false), rankWhileLeeching(newcomer, false)));
+  });
+
+  it('puts a newcomer that has had its gift behind, but does not shut it out', () => {
+    const gifted = rankWhileLeeching(peer(1, 0), true);
+    assert.deepEqual(gifted, { band: 2, place: 2 });
+    assert.ok(isBefore(gifted, rankWhileLeeching(peer(9, 5), true)));
+  });
+
+  it('counts credit that is not used yet', () => {
+    const granted = rankWhileLeeching(peer(5, 5, 0.5, 2), true);
+    assert.ok(isBefore(rankWhileLeeching(peer(6, 5), true), granted));
+  });
+
+  it('allows one gift in twenty grants, and four from the start', () => {
+    assert.ok(hasGiftBudget(3, 0));
+    assert.ok(!hasGiftBudget(4, 0));
+    assert.ok(hasGiftBudget(8, 100));
+    assert.ok(!hasGiftBudget(9, 100));
+  });
+
+  it('serves the one who has least once complete, and takers last unless the grant is open', () => {
+    const taker = peer(5, 0, 0.1);
+    const giver = peer(5, 1, 0.9);
+    assert.ok(isBefore(rankWhenComplete(giver, false), rankWhenComplete(taker, false)));
+    assert.ok(isBefore(rankWhenComplete(taker, true), rankWhenComplete(giver, true)));
+    assert.ok(isBefore(rankWhenComplete(peer(3, 0, 0.1), false), rankWhenComplete(giver, false)));
+  });
+
+  it('lets the origin serve in turn at first, then by progress, and always forwarders before hoarders', () => {
+    const first = { unforwarded: 2, lastGrant: 4, progress: 0.9 };
+    const second = { unforwarded: 0, lastGrant: 9, progress: 0.1 };
+    assert.ok(isBefore(rankAtOrigin(first, true), rankAtOrigin(second, true)));
+    assert.ok(isBefore(rankAtOrigin(second, false), rankAtOrigin(first, false)));
+    assert.ok(
+      isBefore(rankAtOrigin(first, true), rankAtOrigin({ ...first, unforwarded: 3, lastGrant: 0 }, true)),
+    );
+  });
+});
