@@ -81,11 +81,14 @@ export class Downloads {
     checkNames(manifest);
     const known = this.#catalog.entry(root)?.download;
     const target = options.path === undefined ? known?.path : resolve(options.path);
+    const force = options.force ?? false;
+    // Before anything is hashed, unless it may be this very download that lies there.
+    if (target !== undefined && target !== known?.path)
+      await checkDownloadTarget(this.#catalog, manifest, target, force);
     const earlier = await this.#resumeElsewhere(root, manifest, target, options);
     if (earlier === 'finished') return undefined;
     try {
-      if (target !== undefined)
-        await checkDownloadTarget(this.#catalog, manifest, target, options.force ?? false);
+      if (target !== undefined) await checkDownloadTarget(this.#catalog, manifest, target, force);
       const live = await this.#moveOrMake(root, manifest, target, earlier, options);
       await this.#fill(root, manifest, live, options);
       return live;

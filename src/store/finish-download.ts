@@ -1,5 +1,5 @@
 import { realpath, rm } from 'node:fs/promises';
-import { relative, sep } from 'node:path';
+import { isAbsolute, relative, sep } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
@@ -98,7 +98,7 @@ export async function checkDownloadTarget(
   const real = await realpath(target).catch(() => undefined);
   if (real === undefined) return;
   const fromTarget = relative(real, await realpath(catalog.folder.path));
-  if (fromTarget === '..' || fromTarget.startsWith(`..${sep}`)) return;
+  if (isAbsolute(fromTarget) || fromTarget === '..' || fromTarget.startsWith(`..${sep}`)) return;
   throw new ShoalError(
     'ERR_TARGET_EXISTS',
     `${target} contains the data folder and is not replaced by ${manifest.root.toString()}; choose another target`,

@@ -3,6 +3,7 @@ import type { Manifest } from '../integrity/manifest.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { FileStamps } from './file-stamps.ts';
+import { isErrno } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { readFilePart } from './read-file-part.ts';
 import { entryPath } from './tree-layout.ts';
@@ -77,7 +78,7 @@ export class PlacedContent {
         Promise.all([handle.stat({ bigint: true }), readFilePart(handle, offset, size)]),
       )
       .catch((error: unknown) => {
-        throw error instanceof ShoalError && error.code === 'ERR_NOT_FOUND' ? this.#changed(path) : error;
+        throw isSomethingElse(error) ? this.#changed(path) : error;
       });
     // The hash alone makes sure that no wrong byte leaves; the stamp names the change before a chunk shows it.
     const verified = this.#stamps.matches(file, stats)
@@ -95,4 +96,10 @@ export class PlacedContent {
     const was = this.state === 'shared' ? 'shared' : 'downloaded';
     return new ShoalError('ERR_FILE_CHANGED', `${path} is no longer what was ${was}; ${advice}`);
   }
+}
+
+/** Whether opening failed because no file is there any more: nothing, a link, a folder, or a pipe. */
+function isSomethingElse(error: unknown): boolean {
+  if (!(error instanceof ShoalError)) return false;
+  return error.code === 'ERR_NOT_FOUND' || isErrno(error.cause, 'ELOOP', 'EMLINK', 'EISDIR', 'ENXIO');
 }

@@ -99,7 +99,8 @@ async function importPath(
     await batch.flush();
     return { root: cid, nodes, walk, name };
   } catch (error) {
-    await catalog.folder.index.deleteNodes(nodes);
+    // Where the index fails too, the next start deletes what nobody refers to.
+    await catalog.folder.index.deleteNodes(nodes).catch(() => {});
     throw error;
   }
 }

@@ -39,6 +39,7 @@ export interface StoredAsset {
   /**
    * All chunks are here: syncs, then renames the partial to its target, atomically, and serves from there.
    * @returns the absolute path, or undefined where the content lies inside the data folder
+   * A folder is replaced (`force`) only by a folder, and a file by a file. Finishing again only returns the path.
    * @throws ERR_TARGET_EXISTS unless `force`; ERR_INCOMPLETE
    */
   finish(options?: { force?: boolean }): Promise<string | undefined>;
@@ -91,7 +92,9 @@ export interface Store extends AsyncDisposable {
   /** Keeps a verified interior node of a DAG that is being fetched. Creates a `partial` record without path where there is none. */
   putNode(root: CID, node: CID, bytes: Uint8Array): Promise<void>;
   /**
-   * Opens an asset whose whole DAG is in the store; undefined where it is unknown or its nodes are not complete.
+   * Opens an asset whose whole DAG is in the store, at its newest place that is still valid, else its unfinished
+   * download; undefined where it is unknown, its nodes are not complete, or nothing but nodes was ever fetched.
+   * All handles of one unfinished download share its state.
    * For a shared one checks size and mtime of every file and throws ERR_FILE_CHANGED; for a partial re-hashes the chunks its
    * bitmap claims and drops the ones that fail, reporting to `onCheck`.
    */
@@ -102,13 +105,19 @@ export interface Store extends AsyncDisposable {
   /**
    * Turns a known DAG into a download to `path` (absolute), or into the data folder where undefined. Space is
    * checked. An earlier partial of the same root is continued, moved to the new target where that differs and
-   * can be done by rename, else copied.
-   * @throws ERR_NO_SPACE, ERR_TARGET_EXISTS, ERR_UNSAFE_NAME, ERR_READ_ONLY
+   * can be done by rename, else copied. Chunks that lie in another place on this machine are copied, so that `have()`
+   * may be full at once. Where the download turns out to have been finished, the result is `complete`, and `finish`
+   * only returns its path. Links that lead out of the asset are never made: they are logged and left out.
+   * @throws ERR_UNKNOWN_ASSET, ERR_INCOMPLETE (nodes are missing), ERR_NO_SPACE, ERR_TARGET_EXISTS, ERR_NOT_FOUND (no folder
+   * to hold the target), ERR_UNSAFE_NAME, ERR_UNSAFE_LINK, ERR_NAME_COLLISION, ERR_DISK_FULL, ERR_READ_ONLY, ERR_ACCESS
    */
   startDownload(root: CID, options: DownloadOptions): Promise<StoredAsset>;
   /**
-   * Imports a path for serving in place (nodes and index only), or content into the data folder.
+   * Imports a path for serving in place (nodes and index only), or content into the data folder. A symbolic link is
+   * shared as a link.
    * @returns the record, state `shared`
+   * @throws ERR_NOT_FOUND, ERR_ACCESS, ERR_UNSUPPORTED_FILE (socket, pipe, device), ERR_FILE_CHANGED while it was read,
+   * ERR_DATA_DIR_SHARED, ERR_SIZE_MISMATCH, ERR_NO_SPACE, ERR_DISK_FULL, and what the importer throws
    */
   share(source: string | ContentSource, options?: ShareOptions): Promise<AssetRecord>;
   /** Forgets the asset; deletes partials and content inside the data folder, never originals or saved copies. */

@@ -385,6 +385,50 @@ describe('A download', () => {
     assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'target']);
   });
 
+  it('refuses a taken target before it hashes what is here', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(6 * CHUNK));
+    const { dataDir, target } = await interrupted(folder.path, asset, [0, 1]);
+    await writeFile(join(folder.path, 'taken'), 'mine');
+    await using store = await openStore(dataDir);
+    const onCheck = (): void => assert.fail('hashed');
+    await assert.rejects(store.startDownload(asset.root, { path: join(folder.path, 'taken'), onCheck }), {
+      code: 'ERR_TARGET_EXISTS',
+    });
+    const stored = await store.startDownload(asset.root, { path: target });
+    assert.equal(stored.have().count, 2);
+    await stored.close();
+  });
+
+  (process.platform === 'linux' ? it : it.skip)('leaves no file open when everything is closed', async () => {
+    await using folder = await tempFolder();
+    const openBelow = async (): Promise<string[]> => {
+      const links = (await readdir('/proc/self/fd')).map((fd) =>
+        readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+      );
+      return (await Promise.all(links)).filter((path) => path.startsWith(folder.path));
+    };
+    const dataDir = join(folder.path, 'data');
+    const store = await openStore(dataDir);
+    const [one, two] = [await remoteTree({ a: bytesOf(9 * CHUNK) }), await remoteFile(bytesOf(9 * CHUNK, 2))];
+    const done = await download(store, one, join(folder.path, 'one'));
+    await readAll(done);
+    await putNodes(store, two);
+    const handle = await store.startDownload(two.root, { path: join(folder.path, 'two') });
+    await writeChunks(handle, two, [1, 2]);
+    assert.ok((await openBelow()).some((path) => path.endsWith('.shoal-part')));
+    await handle.close();
+    await done.close();
+    assert.deepEqual(
+      (await openBelow()).filter((path) => !path.startsWith(dataDir)),
+      [],
+    );
+    const left = await store.startDownload(two.root, { path: join(folder.path, 'two') });
+    await readAll(left);
+    await store.close();
+    assert.deepEqual(await openBelow(), []);
+  });
+
   it('shortens a name that leaves no room for the ending of its partial', async () => {
     await using folder = await tempFolder();
     await using store = await openStore(join(folder.path, 'data'));

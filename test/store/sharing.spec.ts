@@ -4,7 +4,17 @@ import { appendFile, readdir, rename, rm, symlink, utimes, writeFile } from 'nod
 import { join } from 'node:path';
 import { openStore } from '../../src/store/open-store.ts';
 import type { ContentSource, Store } from '../../src/store/store.ts';
-import { bytesOf, CHUNK, download, readAll, remoteFile, remoteTree, sameFile, writeTree } from './assets.ts';
+import {
+  CHUNK,
+  bytesOf,
+  putNodes,
+  readAll,
+  remoteFile,
+  remoteTree,
+  sameFile,
+  writeChunks,
+  writeTree,
+} from './assets.ts';
 import { tempFolder } from './temp-folder.ts';
 
 const onlyOnPosix = process.platform === 'win32' ? it.skip : it;
@@ -123,6 +133,18 @@ describe('Sharing a path', () => {
     await stored.close();
   });
 
+  it('notices that a link took the place of the file while the asset is open', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'file');
+    await writeFile(path, bytesOf(4 * CHUNK));
+    const record = await t.store.share(path, { chunkSize: CHUNK });
+    const stored = (await t.store.open(record.root))!;
+    await rename(path, `${path}.away`);
+    await symlink(`${path}.away`, path);
+    await assert.rejects(stored.read(0), { code: 'ERR_FILE_CHANGED' });
+    await stored.close();
+  });
+
   it('notices that a file of one chunk changed', async () => {
     await using t = await setUp();
     const path = join(t.path, 'file');
@@ -168,14 +190,21 @@ describe('Sharing a path', () => {
     assert.ok(await sameFile(path, bytesOf(4 * CHUNK)));
   });
 
-  it('keeps an unfinished download of the same content', async () => {
+  it('fills an unfinished download of the same content from the shared file', async () => {
     await using t = await setUp();
     const asset = await remoteFile(bytesOf(4 * CHUNK));
-    const saved = await download(t.store, asset, join(t.path, 'saved'));
-    await saved.close();
+    await putNodes(t.store, asset);
+    const begun = await t.store.startDownload(asset.root, { path: join(t.path, 'copy') });
+    await writeChunks(begun, asset, [0]);
+    await begun.close();
     await writeFile(join(t.path, 'mine'), bytesOf(4 * CHUNK));
     const record = await t.store.share(join(t.path, 'mine'), { chunkSize: CHUNK });
     assert.deepEqual([record.state, record.path], ['shared', join(t.path, 'mine')]);
+    const stored = await t.store.startDownload(asset.root, { path: join(t.path, 'copy') });
+    assert.equal(stored.have().isFull, true);
+    await stored.finish();
+    await stored.close();
+    assert.ok(await sameFile(join(t.path, 'copy'), bytesOf(4 * CHUNK)));
   });
 
   onlyOnPosix('names a pipe that lies in the tree', async () => {
