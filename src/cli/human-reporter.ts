@@ -53,7 +53,7 @@ export class HumanReporter implements Reporter {
         return this.#upload(event);
       case 'sharing':
         return this.#print(
-          `Sharing ${printable(event.path ?? 'standard input')} (${formatBytes(event.bytes)})\n  CID   ${event.cid}\n  Link  ${printable(event.link)}`,
+          `Sharing ${printable(event.path ?? 'standard input')} (${formatBytes(event.bytes)})\n  CID   ${event.cid}\n  Get   shoal get '${printable(event.link)}'`,
         );
       case 'seeding':
         return this.#print(

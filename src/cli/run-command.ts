@@ -119,9 +119,9 @@ class Command {
         `the data folder is used by process ${hello.pid} in the network "${hello.network}", not "${network}"; stop it, or use another folder with --data`,
       );
     }
-    this.#warnOfIgnoredOptions(hello.pid);
     if (this.#plan.node === 'serving')
       this.#emit({ event: 'listening', peer: hello.peer, addresses: hello.addresses });
+    this.#warnOfIgnoredOptions(hello.pid);
     const readsInput = job.verb === 'share' && job.sources.includes('-');
     const peers = this.#plan.node === 'local' ? [] : [...peer, ...bootstrap];
     const result = await owner

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Scene, type ShoalProcess } from './shoal-process.ts';
+import { Scene, type ShoalEvent, type ShoalProcess } from './shoal-process.ts';
 
 const CONTENT = randomBytes(4_000_000);
 
@@ -108,6 +108,25 @@ describe('commands beside the owner of a data folder', () => {
     assert.equal(await list.exit(), 0);
     assert.equal(list.events[0]?.['state'], 'partial');
     assert.ok(seed.isRunning);
+  });
+
+  it('take a share over from a get that is done, and go on serving', async () => {
+    await using scene = new Scene();
+    const { link } = await shareSlowly(scene);
+    const get = scene.shoal('a', 'get', link, '-o', 'copy', '--linger', '0');
+    await get.waitFor('progress');
+    const file = join(scene.folder, 'mine.bin');
+    writeFileSync(file, CONTENT.subarray(0, 100_000));
+    const share = scene.shoal('a', 'share', file);
+    const sharing = await share.waitFor('sharing');
+    assert.equal(await get.exit(), 0);
+    const firstOf = (event: ShoalEvent): string => (event['addresses'] as string[])[0] ?? '';
+    const address = firstOf(await share.waitFor('listening', (event) => firstOf(event) !== firstOf(sharing)));
+    const other = scene.shoal('b', 'get', String(sharing['cid']), '--peer', address, '-o', '-');
+    assert.equal(await other.exit(), 0);
+    assert.ok(CONTENT.subarray(0, 100_000).equals(other.stdout));
+    share.signal('SIGINT');
+    assert.equal(await share.exit(), 0);
   });
 
   it('say that an owner is in another network', async () => {

@@ -141,6 +141,46 @@ describe('shoal share and shoal get, as processes', () => {
   });
 });
 
+describe('shoal verify and shoal inspect, as processes', () => {
+  it('find what has changed on disk, and exit with 1', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    const origin = scene.shoal('a', 'share', file);
+    await origin.waitFor('sharing');
+    origin.signal('SIGTERM');
+    assert.equal(await origin.exit(), 0);
+    assert.equal(await scene.shoal('a', 'verify').exit(), 0);
+    writeFileSync(file, randomBytes(CONTENT.length));
+    const verify = scene.shoal('a', 'verify');
+    assert.equal(await verify.exit(), 1);
+    const report = await verify.waitFor('verified');
+    assert.match(String((report['problems'] as string[])[0]), /data\.bin/);
+    assert.equal(verify.events.at(-1)?.['code'], 'ERR_VERIFY_FAILED');
+  });
+
+  it('tell the CID of a path without sharing it, and what is behind a CID', async () => {
+    await using scene = new Scene();
+    mkdirSync(join(scene.folder, 'dir'));
+    writeFileSync(join(scene.folder, 'dir', 'data.bin'), CONTENT);
+    const ofPath = scene.shoal('b', 'inspect', 'dir');
+    assert.equal(await ofPath.exit(), 0);
+    const origin = scene.shoal('a', 'share', join(scene.folder, 'dir'));
+    const sharing = await origin.waitFor('sharing');
+    assert.equal(ofPath.events[0]?.['cid'], sharing['cid']);
+    assert.match(String(ofPath.events[0]?.['ipfsAdd']), /^ipfs add /);
+    const ofCid = scene.shoal('b', 'inspect', String(sharing['link']));
+    assert.equal(await ofCid.exit(), 0);
+    const inspected = await ofCid.waitFor('inspected');
+    assert.deepEqual(
+      (inspected['entries'] as { path: string; size: number }[])
+        .filter(({ path }) => path !== '')
+        .map(({ path, size }) => ({ path, size })),
+      [{ path: 'data.bin', size: CONTENT.length }],
+    );
+  });
+});
+
 describe('what bad input gets', () => {
   const cases: [string, string[], number, string][] = [
     ['an unknown option', ['ls', '--nonsense'], 2, 'ERR_USAGE'],
