@@ -10,7 +10,9 @@ async function codesIn(text: Promise<string>, pattern: RegExp): Promise<string[]
 
 describe('docs/errors.md', () => {
   it('lists every code that the source can give, and no other', async () => {
-    const files = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((file) => file.endsWith('.ts'));
+    const files = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((file) =>
+      file.endsWith('.ts'),
+    );
     const used = await Promise.all(
       files.map((file) => codesIn(readFile(join(ROOT, 'src', file), 'utf8'), /'(ERR_[A-Z_]+)'/g)),
     );

@@ -31,7 +31,8 @@ export async function loadDag(context: NodeContext, root: CID, options: LoadDagO
   await walkLocally(context, root, walk, isEnough, options.signal);
   if (isEnough()) {
     // The empty file is known from its CID alone: nobody need be asked, but the store has to know of it.
-    if (walk.done && !(await context.store.get(root))) await context.store.putNode(root, root, new Uint8Array(0));
+    if (walk.done && !(await context.store.get(root)))
+      await context.store.putNode(root, root, new Uint8Array(0));
     return walk;
   }
   await withSearch(context, root, options, async (watch, signal) => {
