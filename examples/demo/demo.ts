@@ -248,12 +248,16 @@ async function main(path: string | undefined): Promise<number> {
   }
   const folder = await mkdtemp(join(tmpdir(), 'shoal-demo-'));
   let demo: Demo | undefined;
+  let isStopped = false;
   const cleanUp = async (): Promise<void> => {
     await demo?.stop();
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+    process.once(signal, () => {
+      isStopped = true;
+      void cleanUp().finally(() => process.exit(130));
+    });
   }
   try {
     const file =
@@ -263,7 +267,7 @@ async function main(path: string | undefined): Promise<number> {
     demo = new Demo(folder, file, info.size, await sha256Of(file));
     return (await demo.run()) ? 0 : 1;
   } catch (error) {
-    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    if (!isStopped) console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
     return 1;
   } finally {
     await cleanUp();
