@@ -142,9 +142,9 @@ describe('a simulated swarm', function () {
     };
     swarm.world.at(4500, watch); // the start is over: until then it may be twice as much
     finish(swarm, swarm.peers);
-    // 20 Mbit/s over two round trips of 150 ms and 50 ms are 14 blocks, one more rounds up, and batched
-    // acknowledgements overestimate the rate by up to a quarter.
-    assert.ok(most > 4 * 64 * KIB && most <= 19 * 64 * KIB, `${most / 64 / KIB} blocks`);
+    // 20 Mbit/s over two round trips of 150 ms and 50 ms are 14 blocks, one more rounds up; batched
+    // acknowledgements overestimate the rate by up to a half.
+    assert.ok(most > 4 * 64 * KIB && most <= 22 * 64 * KIB, `${most / 64 / KIB} blocks`);
   });
 
   it('does the same again with the same seed, and something else with another', () => {

@@ -19,6 +19,8 @@ export interface ChunkRequest {
   receivedBytes: number;
   /** All data is here; the shell verifies and stores it. */
   isWhole: boolean;
+  /** The peer was asked for the chunk before, and that was taken back: data of both requests may come. */
+  readonly isSecond: boolean;
 }
 
 /** Chunks that are wanted: all, none, or a set. */

@@ -7,7 +7,7 @@ import { settingsOf, type ExchangeConfig } from './exchange-config.ts';
 import { Granting } from './granting.ts';
 import type { AssetKey, Message, PeerKey } from './messages.ts';
 import { Neighbourhood } from './neighbourhood.ts';
-import { Peer } from './peer.ts';
+import { Peer, type PastLedger } from './peer.ts';
 import { Receiving } from './receiving.ts';
 import { Requesting } from './requesting.ts';
 import type { Rng } from './rng.ts';
@@ -48,7 +48,7 @@ export class Exchange {
   readonly #receiving: Receiving;
   readonly #neighbourhood: Neighbourhood;
   /** Ledgers of peers that left, oldest first. */
-  readonly #past = new Map<PeerKey, { sent: number; received: number }>();
+  readonly #past = new Map<PeerKey, PastLedger>();
   /** Assets whose `complete` is out. */
   readonly #completed = new Set<AssetKey>();
   #tickedAtMs = -Infinity;
@@ -67,9 +67,11 @@ export class Exchange {
   /** Takes in what happened at `nowMs`. Throws only where the caller is wrong (an asset added twice). */
   handle(nowMs: number, event: Event): void {
     this.#core.nowMs = Math.max(this.#core.nowMs, nowMs);
+    const peers = this.#core.peers.size;
     this.#dispatch(event);
     this.#runTimers();
-    if (event.type === 'data' && !event.last) return;
+    // Most events are pieces of chunks, which change nothing for grants unless they cost the sender its link.
+    if (event.type === 'data' && !event.last && this.#core.peers.size === peers) return;
     this.#granting.fill();
     if (this.#granting.isStarved) this.#neighbourhood.dialIdle();
   }
@@ -351,7 +353,8 @@ export class Exchange {
     this.#detach(peer);
     this.#core.peers.delete(peer.key);
     this.#past.delete(peer.key);
-    this.#past.set(peer.key, { sent: peer.sentBytes, received: peer.receivedBytes });
+    const { sentBytes, receivedBytes, lapses } = peer;
+    this.#past.set(peer.key, { sentBytes, receivedBytes, lapses });
     if (this.#past.size > PAST_LEDGERS) this.#past.delete(this.#past.keys().next().value as PeerKey);
     this.#neighbourhood.gone(peer);
   }

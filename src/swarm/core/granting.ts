@@ -225,7 +225,7 @@ export class Granting {
   /** The longest round trip among the peers that could be served. */
   #maxRtt(): number {
     const { nowMs, peers } = this.#core;
-    if (nowMs - this.#maxRttAtMs < RTT_REFRESH_MS) return this.#maxRttMs;
+    if (this.#maxRttMs > 0 && nowMs - this.#maxRttAtMs < RTT_REFRESH_MS) return this.#maxRttMs;
     this.#maxRttAtMs = nowMs;
     this.#maxRttMs = 0;
     for (const peer of peers.values()) {

@@ -43,6 +43,13 @@ export interface Tombstone {
   readonly sinceMs: number;
 }
 
+/** What is remembered of a peer that left, so that reconnecting wipes neither a debt nor a merit. */
+export interface PastLedger {
+  sentBytes: number;
+  receivedBytes: number;
+  lapses: number;
+}
+
 /** One neighbour: a link with its ledger, over all assets. */
 export class Peer {
   readonly key: PeerKey;
@@ -85,6 +92,8 @@ export class Peer {
   requestedBytes = 0;
   /** How much may be asked of it at once: grows with what it delivers, halves when it does not. */
   trustBytes = 0;
+  /** Requests to it that were given up since it last delivered. */
+  lapses: number;
   /** I declined credit of it as I wanted nothing; and when I last told it that I do again. */
   isDeclined = false;
   remindedAtMs = -Infinity;
@@ -99,13 +108,14 @@ export class Peer {
   #rttBefore = Infinity;
   #rttSinceMs = 0;
 
-  constructor(key: PeerKey, nowMs: number, joinBurst: number, past?: { sent: number; received: number }) {
+  constructor(key: PeerKey, nowMs: number, joinBurst: number, past?: PastLedger) {
     this.key = key;
     this.connectedAtMs = nowMs;
     this.joinAllowance = joinBurst;
     this.joinAllowanceAtMs = nowMs;
-    this.sentBytes = past?.sent ?? 0;
-    this.receivedBytes = past?.received ?? 0;
+    this.sentBytes = past?.sentBytes ?? 0;
+    this.receivedBytes = past?.receivedBytes ?? 0;
+    this.lapses = past?.lapses ?? 0;
   }
 
   /** Smallest round trip of the last 10 to 20 s. */

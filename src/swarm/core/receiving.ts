@@ -85,10 +85,15 @@ export class Receiving {
     const request = peer.requests.get(key);
     if (!request) return this.#matchLate(peer, key, bytes, last);
     request.receivedBytes += bytes;
-    if (request.receivedBytes > request.bytes) return unrequested(`more than all of chunk ${chunk}`);
+    if (request.receivedBytes > (request.isSecond ? 2 : 1) * request.bytes) {
+      return unrequested(`more than all of chunk ${chunk}`);
+    }
     if (!last) return undefined;
-    if (request.receivedBytes < request.bytes)
-      return unrequested(`a part of chunk ${chunk} as if it were all`);
+    if (request.receivedBytes < request.bytes) {
+      if (!request.isSecond) return unrequested(`a part of chunk ${chunk} as if it were all`);
+      request.receivedBytes = 0; // the end of what was asked for before
+      return undefined;
+    }
     request.isWhole = true;
     peer.requests.delete(key);
     peer.requestedBytes -= request.bytes;

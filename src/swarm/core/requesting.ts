@@ -92,7 +92,8 @@ export class Requesting {
           continue;
         }
         this.cancel(peer, request);
-        peer.trustBytes = Math.max(peer.trustBytes / 2, request.bytes);
+        peer.trustBytes = Math.max(trustOf(peer) / 2, request.bytes);
+        peer.lapses++;
         const reissues = this.#core.assets.get(request.asset)?.reissues;
         reissues?.set(request.chunk, (reissues.get(request.chunk) ?? 0) + 1);
       }
@@ -177,10 +178,10 @@ export class Requesting {
    */
   #choose(peer: Peer, maxBytes: number, offered: number[]): Choice | undefined {
     const isFresh = (swarm: AssetSwarm, chunk: number): boolean =>
-      !peer.tombstones.has(chunkKey(swarm.key, chunk));
+      !peer.tombstones.has(chunkKey(swarm.key, chunk)) && !isBetterElsewhere(peer, swarm, chunk);
     const found = this.#chooseWhere(peer, maxBytes, offered, isFresh);
     if (found || peer.tombstones.size === 0) return found;
-    return this.#chooseWhere(peer, maxBytes, [], () => true);
+    return this.#chooseWhere(peer, maxBytes, [], (swarm, chunk) => !isBetterElsewhere(peer, swarm, chunk));
   }
 
   #chooseWhere(
@@ -230,6 +231,7 @@ export class Requesting {
     this.#core.inboundBytes += bytes;
     this.#tokens -= bytes;
     const patience = 2 ** Math.min(swarm.reissues.get(chunk) ?? 0, 6);
+    const tombstone = peer.tombstones.get(chunkKey(swarm.key, chunk));
     const request: ChunkRequest = {
       asset: swarm.key,
       chunk,
@@ -240,7 +242,9 @@ export class Requesting {
       extended: false,
       receivedBytes: 0,
       isWhole: false,
+      isSecond: tombstone !== undefined,
     };
+    if (tombstone) tombstone.left = bytes;
     swarm.picker.remove(chunk);
     swarm.requests.set(chunk, request);
     peer.requests.set(chunkKey(swarm.key, chunk), request);
@@ -268,6 +272,16 @@ function trustOf(peer: Peer): number {
   return Math.max(FIRST_TRUST_CHUNKS * chunk, FIRST_TRUST_BYTES);
 }
 
+/** The chunk was given up before, and a peer that has not failed since it last delivered holds it too. */
+function isBetterElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number): boolean {
+  if (peer.lapses === 0 || !swarm.reissues.has(chunk)) return false;
+  for (const other of swarm.members.values()) {
+    if (other === peer || other.lapses > 0) continue;
+    if (other.memberships.get(swarm.key)?.have?.has(chunk)) return true;
+  }
+  return false;
+}
+
 /** How long the peer's next request may take: four times what its last ones took, or what its queue needs. */
 function allowedMs(peer: Peer): number {
   if (peer.serviceMs === 0) return UNKNOWN_REISSUE_MS;
@@ -289,6 +303,7 @@ export function noteServed(peer: Peer, request: ChunkRequest, nowMs: number): vo
 
 /** The peer delivered: more may be asked of it at once. */
 export function trustMore(peer: Peer, bytes: number, max: number): void {
+  peer.lapses = 0;
   peer.trustBytes = Math.min(max, trustOf(peer) + TRUST_GROWTH * bytes);
 }
 
