@@ -5,12 +5,7 @@
 
 /** Whatever can be shared besides a path. */
 export type ShareSource =
-  | string
-  | URL
-  | Uint8Array
-  | Blob
-  | ReadableStream<Uint8Array>
-  | AsyncIterable<Uint8Array>;
+  string | URL | Uint8Array | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** Settings of a node. Every one has a default. */
 export interface ShoalOptions {
@@ -199,7 +194,7 @@ export interface ShoalEvents {
   'asset:complete': CustomEvent<{ cid: string; path: string | undefined; bytes: number }>;
   /** A shared original changed or vanished, or a disk failed: the asset is no longer served. */
   'asset:error': CustomEvent<{ cid: string; code: string; message: string }>;
-  /** Bytes of an asset sent to a peer and acknowledged by it (a sum for each asset and peer, at most every 250 ms). */
+  /** Bytes of an asset sent to a peer: a sum for each asset and peer, every 250 ms at most. */
   'asset:upload': CustomEvent<{ cid: string; peer: string; bytes: number }>;
 }
 

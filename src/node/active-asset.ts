@@ -2,7 +2,7 @@ import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import type { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { StoredAsset } from '../store/store.ts';
-import { Bitfield } from '../swarm/core/bitfield.ts';
+import type { Bitfield } from '../swarm/core/bitfield.ts';
 import type { ChunkRun } from '../swarm/core/messages.ts';
 import type { AssetSession, SwarmShell } from '../swarm/swarm-shell.ts';
 

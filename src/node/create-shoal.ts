@@ -64,6 +64,8 @@ async function startNode(
     downloadBytesPerSec: options.downloadBytesPerSec,
     resolveAsset: async (root: CID): Promise<StoredAsset | undefined> => late.node?.resolve(root),
     getNode: (root: CID, cid: CID) => store.getNode(root, cid),
+    onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),
+    onAssetError: (root: CID, error: ShoalError) => late.node?.handleAssetError(root, error),
     onMisbehaved: (peer: string, code: string, message: string) => {
       log('warn', `cut off ${peer}: ${message} (${code})`);
       late.node?.emit('peer:misbehaved', { peer, code, message });

@@ -51,6 +51,8 @@ export class ShoalNode implements Shoal, NodeContext {
   readonly #queues = new Map<string, Promise<unknown>>();
   readonly #closing = new AbortController();
   readonly #uploads = new UploadTally((cid, peer, bytes) => this.emit('asset:upload', { cid, peer, bytes }));
+  /** The last local failure told of each asset. */
+  readonly #told = new Map<string, string>();
   #closed: Promise<void> | undefined;
 
   constructor(parts: ShoalNodeParts) {
@@ -222,12 +224,10 @@ export class ShoalNode implements Shoal, NodeContext {
   async activate(root: CID, stored: StoredAsset): Promise<ActiveAsset> {
     const cid = root.toString();
     await this.deactivate(root);
+    this.#told.delete(cid);
     const asset = new ActiveAsset(this.shell, root, stored, {
-      onError: (error) => {
-        this.log('error', error.message);
-        this.emit('asset:error', { cid, code: error.code, message: error.message });
-      },
-      onUpload: (peer, bytes) => this.#uploads.add(cid, peer, bytes),
+      onError: (error) => this.handleAssetError(root, error),
+      onUpload: (peer, bytes) => this.handleUpload(root, peer, bytes),
     });
     this.#active.set(cid, asset);
     if (asset.have.count > 0) this.discovery.provide(root);
@@ -262,9 +262,31 @@ export class ShoalNode implements Shoal, NodeContext {
     try {
       return await this.store.open(root, { signal: this.closing });
     } catch (error) {
-      if (error instanceof ShoalError) this.#reportBroken(root, error);
+      if (error instanceof ShoalError) this.handleAssetError(root, error);
       return undefined;
     }
+  }
+
+  /** Bytes of an asset were sent to a peer. */
+  handleUpload(root: CID, peer: string, bytes: number): void {
+    this.#uploads.add(root.toString(), peer, bytes);
+  }
+
+  /**
+   * The local side of an asset failed: its original changed, a disk is full … Told once, however many chunks it
+   * concerns. What is no longer what it was is no longer served.
+   */
+  handleAssetError(root: CID, error: ShoalError): void {
+    const cid = root.toString();
+    if (this.#told.get(cid) === error.message) return;
+    this.#told.set(cid, error.message);
+    this.log('error', error.message);
+    this.emit('asset:error', { cid, code: error.code, message: error.message });
+    if (error.code !== 'ERR_FILE_CHANGED' || this.active(root)?.stored.state === 'partial') return;
+    this.discovery.unprovide(root);
+    this.deactivate(root).catch((cause: unknown) =>
+      this.log('warn', `${cid} could not be closed: ${String(cause)}`),
+    );
   }
 
   close(): Promise<void> {
@@ -294,11 +316,6 @@ export class ShoalNode implements Shoal, NodeContext {
     this.closing.throwIfAborted();
     signal?.throwIfAborted();
     return signal ? AbortSignal.any([signal, this.closing]) : this.closing;
-  }
-
-  #reportBroken(root: CID, error: ShoalError): void {
-    this.log('error', error.message);
-    this.emit('asset:error', { cid: root.toString(), code: error.code, message: error.message });
   }
 }
 
