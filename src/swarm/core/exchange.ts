@@ -13,6 +13,7 @@ import { Requesting } from './requesting.ts';
 import type { Rng } from './rng.ts';
 import { Serving } from './serving.ts';
 import { chunkKey } from './upload-queue.ts';
+import { checkBooks } from './check-books.ts';
 
 /** How an asset's download is going. */
 export interface AssetStats {
@@ -391,46 +392,4 @@ export class Exchange {
 
 function badChunk(chunk: number): Misbehaviour {
   return { code: 'ERR_PEER_BAD_CHUNK', message: `its chunk ${chunk} does not match the asset` };
-}
-
-function checkBooks(core: Core): void {
-  let committed = 0;
-  for (const peer of core.peers.values()) {
-    let granted = 0;
-    for (const grant of peer.grants.values()) granted += grant.left;
-    equal(peer.grantedBytes, granted, `granted to ${peer.key}`);
-    let requested = 0;
-    for (const request of peer.requests.values()) requested += request.bytes;
-    equal(peer.requestedBytes, requested, `requested of ${peer.key}`);
-    committed += peer.committedBytes;
-    for (const [asset, { swarm, have, isTold, lacks }] of peer.memberships) {
-      if (core.assets.get(asset) !== swarm) throw new Error(`${peer.key} is in a swarm that is gone`);
-      if (swarm.members.has(peer.key) !== (have !== undefined))
-        throw new Error(`${peer.key} is half a member`);
-      let expected = 0;
-      for (let chunk = 0; have && isTold && chunk < swarm.size; chunk++) {
-        if (swarm.announced.has(chunk) && !have.has(chunk)) expected++;
-      }
-      equal(lacks, expected, `chunks ${peer.key} lacks`);
-    }
-  }
-  equal(core.committedBytes, committed, 'committed');
-  let inbound = 0;
-  for (const swarm of core.assets.values()) {
-    swarm.picker.checkInvariants();
-    let wanted = 0;
-    for (let chunk = 0; chunk < swarm.size; chunk++) {
-      const isMissing = swarm.isWanted(chunk) && !swarm.have.has(chunk);
-      if (isMissing) wanted++;
-      const isPickable = isMissing && !swarm.requests.has(chunk);
-      if (swarm.picker.isPickable(chunk) !== isPickable) throw new Error(`chunk ${chunk} is pickable or not`);
-    }
-    equal(swarm.wantedLeft, wanted, 'wanted chunks');
-    for (const request of swarm.requests.values()) inbound += request.bytes;
-  }
-  equal(core.inboundBytes, inbound, 'inbound');
-}
-
-function equal(actual: number, expected: number, what: string): void {
-  if (actual !== expected) throw new Error(`${what}: booked ${actual}, counted ${expected}`);
 }

@@ -88,6 +88,7 @@ export class UploadQueue {
   ack(totalBytes: number): Acked | undefined | 'false' {
     let rest = totalBytes - this.#ackedBytes;
     if (!(rest > 0)) return undefined;
+    if (rest > this.#unackedBytes + this.#allowance) return 'false';
     this.#ackedBytes = totalBytes;
     const arrived: Upload[] = [];
     let latest: Upload | undefined;
@@ -108,7 +109,6 @@ export class UploadQueue {
     }
     this.#unackedBytes -= bytes;
     this.#compact();
-    if (rest > this.#allowance) return 'false';
     this.#allowance -= rest;
     return latest && { bytes, latest, arrived };
   }

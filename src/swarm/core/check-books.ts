@@ -1,0 +1,44 @@
+import type { Core } from './core.ts';
+
+/** Counts anew everything that is kept in step elsewhere, and throws where the two differ. For tests: it is slow. */
+export function checkBooks(core: Core): void {
+  let committed = 0;
+  for (const peer of core.peers.values()) {
+    let granted = 0;
+    for (const grant of peer.grants.values()) granted += grant.left;
+    equal(peer.grantedBytes, granted, `granted to ${peer.key}`);
+    let requested = 0;
+    for (const request of peer.requests.values()) requested += request.bytes;
+    equal(peer.requestedBytes, requested, `requested of ${peer.key}`);
+    committed += peer.committedBytes;
+    for (const [asset, { swarm, have, isTold, lacks }] of peer.memberships) {
+      if (core.assets.get(asset) !== swarm) throw new Error(`${peer.key} is in a swarm that is gone`);
+      if (swarm.members.has(peer.key) !== (have !== undefined))
+        throw new Error(`${peer.key} is half a member`);
+      let expected = 0;
+      for (let chunk = 0; have && isTold && chunk < swarm.size; chunk++) {
+        if (swarm.announced.has(chunk) && !have.has(chunk)) expected++;
+      }
+      equal(lacks, expected, `chunks ${peer.key} lacks`);
+    }
+  }
+  equal(core.committedBytes, committed, 'committed');
+  let inbound = 0;
+  for (const swarm of core.assets.values()) {
+    swarm.picker.checkInvariants();
+    let wanted = 0;
+    for (let chunk = 0; chunk < swarm.size; chunk++) {
+      const isMissing = swarm.isWanted(chunk) && !swarm.have.has(chunk);
+      if (isMissing) wanted++;
+      const isPickable = isMissing && !swarm.requests.has(chunk);
+      if (swarm.picker.isPickable(chunk) !== isPickable) throw new Error(`chunk ${chunk} is pickable or not`);
+    }
+    equal(swarm.wantedLeft, wanted, 'wanted chunks');
+    for (const request of swarm.requests.values()) inbound += request.bytes;
+  }
+  equal(core.inboundBytes, inbound, 'inbound');
+}
+
+function equal(actual: number, expected: number, what: string): void {
+  if (actual !== expected) throw new Error(`${what}: booked ${actual}, counted ${expected}`);
+}
