@@ -20,6 +20,12 @@ const MAX_STREAMS = 32;
 /** An inbound connection is the other side's to open a link on; after so long this side may. */
 const OTHER_SIDE_OPENS_MS = 2000;
 
+/** A link that failed is opened again on the same connection after this. */
+const REOPEN_MS = 30_000;
+
+/** One that either side ended on purpose, after this, unless somebody dials the peer. */
+const RESTED_MS = 600_000;
+
 /** What a {@link LinkTable} is made from. */
 export interface LinkTableOptions {
   libp2p: Libp2p;
@@ -64,6 +70,8 @@ export class LinkTable {
   readonly #waitingLinks = new Map<string, PeerLink>();
   /** Connections on which nobody speaks this network's protocol. */
   readonly #foreign = new WeakSet<Connection>();
+  /** Connections whose link ended, and until when none is opened on them unasked. */
+  readonly #resting = new WeakMap<Connection, number>();
   readonly #stopping = new AbortController();
   #nextNumber = 1;
 
@@ -122,10 +130,16 @@ export class LinkTable {
     return this.#up.size;
   }
 
-  /** Opens a link on every connection that should have one and has none. */
-  openAll(): void {
+  /**
+   * Opens a link on every connection that should have one and has none.
+   *
+   * @param evenResting also where a link ended lately
+   */
+  openAll(evenResting = false): void {
     const longAgo = Date.now() - OTHER_SIDE_OPENS_MS;
+    const nowMs = this.#options.nowMs();
     for (const connection of this.#options.libp2p.getConnections()) {
+      if (!evenResting && nowMs < (this.#resting.get(connection) ?? -Infinity)) continue;
       if (connection.direction === 'outbound' || connection.timeline.open < longAgo) this.#open(connection);
     }
   }
@@ -143,8 +157,9 @@ export class LinkTable {
     return opening;
   }
 
-  /** Ends what has waited too long. Call it now and then. */
+  /** Ends what has waited too long, and opens links that are missing. Call it now and then. */
   tick(): void {
+    this.openAll();
     const before = this.#options.nowMs() - GREETING_MS;
     for (const link of [...this.#greeting])
       if (link.openedAtMs < before) link.end(new Error('the peer did not greet'));
@@ -265,6 +280,12 @@ export class LinkTable {
       onEnd: (ended, error) => {
         this.#greeting.delete(ended);
         if (ended.number !== undefined) this.#waitingLinks.delete(keyOf(connection, ended.number));
+        this.#options.log(
+          isBug(error) ? 'error' : 'debug',
+          `link to ${ended.peer} ended: ${String(error ?? 'closed')}`,
+        );
+        const rest = ended.isFarewell ? RESTED_MS : REOPEN_MS;
+        this.#resting.set(connection, this.#options.nowMs() + rest);
         if (this.#up.get(ended.peer) === ended) {
           this.#up.delete(ended.peer);
           events.onDown(ended);
@@ -359,6 +380,11 @@ function refusing(link: PeerLink) {
     onDrain: () => {},
     onEnd: (error: unknown) => link.end(error),
   };
+}
+
+/** A fault of this program, not of the network or the peer: it must not go unseen. */
+function isBug(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
 }
 
 function keyOf(connection: Connection, number: number): string {

@@ -18,8 +18,8 @@ export interface NamedRoot {
   readonly root: CID;
   /** `root` in base32: the key under which tables know it. */
   readonly text: string;
-  /** What the last JOIN said. Replaced by `none` where it cannot be kept. */
-  have: Have;
+  /** What the last JOIN said. Replaced by `none` where it cannot be kept; undefined once the exchange has it. */
+  have: Have | undefined;
   /** Bytes of `have` that count against the table's limit. */
   keptBytes: number;
   /** Chunks announced since, while the root was not active here. */
@@ -69,7 +69,7 @@ export class NamedRoots {
 
   /** The root is not active here: keeps what fits of what the peer has, for when it becomes so. */
   keep(named: NamedRoot): void {
-    if (named.have.kind !== 'some') return;
+    if (named.have?.kind !== 'some') return;
     if (this.#keptBytes + named.have.bits.byteLength > MAX_KEPT_HAVE_BYTES) named.have = { kind: 'none' };
     else {
       named.keptBytes = named.have.bits.byteLength;
@@ -86,7 +86,7 @@ export class NamedRoots {
   release(named: NamedRoot): void {
     this.#keptBytes -= named.keptBytes;
     named.keptBytes = 0;
-    named.have = { kind: 'none' };
+    named.have = undefined;
     named.announced = [];
     named.wantsReply = false;
   }

@@ -42,6 +42,7 @@ export class PeerLink {
   readonly #control: ControlChannel;
   #data: DataChannel | undefined;
   #isEnded = false;
+  #isFarewell = false;
   #controlDrained: (() => void)[] = [];
 
   constructor(
@@ -69,6 +70,11 @@ export class PeerLink {
 
   get isEnded(): boolean {
     return this.#isEnded;
+  }
+
+  /** Whether it was ended on purpose, by either side. */
+  get isFarewell(): boolean {
+    return this.#isFarewell;
   }
 
   /** The opener's number of this link; known once HELLO came, or from the start where this node is the opener. */
@@ -118,10 +124,17 @@ export class PeerLink {
     }
   }
 
+  /** The peer ends the link on purpose. */
+  endBy(reason: string): void {
+    this.#isFarewell = true;
+    this.end(new Error(`the peer said goodbye: ${reason}`));
+  }
+
   /** Ends the link. With a `farewell` the peer is told why before. */
   end(error: unknown, farewell?: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#isFarewell ||= farewell !== undefined;
     if (farewell !== undefined) this.#control.send({ type: 'bye', reason: farewell });
     const reason = error instanceof Error ? error : new Error(farewell ?? 'the link ended');
     this.#control.end(reason);

@@ -2,18 +2,18 @@ import type { Libp2p, PeerId, PeerUpdate } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import { ShoalError } from '../errors.ts';
-import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { StoredAsset } from '../store/store.ts';
 import { AssetSession, type AssetSessionEvents, type SessionStats } from './asset-session.ts';
 import { AssetTable, type ActiveAsset } from './asset-table.ts';
 import { BanList } from './ban-list.ts';
-import { ChunkInbox } from './chunk-inbox.ts';
 import type { Action } from './core/events.ts';
 import type { ExchangeConfig } from './core/exchange-config.ts';
 import { Exchange } from './core/exchange.ts';
 import type { AssetKey, Contact, PeerKey } from './core/messages.ts';
 import { Dialer } from './dialer.ts';
 import { ExchangeDriver } from './exchange-driver.ts';
+import { IncomingChunks, localError } from './incoming-chunks.ts';
+import { LinkCare } from './link-care.ts';
 import { LinkTable } from './link-table.ts';
 import type { NamedRoot } from './named-roots.ts';
 import { NodeSwarm } from './node-swarm.ts';
@@ -28,9 +28,6 @@ export type { AssetSession } from './asset-session.ts';
 
 /** Round trips are measured, and links looked after, this often. */
 const TICK_MS = 5000;
-
-/** A link on which a ping went out and nothing at all came for so long is dead. */
-const SILENCE_MS = 10_000;
 
 /** `stop` waits for writes and goodbyes no longer than this. */
 const STOP_MS = 1000;
@@ -80,13 +77,12 @@ export class SwarmShell {
   readonly #uplink: Uplink;
   readonly #dialer: Dialer;
   readonly #nodes: NodeSwarm;
+  readonly #care: LinkCare;
+  readonly #incoming: IncomingChunks;
   readonly #banned = new BanList();
-  /** Chunks on their way to the store. */
-  readonly #storing = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   #limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number };
   #tick: NodeJS.Timeout | undefined;
-  #nextNonce = 1;
 
   constructor(options: SwarmShellOptions) {
     this.#options = options;
@@ -108,7 +104,7 @@ export class SwarmShell {
         onUp: (link) => this.#linkUp(link),
         onDown: (link) => this.#linkDown(link),
         onMessage: (link, message) => this.#receive(link, message),
-        inbox: (link) => this.#makeInbox(link),
+        inbox: (link) => this.#incoming.inboxOf(link),
         onDrain: (link) => this.#uplink.drained(link.peer),
         onBroken: (peer, error) => this.#punish(peer, error.code, error.message),
       },
@@ -119,6 +115,12 @@ export class SwarmShell {
       handle: (event) => this.#driver.handle(event),
       resolve: options.resolveAsset,
       onActive: (asset) => this.#feedJoins(asset),
+    });
+    this.#care = new LinkCare({ nowMs, links: this.#links, handle: (event) => this.#driver.handle(event) });
+    this.#incoming = new IncomingChunks({
+      assets: this.#assets,
+      expects: (peer, asset, chunk) => this.#exchange.expects(peer, asset, chunk),
+      handle: (event) => this.#driver.handle(event),
     });
     this.#uplink = new Uplink({
       nowMs,
@@ -168,7 +170,7 @@ export class SwarmShell {
       this.#assets.stop(),
       this.#dialer.stop(),
       this.#links.stop(),
-      ...this.#storing,
+      this.#incoming.settled(),
     ]);
     this.#uplink.stop();
     this.#driver.stop();
@@ -206,7 +208,7 @@ export class SwarmShell {
    * @throws the abort reason; what `walk.add` throws for an asset that cannot be fetched, and `onNode`
    */
   async fetchNodes(root: CID, walk: Walk, options: FetchNodesOptions): Promise<void> {
-    this.#links.openAll();
+    this.#links.openAll(true);
     await this.#nodes.fetch(root, walk, options);
   }
 
@@ -283,7 +285,7 @@ export class SwarmShell {
       case 'ping':
         return link.send({ type: 'pong', nonce: message.nonce });
       case 'pong':
-        return this.#measured(link, message.nonce);
+        return this.#care.pong(link, message.nonce);
       case 'join':
         return this.#joined(link, message);
       case 'leave': {
@@ -300,7 +302,7 @@ export class SwarmShell {
         break;
       case 'bye':
         this.#tell(link, message);
-        return link.end(new Error(`the peer said goodbye: ${message.reason}`));
+        return link.endBy(message.reason);
     }
     const own = fromWire(message, (slot) => this.#activeOf(link, slot)?.key);
     if (own) this.#tell(link, own);
@@ -334,6 +336,8 @@ export class SwarmShell {
   #feedJoin(link: PeerLink, named: NamedRoot, asset: ActiveAsset): void {
     const { have, wantsReply: reply, announced } = named;
     link.named.release(named);
+    // Active for the second time: what the peer has was handed on the first time, and is asked for anew.
+    if (!have) return this.#driver.handle({ type: 'named', peer: link.peer, asset: asset.key });
     this.#tell(link, { type: 'join', asset: asset.key, have, reply });
     if (announced.length > 0) this.#tell(link, { type: 'have', asset: asset.key, chunks: announced });
   }
@@ -350,7 +354,7 @@ export class SwarmShell {
 
   #linkUp(link: PeerLink): void {
     this.#driver.handle({ type: 'connected', peer: link.peer });
-    this.#ping(link);
+    this.#care.ping(link);
     this.#nodes.linkUp(link);
     void this.#tellReachable(link.connection.remotePeer);
   }
@@ -369,50 +373,6 @@ export class SwarmShell {
     } catch {
       // Not in the peer store yet: `peer:update` tells when identify has put it there.
     }
-  }
-
-  #makeInbox(link: PeerLink): ChunkInbox {
-    const { peer } = link;
-    return new ChunkInbox({
-      assetOf: (slot) => {
-        const named = link.named.get(slot);
-        const key = named && this.#assets.knownKey(named.text);
-        if (key === undefined) return undefined;
-        const manifest = this.#assets.byKey(key)?.stored.manifest;
-        const sizeOf = (chunk: number): number | undefined =>
-          manifest && chunk < manifest.chunkCount ? manifest.chunkSize(chunk) : undefined;
-        return { key, sizeOf: manifest && sizeOf };
-      },
-      expects: (asset, chunk) => this.#exchange.expects(peer, asset, chunk),
-      onBytes: (asset, chunk, bytes, last) =>
-        this.#driver.handle({ type: 'data', peer, asset, chunk, bytes, last }),
-      onChunk: (asset, chunk, bytes) => {
-        const active = this.#assets.byKey(asset);
-        if (!active) return;
-        const storing = this.#store(active, peer, chunk, bytes).finally(() => this.#storing.delete(storing));
-        this.#storing.add(storing);
-      },
-    });
-  }
-
-  async #store(asset: ActiveAsset, peer: PeerKey, chunk: number, bytes: Uint8Array): Promise<void> {
-    const event = { peer, asset: asset.key, chunk };
-    const verified = await VerifiedChunk.verify(asset.stored.manifest.chunkDigest(chunk), bytes);
-    if (!verified) return this.#driver.handle({ type: 'corrupt', ...event });
-    const isActive = (): boolean => this.#assets.byKey(asset.key) === asset;
-    if (!isActive()) return;
-    try {
-      await asset.stored.write(chunk, verified);
-    } catch (cause) {
-      if (!isActive()) return;
-      this.#driver.handle({ type: 'unstored', ...event });
-      return asset.session?.events.onError?.(
-        localError(cause, `chunk ${chunk} of ${asset.text} could not be stored`),
-      );
-    }
-    if (!isActive()) return;
-    this.#driver.handle({ type: 'verified', ...event });
-    asset.session?.events.onChunk?.(chunk, peer);
   }
 
   async #read(upload: Upload): Promise<Uint8Array> {
@@ -455,29 +415,8 @@ export class SwarmShell {
     }
   }
 
-  #ping(link: PeerLink): void {
-    const nonce = this.#nextNonce++ % 2 ** 32;
-    link.ping = { nonce, sentAtMs: performance.now() };
-    link.send({ type: 'ping', nonce });
-  }
-
-  #measured(link: PeerLink, nonce: number): void {
-    if (link.ping?.nonce !== nonce) return;
-    const rttMs = performance.now() - link.ping.sentAtMs;
-    link.ping = undefined;
-    this.#driver.handle({ type: 'rtt', peer: link.peer, rttMs });
-  }
-
   #lookAfter(): void {
-    const nowMs = performance.now();
-    for (const link of [...this.#links.values()]) {
-      const isSilent = link.ping && nowMs - Math.max(link.heardAtMs, link.ping.sentAtMs) > SILENCE_MS;
-      if (isSilent) {
-        const error = new Error('the peer does not answer');
-        link.end(error);
-        link.connection.abort(error);
-      } else if (!link.ping) this.#ping(link);
-    }
+    this.#care.tick();
     this.#links.tick();
     this.#nodes.tick();
   }
@@ -492,11 +431,4 @@ export class SwarmShell {
       }
     );
   }
-}
-
-/** What the store threw, as an error for people. */
-function localError(cause: unknown, what: string): ShoalError {
-  return cause instanceof ShoalError
-    ? cause
-    : new ShoalError('ERR_IO', `${what}: ${String(cause)}`, { cause });
 }

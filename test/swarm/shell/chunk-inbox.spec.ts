@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { ShoalError } from '../../../src/errors.ts';
+import { ChunkInbox } from '../../../src/swarm/chunk-inbox.ts';
+
+/** Asset 7 behind slot 1 has three chunks of 10 bytes; asset 8 behind slot 2 was left. */
+function world(expected: readonly number[]) {
+  const log: string[] = [];
+  const inbox = new ChunkInbox({
+    assetOf: (slot) => {
+      if (slot === 1) return { key: 7, sizeOf: (chunk) => (chunk < 3 ? 10 : undefined) };
+      return slot === 2 ? { key: 8, sizeOf: undefined } : undefined;
+    },
+    expects: (_asset, chunk) => expected.includes(chunk),
+    onBytes: (asset, chunk, bytes, last) => void log.push(`${asset}/${chunk} ${bytes}${last ? ' last' : ''}`),
+    onChunk: (asset, chunk, bytes) => void log.push(`${asset}/${chunk} = ${[...bytes].join('')}`),
+  });
+  const frame = (slot: number, chunk: number, offset: number, payload: readonly number[]): void => {
+    inbox.begin({ slot, chunk, offset, length: payload.length });
+    if (payload.length > 0) inbox.payload(Uint8Array.from(payload));
+    inbox.end();
+  };
+  return { inbox, log, frame };
+}
+
+const DIGITS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+function isBadData(error: unknown): boolean {
+  return error instanceof ShoalError && error.code === 'ERR_PEER_BAD_DATA' && error.fault === 'peer';
+}
+
+describe('chunk inbox', () => {
+  it('puts a chunk together from frames and pieces', () => {
+    const { inbox, log, frame } = world([0]);
+    frame(1, 0, 0, DIGITS.slice(0, 4));
+    inbox.settle();
+    inbox.begin({ slot: 1, chunk: 0, offset: 4, length: 6 });
+    inbox.payload(Uint8Array.from(DIGITS.slice(4, 9)));
+    inbox.settle();
+    inbox.payload(Uint8Array.from(DIGITS.slice(9)));
+    inbox.end();
+    inbox.settle();
+    assert.deepEqual(log, ['7/0 4', '7/0 5', '7/0 1 last', '7/0 = 0123456789']);
+  });
+
+  it('counts and drops a chunk that nobody asked for', () => {
+    const { log, frame } = world([]);
+    frame(1, 2, 0, DIGITS);
+    assert.deepEqual(log, ['7/2 10 last']);
+  });
+
+  it('counts, frame by frame, what comes of an asset that was left', () => {
+    const { inbox, log, frame } = world([0]);
+    frame(2, 5, 0, DIGITS);
+    frame(2, 5, 10, DIGITS);
+    inbox.settle();
+    assert.deepEqual(log, ['8/5 10', '8/5 10']);
+  });
+
+  const wrong: [string, (w: ReturnType<typeof world>) => void][] = [
+    ['a slot that was never named', ({ frame }) => frame(3, 0, 0, DIGITS)],
+    ['a chunk that the asset does not have', ({ frame }) => frame(1, 3, 0, DIGITS)],
+    ['more than the chunk', ({ frame }) => frame(1, 0, 0, [...DIGITS, 0])],
+    ['a chunk that begins in its middle', ({ frame }) => frame(1, 0, 5, DIGITS.slice(5))],
+    [
+      'a second chunk before the first is whole',
+      ({ frame }) => {
+        frame(1, 0, 0, [1]);
+        frame(1, 1, 0, DIGITS);
+      },
+    ],
+    [
+      'the same bytes twice',
+      ({ frame }) => {
+        frame(1, 0, 0, [1]);
+        frame(1, 0, 0, [1]);
+      },
+    ],
+  ];
+  for (const [what, act] of wrong) {
+    it(`refuses ${what}`, () => {
+      assert.throws(() => act(world([0, 1])), isBadData);
+    });
+  }
+});

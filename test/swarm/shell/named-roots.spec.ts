@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { ShoalError } from '../../../src/errors.ts';
+import { cidOf, DAG_PB_CODE } from '../../../src/integrity/parse-cid.ts';
+import { MAX_NAMED_ROOTS, NamedRoots } from '../../../src/swarm/named-roots.ts';
+
+const NONE = { kind: 'none' } as const;
+
+function rootOf(n: number): { bytes: Uint8Array; text: string } {
+  const digest = new Uint8Array(32);
+  new DataView(digest.buffer).setUint32(0, n);
+  const cid = cidOf(DAG_PB_CODE, digest);
+  return { bytes: cid.bytes, text: cid.toString() };
+}
+
+function isBadFrame(error: unknown): boolean {
+  return error instanceof ShoalError && error.code === 'ERR_PEER_BAD_FRAME';
+}
+
+describe('named roots', () => {
+  it('finds a root by slot and by CID until the peer leaves it', () => {
+    const roots = new NamedRoots();
+    const named = roots.join(5, rootOf(1).bytes, NONE, true);
+    assert.equal(roots.get(5), named);
+    assert.equal(roots.find(rootOf(1).text), named);
+    roots.leave(5);
+    assert.equal(roots.find(rootOf(1).text), undefined);
+    // Data that was on its way still finds its slot.
+    assert.equal(roots.get(5)?.hasLeft, true);
+  });
+
+  it('refuses a second root under a slot in use, and allows it after LEAVE', () => {
+    const roots = new NamedRoots();
+    roots.join(5, rootOf(1).bytes, NONE, false);
+    assert.throws(() => roots.join(5, rootOf(2).bytes, NONE, false), isBadFrame);
+    roots.leave(5);
+    assert.equal(roots.join(5, rootOf(2).bytes, NONE, false)?.text, rootOf(2).text);
+  });
+
+  it('follows a root to its new slot', () => {
+    const roots = new NamedRoots();
+    roots.join(5, rootOf(1).bytes, NONE, false);
+    roots.join(6, rootOf(1).bytes, NONE, false);
+    assert.equal(roots.get(5), undefined);
+    assert.equal(roots.find(rootOf(1).text)?.slot, 6);
+  });
+
+  it('passes over roots beyond its bound', () => {
+    const roots = new NamedRoots();
+    for (let n = 0; n < MAX_NAMED_ROOTS; n++) assert.ok(roots.join(n, rootOf(n).bytes, NONE, false));
+    assert.equal(roots.join(MAX_NAMED_ROOTS, rootOf(MAX_NAMED_ROOTS).bytes, NONE, false), undefined);
+  });
+
+  it('keeps at most a mebibyte of bitfields for roots that are not active', () => {
+    const roots = new NamedRoots();
+    const kept = [0, 1, 2, 3].map((n) => {
+      const named = roots.join(n, rootOf(n).bytes, { kind: 'some', bits: new Uint8Array(400 << 10) }, false);
+      assert.ok(named);
+      roots.keep(named);
+      return named.have?.kind;
+    });
+    assert.deepEqual(kept, ['some', 'some', 'none', 'none']);
+    roots.leave(0);
+    const next = roots.join(9, rootOf(9).bytes, { kind: 'some', bits: new Uint8Array(400 << 10) }, false);
+    assert.ok(next);
+    roots.keep(next);
+    assert.equal(next.have?.kind, 'some');
+  });
+
+  it('refuses what is no CID of an asset', () => {
+    const roots = new NamedRoots();
+    for (const bytes of [new Uint8Array(0), new Uint8Array(36), rootOf(1).bytes.subarray(0, 20)]) {
+      assert.throws(() => roots.join(1, bytes, NONE, false), isBadFrame);
+    }
+  });
+});
