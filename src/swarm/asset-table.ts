@@ -1,11 +1,11 @@
 import type { CID } from 'multiformats/cid';
-import type { LogLevel } from '../api.ts';
 import { ShoalError } from '../errors.ts';
 import type { StoredAsset } from '../store/store.ts';
 import type { AssetSession } from './asset-session.ts';
 import type { Bitfield } from './core/bitfield.ts';
 import type { Event } from './core/events.ts';
 import type { AssetKey } from './core/messages.ts';
+import type { Log } from './log.ts';
 
 /** Store lookups at a time for roots that peers name: opening an asset may re-hash what an interruption left. */
 const MAX_PARALLEL_LOOKUPS = 4;
@@ -38,7 +38,7 @@ export interface AssetTableHost {
   /** Looks a root up in the store. */
   resolve(root: CID): Promise<StoredAsset | undefined>;
   onActive(asset: ActiveAsset): void;
-  log(level: LogLevel, message: string): void;
+  log: Log;
 }
 
 /** The assets this node takes part in, by root and by the number the core and the wire know them by. */

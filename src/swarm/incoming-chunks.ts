@@ -56,7 +56,8 @@ export class IncomingChunks {
   }
 
   async #store(asset: ActiveAsset, peer: PeerKey, chunk: number, bytes: Uint8Array): Promise<void> {
-    const { assets, handle } = this.#host;
+    const { assets } = this.#host;
+    const handle = (told: Event): void => this.#host.handle(told);
     const event = { peer, asset: asset.key, chunk };
     const verified = await VerifiedChunk.verify(asset.stored.manifest.chunkDigest(chunk), bytes);
     if (!verified) return handle({ type: 'corrupt', ...event });

@@ -1,8 +1,8 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
-import type { LogLevel } from '../api.ts';
 import { ShoalError } from '../errors.ts';
 import type { PeerKey } from './core/messages.ts';
 import { DataChannel } from './data-channel.ts';
+import type { Log } from './log.ts';
 import { isPeerFault, PeerLink, type PeerLinkEvents } from './peer-link.ts';
 import type { HelloMessage } from './wire/control-message.ts';
 import { MAX_CONTROL_FRAME_BYTES, MAX_PAYLOAD_BYTES, WIRE_VERSION } from './wire/limits.ts';
@@ -33,7 +33,7 @@ export interface LinkTableOptions {
   /** Random bytes of this run, see `HelloMessage.instance`. */
   instance: Uint8Array;
   nowMs: () => number;
-  log: (level: LogLevel, message: string) => void;
+  log: Log;
   isBanned: (peer: PeerKey) => boolean;
   events: LinkTableEvents;
 }
@@ -282,7 +282,7 @@ export class LinkTable {
         if (ended.number !== undefined) this.#waitingLinks.delete(keyOf(connection, ended.number));
         this.#options.log(
           isBug(error) ? 'error' : 'debug',
-          `link to ${ended.peer} ended: ${String(error ?? 'closed')}`,
+          `link to ${ended.peer} ended: ${error instanceof Error ? error.message : 'closed'}`,
         );
         const rest = ended.isFarewell ? RESTED_MS : REOPEN_MS;
         this.#resting.set(connection, this.#options.nowMs() + rest);

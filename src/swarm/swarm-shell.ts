@@ -1,6 +1,5 @@
 import type { Libp2p, PeerId, PeerUpdate } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
-import type { LogLevel } from '../api.ts';
 import { ShoalError } from '../errors.ts';
 import type { StoredAsset } from '../store/store.ts';
 import { AssetSession, type AssetSessionEvents, type SessionStats } from './asset-session.ts';
@@ -15,6 +14,7 @@ import { ExchangeDriver } from './exchange-driver.ts';
 import { IncomingChunks, localError } from './incoming-chunks.ts';
 import { LinkCare } from './link-care.ts';
 import { LinkTable } from './link-table.ts';
+import type { Log } from './log.ts';
 import type { NamedRoot } from './named-roots.ts';
 import { NodeSwarm } from './node-swarm.ts';
 import type { FetchNodesOptions, Walk } from './node-fetch.ts';
@@ -39,7 +39,7 @@ export interface SwarmShellOptions {
   /** Part of the protocol ids, so that networks never mix. */
   network: string;
   exchangeConfig?: ExchangeConfig;
-  log?: (level: LogLevel, message: string) => void;
+  log?: Log;
   /** Chance of the exchange, in [0, 1). Default `Math.random`. */
   rng?: () => number;
   /** Looks up a root that a peer named and that nobody joined. What it returns is the shell's to close. */
