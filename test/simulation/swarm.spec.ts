@@ -97,6 +97,15 @@ describe('a simulated swarm', function () {
     assert.ok((peer.completedAtMs ?? Infinity) < 1.35 * ideal, `${peer.completedAtMs} ms against ${ideal}`);
   });
 
+  it('does not break down where messages wait behind data', () => {
+    const world = new World({ seed: 2, chunks: 512, chunkBytes: 64 * KIB, controlWaits: true });
+    const origin = world.add({ name: 'origin', up: 100 * MBIT, down: 100 * MBIT, isOrigin: true });
+    const peers = bandwidths('equal', 10).map((speed, i) => world.add({ name: `peer${i}`, ...speed }));
+    world.connectAll();
+    const ratio = ratioOf({ world, origin, peers });
+    assert.ok(ratio < 1.3, `seed 2: ${ratio}`);
+  });
+
   it('cuts off a peer that sends wrong chunks, names it, and finishes', () => {
     const swarm = swarmOf('equal', 6, 7, 8 * MIB, 64 * KIB);
     const liar = swarm.world.add({

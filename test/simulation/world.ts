@@ -15,6 +15,8 @@ export interface WorldOptions {
   chunkBytes: number;
   /** Round trip of a pair of nodes, ms. Default: uniform 20 to 150, drawn once for each pair. */
   rttMs?: number;
+  /** Messages wait behind all data their sender has queued, as where one socket buffer takes both. */
+  controlWaits?: boolean;
   /** A chunk arrives in pieces of so many bytes. Default: in one. */
   pieceBytes?: number;
 }
@@ -224,9 +226,16 @@ export class World {
     if (!node.links.has(to)) return;
     if (node.options.isFreeRider && message.type === 'grant') return;
     node.sentMessages++;
-    this.#later(this.rtt(node.name, to) / 2, () => {
+    this.#later(this.rtt(node.name, to) / 2 + this.#waitMs(node), () => {
       if (node.links.has(to)) this.handle(this.#node(to), { type: 'message', peer: node.name, message });
     });
+  }
+
+  #waitMs(node: SimNode): number {
+    if (!this.#options.controlWaits) return 0;
+    let bytes = 0;
+    for (const { chunk } of node.uploads) bytes += this.sizes[chunk] as number;
+    return (bytes * 8000) / node.options.up;
   }
 
   /** The uplink: one whole chunk after another. */
