@@ -44,9 +44,10 @@ export async function runCommand(plan: CommandPlan, options: CommonOptions): Pro
   const contentToStdout = plan.job.verb === 'get' && plan.job.output.to === 'stdout';
   const { stdout, stderr } = process;
   const reporter = createReporter({ asJson, contentToStdout, stdout, stderr, now: () => performance.now() });
-  if (plan.job.verb === 'ls' && reporter instanceof HumanReporter) reporter.expectList();
   try {
     await new Command(plan, options, reporter, stop).run();
+    // Only now is an empty list known to be empty.
+    if (plan.job.verb === 'ls' && reporter instanceof HumanReporter) reporter.expectList();
     reporter.close();
     return 0;
   } catch (error) {

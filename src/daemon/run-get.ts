@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ShoalError, type Asset, type Progress, type Saved, type Shoal } from '../index.ts';
 import { MAX_PROGRESS_SOURCES, type GetJob, type JobContext, type ProgressEvent } from './job.ts';
@@ -11,6 +12,8 @@ const REPORT_INTERVAL_MS = 100;
 export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Promise<void> {
   const stopListening = reportMisbehaviour(shoal, context);
   try {
+    await checkTarget(shoal, job);
+    const before = job.output.to === 'stdout' ? await knownPaths(shoal) : undefined;
     await using asset = await shoal.open(job.target, { signal: context.signal, timeoutMs: job.timeoutMs });
     const reporter = new ProgressReporter(context);
     const saved =
@@ -26,9 +29,31 @@ export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Pr
     const { path, bytes, durationMs, sources } = saved;
     context.emit({ event: 'done', cid: asset.cid, bytes, path, durationMs: Math.round(durationMs), sources });
     await context.linger(job.linger);
+    // What went through a pipe was kept to be served and resumed; nobody asked for it to stay.
+    if (before && !before.has(asset.cid)) await shoal.remove(asset.cid);
   } finally {
     stopListening();
   }
+}
+
+/** What is in the way is found before anybody is looked for. @throws ERR_TARGET_EXISTS */
+async function checkTarget(shoal: Shoal, job: GetJob): Promise<void> {
+  if (job.output.to !== 'path' || job.force) return;
+  const { path } = job.output;
+  if (!(await lstat(path).catch(() => undefined))) return;
+  // A save that was killed in its very last step has its file at the target already.
+  for (const [cid, known] of await knownPaths(shoal)) if (known === path && job.target.includes(cid)) return;
+  throw new ShoalError(
+    'ERR_TARGET_EXISTS',
+    `${path} already exists; choose another target, or replace it with --force`,
+  );
+}
+
+/** The assets that the data folder knows, by CID, with where they are. */
+async function knownPaths(shoal: Shoal): Promise<Map<string, string | undefined>> {
+  const paths = new Map<string, string | undefined>();
+  for await (const { cid, path } of shoal.list()) paths.set(cid, path);
+  return paths;
 }
 
 function targetPath(asset: Asset, job: GetJob): string {

@@ -53,7 +53,10 @@ export async function transferring<T>(
       context.discovery.provide(asset.root);
     });
     using _tick = reporting(meter, options.onProgress, watch);
-    return await task(signal);
+    const result = await task(signal);
+    // What came since the last report counts too.
+    options.onProgress?.(meter.progress(performance.now()));
+    return result;
   });
 }
 
