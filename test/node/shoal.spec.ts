@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdir, readFile, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
 import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
@@ -13,6 +15,25 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
     return error instanceof ShoalError ? error.code : String(error);
   }
   return 'no error';
+}
+
+/** Whether a multicast datagram sent here comes back here: containers and some machines have no such network. */
+async function hasMulticast(): Promise<boolean> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true });
+  try {
+    socket.bind(0);
+    await once(socket, 'listening');
+    socket.addMembership('224.0.0.251');
+    socket.setMulticastLoopback(true);
+    const heard = once(socket, 'message', { signal: AbortSignal.timeout(1000) });
+    socket.send('shoal', socket.address().port, '224.0.0.251');
+    await heard;
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.close();
+  }
 }
 
 describe('a node', () => {
@@ -130,6 +151,17 @@ describe('a node', () => {
     const saved = await (await d.open(cid)).save(nodes.path('d.bin'));
     assert.deepEqual(await readFile(saved.path), Buffer.from(content));
     assert.deepEqual(saved.sources, [{ peer: c.id, bytes: content.byteLength }]);
+  });
+
+  it('finds a bare CID on the local network by mDNS', async function () {
+    if (!(await hasMulticast())) this.skip();
+    const { content, path } = await sharedFile();
+    // Other tests and other machines on this network must not answer.
+    const local = { network: `mdns-${process.pid}`, mdns: true, dht: false, listen: ['/ip4/0.0.0.0/tcp/0'] };
+    const a = await nodes.start(local);
+    const { cid } = await a.share(path);
+    const b = await nodes.start(local);
+    assert.deepEqual(await collect((await b.open(cid)).stream()), Buffer.from(content));
   });
 
   it('goes on where it was stopped', async () => {
