@@ -8,7 +8,7 @@ import type { DataFolder } from './data-folder.ts';
 import { stampOf, type FileStamp } from './file-stamps.ts';
 import { withFsErrors } from './fs-error.ts';
 
-/** A larger read costs less for each byte; beyond a MiB nothing is gained (docs/benchmarks). It also is the largest chunk. */
+/** A larger read costs less for each byte; beyond a MiB nothing is gained. It also is the largest chunk. */
 const READ_BYTES = 1024 * 1024;
 
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);

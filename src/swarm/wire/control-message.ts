@@ -2,7 +2,7 @@ import type { ChunkRun, Contact, DeclineReason, Have, RejectReason } from '../co
 
 /**
  * What the control stream carries, decoded. A `slot` is the sender's number for a root, named by its JOIN.
- * CIDs are in their binary form. docs/protocol-wire.md has the schema.
+ * CIDs are in their binary form. docs/protocol.md has the schema.
  */
 export type ControlMessage =
   | HelloMessage

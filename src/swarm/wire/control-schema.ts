@@ -1,7 +1,7 @@
 import type { DeclineReason, Have, RejectReason } from '../core/messages.ts';
 import type { ControlMessage } from './control-message.ts';
 
-/** The field of `Control` that carries each kind of message. Numbers are for ever; docs/protocol-wire.md lists them. */
+/** The field of `Control` that carries each kind of message. Numbers are for ever; docs/protocol.md lists them. */
 export const KINDS: Readonly<Record<ControlMessage['type'], number>> = {
   hello: 1,
   join: 2,
