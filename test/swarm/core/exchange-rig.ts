@@ -1,4 +1,4 @@
-import { Bitfield } from '../../../src/swarm/core/bitfield.ts';
+import type { Bitfield } from '../../../src/swarm/core/bitfield.ts';
 import type { Action, Event } from '../../../src/swarm/core/events.ts';
 import { Exchange } from '../../../src/swarm/core/exchange.ts';
 import type { ExchangeConfig } from '../../../src/swarm/core/exchange-config.ts';
