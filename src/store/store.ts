@@ -32,7 +32,7 @@ export interface StoredAsset {
   read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk>;
   /**
    * Writes a chunk to all its places in the partial, then marks its bit. Resolves when a `kill -9` can no longer
-   * lose it. Idempotent.
+   * lose it. Idempotent. The bytes are the caller's again once it has resolved: what is kept has to be copied.
    * @throws ERR_DISK_FULL, ERR_READ_ONLY, ERR_IO; the partial stays usable
    */
   write(chunk: number, data: VerifiedChunk): Promise<void>;

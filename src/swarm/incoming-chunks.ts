@@ -1,6 +1,7 @@
 import { ShoalError } from '../errors.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { ActiveAsset, AssetTable } from './asset-table.ts';
+import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkInbox, type InboxAsset } from './chunk-inbox.ts';
 import type { Event } from './core/events.ts';
 import type { AssetKey, PeerKey } from './core/messages.ts';
@@ -18,6 +19,7 @@ export interface IncomingChunksHost {
 export class IncomingChunks {
   readonly #host: IncomingChunksHost;
   readonly #storing = new Set<Promise<void>>();
+  readonly #buffers = new ChunkBuffers();
 
   constructor(host: IncomingChunksHost) {
     this.#host = host;
@@ -29,12 +31,16 @@ export class IncomingChunks {
     return new ChunkInbox({
       assetOf: (slot) => this.#assetOf(link, slot),
       expects: (asset, chunk) => this.#host.expects(peer, asset, chunk),
+      take: (size) => this.#buffers.take(size),
       onBytes: (asset, chunk, bytes, last) =>
         this.#host.handle({ type: 'data', peer, asset, chunk, bytes, last }),
       onChunk: (asset, chunk, bytes) => {
         const active = this.#host.assets.byKey(asset);
         if (!active) return;
-        const storing = this.#store(active, peer, chunk, bytes).finally(() => this.#storing.delete(storing));
+        const storing = this.#store(active, peer, chunk, bytes).finally(() => {
+          this.#storing.delete(storing);
+          this.#buffers.give(bytes);
+        });
         this.#storing.add(storing);
       },
     });

@@ -11,6 +11,7 @@ function world(expected: readonly number[]) {
       return slot === 2 ? { key: 8, sizeOf: undefined } : undefined;
     },
     expects: (_asset, chunk) => expected.includes(chunk),
+    take: (size) => new Uint8Array(size).fill(0xee),
     onBytes: (asset, chunk, bytes, last) => void log.push(`${asset}/${chunk} ${bytes}${last ? ' last' : ''}`),
     onChunk: (asset, chunk, bytes) => void log.push(`${asset}/${chunk} = ${[...bytes].join('')}`),
   });
