@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { AbortOptions } from '@libp2p/interface';
+import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils';
+
+/**
+ * How long a socket stays open for the peer's own farewell after ours was sent. One that is closed with bytes
+ * unread, be it only the session tickets that follow every handshake, resets the connection, and the peer loses
+ * what was still on its way. A peer answers at once when it has read to the end; the limit is for one that hangs.
+ */
+const LINGER_MS = 500;
+
+/**
+ * The clear side of a TLS connection as a libp2p message stream. What is sent goes to OpenSSL in one `writev`, so
+ * that a frame's header and body share a record; what arrives is handed on in the buffers that OpenSSL filled.
+ *
+ * The end of the socket, of the TCP connection under it and of this stream always come together: whichever ends
+ * first ends the others, with the same error where there is one.
+ */
+export class TlsMessageStream extends AbstractMultiaddrConnection {
+  readonly #connection: AbstractMultiaddrConnection;
+  readonly #socket: TLSSocket;
+
+  /**
+   * @param connection The TCP connection whose socket `socket` has taken over
+   * @param socket After its handshake, not yet read from
+   */
+  constructor(connection: AbstractMultiaddrConnection, socket: TLSSocket) {
+    super({
+      remoteAddr: connection.remoteAddr,
+      direction: connection.direction,
+      log: connection.log,
+      inactivityTimeout: connection.inactivityTimeout,
+      maxReadBufferLength: connection.maxReadBufferLength,
+    });
+    this.#connection = connection;
+    this.#socket = socket;
+    socket.on('data', (bytes) => this.onData(bytes));
+    socket.on('drain', () => this.safeDispatchEvent('drain'));
+    socket.on('error', (error) => this.abort(error));
+    // Where a server's socket tells of broken records after the handshake (node:internal/tls/wrap).
+    socket.on('_tlsError', (error: Error) => this.abort(error));
+    connection.addEventListener('close', (event) => {
+      socket.destroy();
+      if (event.error === undefined) this.onTransportClosed();
+      else if (event.local === true) this.abort(event.error);
+      else this.onRemoteReset();
+    });
+    // libp2p closes the TCP connection, not this stream: what is queued here still goes out first.
+    connection.sendClose = async (options) => {
+      await this.close(options);
+      await socketClosed(socket, options?.signal);
+    };
+  }
+
+  /** Sends what is queued, then TLS's and TCP's farewell; done once the socket is closed. */
+  override async close(options?: AbortOptions): Promise<void> {
+    try {
+      await super.close(options);
+    } catch (error) {
+      // The other side may end the connection while the queue drains: that is closed too.
+      if (this.status === 'open' || this.status === 'closing') throw error;
+    }
+  }
+
+  override async sendClose(options?: AbortOptions): Promise<void> {
+    const socket = this.#socket;
+    let linger: NodeJS.Timeout | undefined;
+    const onFinish = (): void => {
+      linger = setTimeout(() => socket.destroy(), LINGER_MS);
+    };
+    if (socket.writableFinished) onFinish();
+    else socket.once('finish', onFinish);
+    socket.once('close', () => clearTimeout(linger));
+    socket.end();
+    await socketClosed(socket, options?.signal);
+  }
+
+  override sendReset(error: Error): void {
+    // First the TCP connection, which says RST; destroying the TLS socket alone would close it politely.
+    this.#connection.abort(error);
+    this.#socket.destroy();
+  }
+
+  override sendPause(): void {
+    this.#socket.pause();
+  }
+
+  override sendResume(): void {
+    this.#socket.resume();
+  }
+
+  override sendData(data: Parameters<AbstractMultiaddrConnection['sendData']>[0]): SendResult {
+    let canSendMore = true;
+    this.#socket.cork();
+    for (const bytes of data) canSendMore = this.#socket.write(bytes);
+    this.#socket.uncork();
+    return { sentBytes: data.byteLength, canSendMore };
+  }
+}
+
+function socketClosed(socket: Socket, signal: AbortSignal | undefined): Promise<void> {
+  if (socket.closed) return Promise.resolve();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = (): void => reject(signal?.reason);
+  socket.once('close', () => resolve());
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted === true) onAbort();
+  return promise.finally(() => signal?.removeEventListener('abort', onAbort));
+}
