@@ -7,11 +7,11 @@ import { kadDHT, type KadDHT } from '@libp2p/kad-dht';
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
 import { ping, type Ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
-import { tls } from '@libp2p/tls';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { ShoalError } from '../errors.ts';
 import { version } from '../version.ts';
+import { nativeTls } from './native-tls.ts';
 
 /** What Shoal's libp2p node carries besides transports. A type, not an interface: libp2p wants an index signature. */
 export type ShoalServices = {
@@ -75,7 +75,7 @@ export function parseMultiaddr(text: string): Multiaddr {
 }
 
 /**
- * Makes a libp2p node, not yet started: TCP, TLS first and Noise second (1.6 times as fast between Node peers,
+ * Makes a libp2p node, not yet started: TCP, TLS first and Noise second (twice as fast between Node peers,
  * see docs/protocol.md), yamux, identify, ping, and where asked the network's own DHT and mDNS. The DHT is a
  * server with private addresses allowed: outside the public IPFS network kad-dht would otherwise stay a client
  * and drop every local address.
@@ -98,7 +98,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
     addresses: { listen: options.listen.map((address) => parseMultiaddr(address).toString()) },
     transports: [tcp()],
-    connectionEncrypters: [tls(), noise()],
+    connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [yamux()],
     peerDiscovery: options.mdns ? [localDiscovery(options)] : [],
     connectionManager: {
