@@ -39,6 +39,21 @@ async function buildNode(): Promise<Metafile> {
   return result.metafile;
 }
 
+/** The browser entry names no Node module; esbuild fails where it comes to. */
+async function buildBrowser(): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: { index: 'src/browser.ts' },
+    outdir: 'dist/browser',
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    keepNames: true,
+    logLevel: 'warning',
+  });
+}
+
 /** Emits declarations, and keeps only those that the public entry reaches: the rest is nobody's business. */
 function buildTypes(): void {
   const out = mkdtempSync(join(tmpdir(), 'shoal-types-'));
@@ -109,4 +124,5 @@ function writeLicences(metafile: Metafile): void {
 
 rmSync(dist, { recursive: true, force: true });
 writeLicences(await buildNode());
+await buildBrowser();
 buildTypes();

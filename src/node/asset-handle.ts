@@ -166,9 +166,9 @@ export class AssetHandle implements Asset {
         name: this.name,
         force: options.force,
         signal,
-        onCheck: (bytes, total) => {
+        onCheck: (bytes) => {
           const known = { peers: 0, sources: [], bytesPerSec: 0 };
-          options.onProgress?.({ bytes, total: total || manifest.size, ...known, phase: 'checking' });
+          options.onProgress?.({ bytes, total: manifest.chunkBytes, ...known, phase: 'checking' });
         },
       });
     const active = this.#context.active(this.#root);
