@@ -1,24 +1,12 @@
 import { constants } from 'node:fs';
-import {
-  access,
-  cp,
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  unlink,
-  writeFile,
-} from 'node:fs/promises';
+import { access, link, mkdir, open, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import { ClassicLevel } from 'classic-level';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
-import { isDamage, levelCode, levelError, newId, NodeIndex } from './node-index.ts';
+import { newId, type NodeIndex } from './node-index.ts';
+import { openIndex, type IndexDamage } from './open-index.ts';
 
 /** The format of the data folder that this version reads and writes. */
 export const FORMAT_VERSION = 1;
@@ -33,12 +21,19 @@ export type Log = (level: 'error' | 'warn' | 'info' | 'debug', message: string) 
 export class DataFolder {
   readonly path: string;
   readonly index: NodeIndex;
+  /** What was wrong with the index when it was opened. */
+  readonly damage: IndexDamage | undefined;
   /** Device and inode, to know the folder again where it lies inside a tree that is shared. */
   readonly #identity: { dev: bigint; ino: bigint };
 
-  constructor(path: string, index: NodeIndex, identity: { dev: bigint; ino: bigint }) {
+  constructor(
+    path: string,
+    { index, damage }: { index: NodeIndex; damage: IndexDamage | undefined },
+    identity: { dev: bigint; ino: bigint },
+  ) {
     this.path = path;
     this.index = index;
+    this.damage = damage;
     this.#identity = identity;
   }
 
@@ -89,22 +84,23 @@ const SPOOL_PREFIX = '.spool-';
 /**
  * Opens a data folder, makes it where there is none, and takes ownership.
  *
+ * @param mustRepair whether the index was found damaged a moment ago. Default: only where an earlier run noted it
  * @throws ERR_DATA_DIR_IN_USE, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT, ERR_READ_ONLY, ERR_ACCESS, ERR_IO
  */
-export async function openDataFolder(dataDir: string, log: Log): Promise<DataFolder> {
+export async function openDataFolder(dataDir: string, mustRepair = false): Promise<DataFolder> {
   const path = resolve(dataDir);
   return withFsErrors('use the data folder', path, async () => {
     await makeFolder(path);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     await checkVersion(path);
-    const index = await openIndex(path, log);
+    const opened = await openIndex(path, mustRepair);
     try {
       for (const name of ['partials', 'content'])
         await mkdir(join(path, name), { recursive: true, mode: 0o700 });
       await removeSpools(path);
-      return new DataFolder(path, index, await stat(path, { bigint: true }));
+      return new DataFolder(path, opened, await stat(path, { bigint: true }));
     } catch (error) {
-      await index.close();
+      await opened.index.close();
       throw error;
     }
   });
@@ -137,77 +133,6 @@ async function checkVersion(path: string): Promise<void> {
     'ERR_DATA_DIR_VERSION',
     `the data folder ${path} has ${found}, and this Shoal uses ${FORMAT_VERSION}; use the Shoal that made it, or another folder (--data); nothing was changed`,
   );
-}
-
-/** Present where reading found damage: the next start repairs. */
-const REPAIR_MARK = 'index-damaged';
-
-async function openIndex(path: string, log: Log): Promise<NodeIndex> {
-  const mark = join(path, REPAIR_MARK);
-  const isMarked = (await stat(mark).catch(unlessMissing)) !== undefined;
-  let db = await openLevel(path, true);
-  if (isMarked) await db?.close();
-  if (!db || isMarked) {
-    await repair(path, log);
-    db = await openLevel(path, false);
-    await rm(mark, { force: true });
-  }
-  return new NodeIndex(db as ClassicLevel<string, Uint8Array>, () => writeFile(mark, '').catch(() => {}));
-}
-
-/** @returns undefined where it is damaged and may be repaired */
-async function openLevel(
-  path: string,
-  mayRepair: boolean,
-): Promise<ClassicLevel<string, Uint8Array> | undefined> {
-  const location = join(path, 'index');
-  const db = new ClassicLevel<string, Uint8Array>(location, { keyEncoding: 'utf8', valueEncoding: 'view' });
-  try {
-    await db.open();
-    return db;
-  } catch (cause) {
-    await db.close();
-    const code = levelCode(cause);
-    if (code === 'LEVEL_LOCKED') {
-      throw new ShoalError(
-        'ERR_DATA_DIR_IN_USE',
-        `the data folder ${path} is in use by another process; stop that one, or use another folder (--data)`,
-        { cause },
-      );
-    }
-    if (!isDamage(cause)) throw levelError(cause);
-    if (mayRepair) return undefined;
-    throw new ShoalError(
-      'ERR_INDEX_CORRUPT',
-      `the index in ${location} is damaged beyond repair; move that folder away and share or get again: files and unfinished downloads stay where they are`,
-      { cause },
-    );
-  }
-}
-
-/** Repairs the index as far as possible, keeping a copy of what it was, and says so. */
-async function repair(path: string, log: Log): Promise<void> {
-  const location = join(path, 'index');
-  const copy = await newCopyPath(path);
-  await cp(location, copy, { recursive: true });
-  try {
-    await ClassicLevel.repair(location);
-  } catch (cause) {
-    throw new ShoalError(
-      'ERR_INDEX_CORRUPT',
-      `the index in ${location} is damaged and could not be repaired; move that folder away and share or get again: files and unfinished downloads stay where they are`,
-      { cause },
-    );
-  }
-  log(
-    'warn',
-    `the index in ${location} was damaged and has been repaired; what it was is kept in ${copy}. Check with "shoal ls" and share again what is missing`,
-  );
-}
-
-async function newCopyPath(path: string): Promise<string> {
-  const names = new Set(await readdir(path));
-  for (let n = 1; ; n++) if (!names.has(`index.damaged-${n}`)) return join(path, `index.damaged-${n}`);
 }
 
 /** Input that was being taken in when the process was killed. */

@@ -175,19 +175,34 @@ export function levelCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
-/** Whether what LevelDB threw when opening can be helped by a repair: damage, or one of its files gone. */
+/**
+ * What the operating system says where it is the disk, its rights or this process's limits that fail, and not the
+ * bytes read: LevelDB passes on the text alone. The last three are Windows's.
+ */
+const SYSTEM_FAILURE =
+  /input\/output error|no space left|quota exceeded|permission denied|not permitted|read-only file system|too many open files|cannot allocate memory|file too large|stale (nfs )?file handle|no such device|access is denied|not enough space|being used by another process/i;
+
+const isSystemFailure = (text: string): boolean =>
+  SYSTEM_FAILURE.test(text.slice(text.lastIndexOf(': ') + 1));
+
+/**
+ * Whether what LevelDB threw can be helped by a repair: anything it could not read that is not clearly the disk's
+ * fault. A table that was cut short reads as "Invalid argument", a lost one as "No such file".
+ */
 export function isDamage(error: unknown): boolean {
   const code = levelCode(error);
-  return (
-    code === 'LEVEL_CORRUPTION' || (code === 'LEVEL_IO_ERROR' && /no such file/i.test(deepestMessage(error)))
-  );
+  if (code === 'LEVEL_CORRUPTION') return true;
+  const text = deepestMessage(error);
+  // After the path of the file, which may hold any words.
+  if (code === 'LEVEL_IO_ERROR') return !isSystemFailure(text);
+  return text.includes('(create_if_missing is false)');
 }
 
 /** What LevelDB threw, as an error for people. */
 export function levelError(cause: unknown): ShoalError {
   const code = levelCode(cause);
   const text = deepestMessage(cause);
-  if (code === 'LEVEL_CORRUPTION') {
+  if (isDamage(cause)) {
     return new ShoalError(
       'ERR_INDEX_CORRUPT',
       'the index of the data folder is damaged; stop this process and start it again: it is then repaired, and a copy of the damaged one is kept',

@@ -1,13 +1,15 @@
 import { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
+import type { AssetEntry } from './asset-entry.ts';
 import { Catalog } from './catalog.ts';
-import { openDataFolder, type Log } from './data-folder.ts';
+import { openDataFolder, type DataFolder, type Log } from './data-folder.ts';
 import type { ResumeOptions } from './copy-chunks.ts';
 import { Downloads } from './downloads.ts';
 import { HandlePool } from './handle-pool.ts';
 import { KeyLock } from './key-lock.ts';
 import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
+import { beyondRepair, damageWarning } from './open-index.ts';
 import { deleteTree } from './partial-tree.ts';
 import { shareContent, sharePath } from './share-source.ts';
 import type {
@@ -35,18 +37,32 @@ export interface OpenStoreOptions {
 export async function openStore(dataDir: string, options: OpenStoreOptions = {}): Promise<Store> {
   options.signal?.throwIfAborted();
   const log = options.log ?? (() => {});
-  const folder = await openDataFolder(dataDir, log);
+  const { folder, entries } = await load(dataDir, options, log, false);
+  return new FolderStore(new Catalog(folder, new HandlePool(), entries), log);
+}
+
+/** Opens the folder and reads its list. Damage that only shows in reading is repaired at once, and then read again. */
+async function load(
+  dataDir: string,
+  options: OpenStoreOptions,
+  log: Log,
+  mustRepair: boolean,
+): Promise<{ folder: DataFolder; entries: Map<string, AssetEntry> }> {
+  const folder = await openDataFolder(dataDir, mustRepair);
   try {
     const entries = await folder.index.loadRecords((root) =>
       log('error', `the index has a damaged record of ${root}; share or get it again`),
     );
     await folder.index.deleteOrphans(entries.values());
     options.signal?.throwIfAborted();
-    return new FolderStore(new Catalog(folder, new HandlePool(), entries), log);
+    if (folder.damage) log('warn', damageWarning(folder.path, folder.damage, entries.size));
+    return { folder, entries };
   } catch (error) {
     await folder.index.close();
-    throw error;
+    if (!(error instanceof ShoalError) || error.code !== 'ERR_INDEX_CORRUPT') throw error;
+    if (folder.damage) throw beyondRepair(folder.path, error);
   }
+  return load(dataDir, options, log, true);
 }
 
 /** The store of one data folder. */

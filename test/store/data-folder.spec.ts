@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDataFolder } from '../../src/store/data-folder.ts';
-import { openStore } from '../../src/store/open-store.ts';
+import { isDamage, levelError } from '../../src/store/node-index.ts';
+import { openStore, type OpenStoreOptions } from '../../src/store/open-store.ts';
 import {
   bytesOf,
   CHUNK,
@@ -19,6 +20,28 @@ import { mountTmpfs } from './mounts.ts';
 import { tempFolder } from './temp-folder.ts';
 
 const onlyOnPosix = process.platform === 'win32' ? it.skip : it;
+
+/** A data folder that knows one shared file, its record in a table of the index. */
+async function sharedOnce(base: string): Promise<{ dataDir: string; original: string }> {
+  const dataDir = join(base, 'data');
+  const original = join(base, 'original');
+  await writeFile(original, bytesOf(800 * CHUNK));
+  {
+    await using store = await openStore(dataDir);
+    await store.share(original, { chunkSize: CHUNK });
+  }
+  // Opening again moves the log into a table.
+  await (await openStore(dataDir)).close();
+  return { dataDir, original };
+}
+
+async function indexFiles(dataDir: string, pattern: RegExp): Promise<string[]> {
+  return (await readdir(join(dataDir, 'index'))).filter((name) => pattern.test(name));
+}
+
+function warningsTo(warnings: string[]): OpenStoreOptions {
+  return { log: (level, message) => level === 'warn' && warnings.push(message) };
+}
 
 describe('The data folder', () => {
   onlyOnPosix('is open to its user alone, and so is the identity', async () => {
@@ -175,6 +198,81 @@ describe('The data folder', () => {
     assert.ok((await readdir(dataDir)).includes('index.damaged-1'));
   });
 
+  for (const [what, damage] of [
+    ['a table that was cut short', (path: string) => truncate(path, 14_000)],
+    ['an empty table', (path: string) => truncate(path, 0)],
+    ['a garbled table', (path: string) => writeFile(path, bytesOf(40_000))],
+  ] as const) {
+    it(`repairs an index with ${what} when it is opened, and says what became of it`, async () => {
+      await using folder = await tempFolder();
+      const { dataDir, original } = await sharedOnce(folder.path);
+      for (const name of await indexFiles(dataDir, /\.ldb$/)) await damage(join(dataDir, 'index', name));
+      const warnings: string[] = [];
+      {
+        await using store = await openStore(dataDir, warningsTo(warnings));
+        assert.deepEqual(await Array.fromAsync(store.list()), []);
+        assert.equal((await store.share(original)).state, 'shared');
+      }
+      assert.equal(warnings.length, 1);
+      assert.match(warnings.join(), /index\.damaged-1.*lists 0 assets now.*shared or fetched again/);
+      await using _again = await openStore(dataDir, warningsTo(warnings));
+      assert.equal(warnings.length, 1);
+    });
+  }
+
+  for (const [what, pattern, listed] of [
+    ['its CURRENT', /^CURRENT$/, 1],
+    ['its MANIFEST', /^MANIFEST/, 1],
+    ['CURRENT and MANIFEST', /^(CURRENT|MANIFEST.*)$/, 1],
+    ['everything but its log', /^(CURRENT|MANIFEST.*|.*\.ldb)$/, 0],
+    ['every file', /./, 0],
+  ] as const) {
+    it(`never begins a new index in silence: one that lost ${what} is repaired`, async () => {
+      await using folder = await tempFolder();
+      const { dataDir } = await sharedOnce(folder.path);
+      const before = await indexFiles(dataDir, /\.ldb$/);
+      for (const name of await indexFiles(dataDir, pattern)) await rm(join(dataDir, 'index', name));
+      const warnings: string[] = [];
+      await using store = await openStore(dataDir, warningsTo(warnings));
+      assert.equal((await Array.fromAsync(store.list())).length, listed);
+      assert.equal(warnings.length, 1);
+      assert.match(warnings.join(), new RegExp(`index\\.damaged-1.*lists ${listed} assets? now`));
+      const kept = await readdir(join(dataDir, 'index.damaged-1'));
+      if (listed > 0) for (const name of before) assert.ok(kept.includes(name));
+    });
+  }
+
+  it('says that its index is gone altogether', async () => {
+    await using folder = await tempFolder();
+    const { dataDir } = await sharedOnce(folder.path);
+    await rm(join(dataDir, 'index'), { recursive: true });
+    const warnings: string[] = [];
+    await using store = await openStore(dataDir, warningsTo(warnings));
+    assert.deepEqual(await Array.fromAsync(store.list()), []);
+    assert.match(warnings.join(), /was gone.*lists 0 assets now/);
+  });
+
+  it('tells damage from a disk that fails', () => {
+    const thrown = (code: string, text: string): Error =>
+      new Error('wrapped', { cause: Object.assign(new Error(text), { code }) });
+    for (const reason of [
+      'Input/output error',
+      'No space left on device',
+      'Permission denied',
+      'Read-only file system',
+      'Too many open files',
+    ])
+      assert.equal(isDamage(thrown('LEVEL_IO_ERROR', `IO error: /d/000005.ldb: ${reason}`)), false, reason);
+    for (const reason of ['Invalid argument', 'No such file or directory'])
+      assert.ok(isDamage(thrown('LEVEL_IO_ERROR', `IO error: /Permission denied/5.ldb: ${reason}`)), reason);
+    assert.ok(isDamage(thrown('LEVEL_CORRUPTION', 'Corruption: bad block')));
+    assert.equal(isDamage(thrown('LEVEL_LOCKED', 'IO error: lock /d/LOCK')), false);
+    assert.equal(
+      levelError(thrown('LEVEL_IO_ERROR', 'IO error: /d/5.ldb: Input/output error')).code,
+      'ERR_IO',
+    );
+  });
+
   it('reports a damaged record, and serves the others', async () => {
     await using folder = await tempFolder();
     const dataDir = join(folder.path, 'data');
@@ -183,7 +281,7 @@ describe('The data folder', () => {
       await using store = await openStore(dataDir);
       for (const asset of [good, bad]) await putNodes(store, asset);
     }
-    const { index } = await openDataFolder(dataDir, () => {});
+    const { index } = await openDataFolder(dataDir);
     await index.putRecord(bad.root.toString(), { v: 1 } as never);
     await index.close();
     const errors: string[] = [];
@@ -205,12 +303,12 @@ describe('The data folder', () => {
   it('drops what an import left behind that was killed', async () => {
     await using folder = await tempFolder();
     const asset = await remoteFile(bytesOf(3 * CHUNK));
-    const data = await openDataFolder(folder.path, () => {});
+    const data = await openDataFolder(folder.path);
     await data.index.putNodes('feed', asset.nodes);
     await writeFile(data.newSpoolPath(), 'half a stream');
     await data.index.close();
     await (await openStore(folder.path)).close();
-    const again = await openDataFolder(folder.path, () => {});
+    const again = await openDataFolder(folder.path);
     assert.deepEqual(await readdir(join(folder.path, 'content')), []);
     assert.equal(await again.index.getNode('feed', asset.root), undefined);
     await again.index.close();

@@ -374,7 +374,7 @@ describe('A download', () => {
     const aside = join(folder.path, '.target.shoal-old');
     await mkdir(aside);
     await writeFile(join(aside, 'old'), 'old');
-    const { index } = await openDataFolder(dataDir, () => {});
+    const { index } = await openDataFolder(dataDir);
     const entry = (await index.loadRecords(() => {})).get(asset.root.toString())!;
     entry.download!.aside = aside;
     await index.putRecord(asset.root.toString(), entry);
