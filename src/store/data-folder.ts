@@ -85,7 +85,7 @@ const SPOOL_PREFIX = '.spool-';
  * Opens a data folder, makes it where there is none, and takes ownership.
  *
  * @param mustRepair whether the index was found damaged a moment ago. Default: only where an earlier run noted it
- * @throws ERR_DATA_DIR_IN_USE, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT, ERR_READ_ONLY, ERR_ACCESS, ERR_IO
+ * @throws ERR_NOT_A_DIRECTORY, ERR_DATA_DIR_IN_USE, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT, ERR_READ_ONLY, ERR_ACCESS, ERR_IO
  */
 export async function openDataFolder(dataDir: string, mustRepair = false): Promise<DataFolder> {
   const path = resolve(dataDir);
@@ -106,17 +106,45 @@ export async function openDataFolder(dataDir: string, mustRepair = false): Promi
   });
 }
 
-/** Node reports every failure to make a path as ENOENT: the folder that is there tells the true reason. */
+/**
+ * Makes the folder and those above it that are missing, one by one: Node's own recursive `mkdir` never ends where a
+ * folder that is there takes none, as in /proc.
+ */
 async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
-    let above = dirname(path);
-    while (above !== dirname(above) && !(await stat(above).catch(unlessMissing))) above = dirname(above);
-    await access(above, constants.W_OK | constants.X_OK);
-    throw error;
+  const missing: string[] = [];
+  let above = path;
+  let there = await stat(above).catch(unlessMissing);
+  while (!there && above !== dirname(above)) {
+    missing.unshift(above);
+    above = dirname(above);
+    there = await stat(above).catch(unlessMissing);
   }
+  if (there && !there.isDirectory()) throw notAFolder(path, above);
+  for (const folder of missing) {
+    try {
+      await mkdir(folder, { mode: 0o700 });
+    } catch (error) {
+      if (isErrno(error, 'EEXIST')) {
+        // Another process was faster; or a link that leads nowhere is in its place.
+        if ((await stat(folder).catch(unlessMissing))?.isDirectory()) continue;
+        throw notAFolder(path, folder);
+      }
+      if (!isErrno(error, 'ENOENT')) throw error;
+      throw new ShoalError(
+        'ERR_ACCESS',
+        `the data folder ${path} cannot be made: ${dirname(folder)} takes no new folders; choose another with --data`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+function notAFolder(path: string, what: string): ShoalError {
+  const where = what === path ? path : `${path} cannot be made: ${what}`;
+  return new ShoalError(
+    'ERR_NOT_A_DIRECTORY',
+    `the data folder ${where} is not a folder; choose another with --data`,
+  );
 }
 
 async function checkVersion(path: string): Promise<void> {
@@ -167,6 +195,7 @@ async function createIdentity(file: string): Promise<Uint8Array> {
 }
 
 function unlessMissing(error: unknown): undefined {
-  if (isErrno(error, 'ENOENT')) return undefined;
+  // ENOTDIR: what is above it is a file.
+  if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
   throw error;
 }

@@ -2,7 +2,7 @@ import { realpath, rm } from 'node:fs/promises';
 import { isAbsolute, relative, sep } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
-import type { Manifest } from '../integrity/manifest.ts';
+import type { Manifest, ManifestSymlink } from '../integrity/manifest.ts';
 import { RAW_CODE } from '../integrity/parse-cid.ts';
 import type { AssetEntry, Download, Place } from './asset-entry.ts';
 import type { Catalog } from './catalog.ts';
@@ -13,6 +13,9 @@ import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
 import { deleteTree, partialName } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
+
+/** Links named one by one that were not made: a person reads the first few. */
+const MAX_LINK_WARNINGS = 10;
 
 /**
  * Puts a download that has every chunk at its target: syncs it, renames it, and makes it a place of the asset.
@@ -31,11 +34,13 @@ export async function finishDownload(
   const { partial } = live;
   const entry = catalog.entry(root) as AssetEntry;
   const target = live.path ?? catalog.folder.contentPath(root);
-  if (live.path !== undefined) await checkDownloadTarget(catalog, manifest, target, force);
+  const keepsPartial = (error: unknown): never => {
+    throw whereItIsKept(error, root, partial.base, force);
+  };
+  if (live.path !== undefined)
+    await checkDownloadTarget(catalog, manifest, target, force).catch(keepsPartial);
   const { stamps, skippedLinks } = await partial.seal();
-  for (const { path, target: text } of skippedLinks) {
-    log('warn', `the link ${path.join('/')} to ${text} leads out of ${target} and was not made`);
-  }
+  warnOfLinks(log, target, skippedLinks);
   const asidePath = partialName(target, root.toString(), newId().slice(0, 8), '.shoal-old');
   await partial.pause(async () => {
     await moveIntoPlace(partial.base, target, {
@@ -46,7 +51,7 @@ export async function finishDownload(
         download.aside = asidePath;
         await catalog.put(root, entry);
       },
-    });
+    }).catch(keepsPartial);
     await commitPlace(catalog, root, entry, { id: newId(), kind: 'complete', path: live.path }, stamps);
     const placed = (await catalog.openPlace(root, manifest)) as PlacedContent;
     live.placed = placed;
@@ -55,6 +60,24 @@ export async function finishDownload(
   if (download.aside !== undefined) await deleteTree(download.aside);
   await partial.close();
   await rm(catalog.folder.bitmapPath(root), { force: true });
+}
+
+/** A target that is taken costs nobody what was downloaded: says where it is, and how it is used or deleted. */
+function whereItIsKept(error: unknown, root: CID, partial: string, force: boolean): unknown {
+  if (!(error instanceof ShoalError) || error.code !== 'ERR_TARGET_EXISTS') return error;
+  const other = force ? 'another target' : 'another target or --force';
+  return new ShoalError(
+    error.code,
+    `${error.message}. What was downloaded is kept in ${partial}: the same command with ${other} uses it, and "shoal rm ${root.toString()}" deletes it`,
+    { cause: error },
+  );
+}
+
+function warnOfLinks(log: Log, target: string, skipped: readonly ManifestSymlink[]): void {
+  for (const { path, target: text } of skipped.slice(0, MAX_LINK_WARNINGS))
+    log('warn', `the link ${path.join('/')} to ${text} leads out of ${target} and was not made`);
+  const more = skipped.length - MAX_LINK_WARNINGS;
+  if (more > 0) log('warn', `and ${more} more links that lead out of ${target} were not made`);
 }
 
 /** The download of an entry has become a place. */

@@ -3,23 +3,26 @@ import { ShoalError } from '../errors.ts';
 import { withFsErrors } from './fs-error.ts';
 
 /**
- * Bytes that stay free on a disk, 16 MiB: the index, bitmaps, and metadata of the file system need some, and a
- * machine whose disk is entirely full fails in ways that have nothing to do with Shoal.
+ * Bytes that stay free on a disk beside so many new ones: a hundredth, for the index, bitmaps and the file system's own
+ * records; at least 64 KiB, some blocks for each of those, and at most 16 MiB, more than they need for a terabyte.
  */
-export const SPARE_BYTES = 16 * 1024 * 1024;
+export function spareBytes(bytes: number): number {
+  return Math.max(64 * 1024, Math.min(16 * 1024 * 1024, Math.ceil(bytes / 100)));
+}
 
 /**
- * Checks that `bytes` more fit on the file system that holds `folder`, with {@link SPARE_BYTES} to spare.
+ * Checks that `bytes` more fit on the file system that holds `folder`, with {@link spareBytes} to spare.
  *
  * @throws ERR_NO_SPACE with both figures
  */
 export async function checkSpace(folder: string, bytes: number, what: string): Promise<void> {
   if (bytes === 0) return;
   const free = await freeBytes(folder);
-  if (free === undefined || free >= bytes + SPARE_BYTES) return;
+  const needed = bytes + spareBytes(bytes);
+  if (free === undefined || free >= needed) return;
   throw new ShoalError(
     'ERR_NO_SPACE',
-    `${what} needs ${formatBytes(bytes + SPARE_BYTES)} and ${folder} has ${formatBytes(free)} free; make room there or choose another place`,
+    `${what} needs ${formatBytes(needed)} and ${folder} has ${formatBytes(free)} free; make room there or choose another place`,
   );
 }
 
@@ -33,5 +36,6 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
 
 function formatBytes(bytes: number): string {
   const mib = bytes / (1024 * 1024);
+  if (mib < 1) return `${(bytes / 1024).toFixed(1)} KiB`;
   return mib >= 1024 ? `${(mib / 1024).toFixed(1)} GiB` : `${mib.toFixed(1)} MiB`;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDataFolder } from '../../src/store/data-folder.ts';
 import { isDamage, levelError } from '../../src/store/node-index.ts';
@@ -101,13 +101,30 @@ describe('The data folder', () => {
     assert.deepEqual(await readdir(unknown), ['index']);
   });
 
-  it('says that a file is in its place', async () => {
+  it('says in one sentence that a file is in its place, or above it', async () => {
     await using folder = await tempFolder();
-    await writeFile(join(folder.path, 'data'), 'x');
-    await assert.rejects(openStore(join(folder.path, 'data')), (error: Error & { code: string }) => {
-      assert.match(error.code, /^ERR_(IO|NOT_FOUND)$/);
-      assert.match(error.message, /data/);
-      return true;
+    const file = join(folder.path, 'file');
+    await writeFile(file, 'x');
+    await assert.rejects(openStore(file), {
+      code: 'ERR_NOT_A_DIRECTORY',
+      message: `the data folder ${file} is not a folder; choose another with --data`,
+    });
+    for (const below of [join(file, 'data'), join(file, 'a', 'data')]) {
+      await assert.rejects(openStore(below), {
+        code: 'ERR_NOT_A_DIRECTORY',
+        message: `the data folder ${below} cannot be made: ${file} is not a folder; choose another with --data`,
+      });
+    }
+    await symlink('nowhere', join(folder.path, 'dangling'));
+    await assert.rejects(openStore(join(folder.path, 'dangling')), { code: 'ERR_NOT_A_DIRECTORY' });
+    assert.deepEqual((await readdir(folder.path)).sort(), ['dangling', 'file']);
+  });
+
+  (process.platform === 'linux' ? it : it.skip)('ends where no folder can be made', async () => {
+    await assert.rejects(openStore('/proc/foo/bar'), {
+      code: 'ERR_ACCESS',
+      message:
+        'the data folder /proc/foo/bar cannot be made: /proc takes no new folders; choose another with --data',
     });
   });
 

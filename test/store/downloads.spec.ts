@@ -218,6 +218,19 @@ describe('A download', () => {
     assert.match(warnings.join(), /absolute.*\/etc\/passwd/);
   });
 
+  it('names the first ten links it does not make, and counts the others', async () => {
+    await using folder = await tempFolder();
+    const warnings: string[] = [];
+    await using store = await openStore(join(folder.path, 'data'), {
+      log: (level, message) => level === 'warn' && warnings.push(message),
+    });
+    const links = Array.from({ length: 25 }, (_, i) => [`l${i}`, { link: '/etc/passwd' }]);
+    const asset = await remoteTree({ file: bytesOf(10), ...Object.fromEntries(links) });
+    await (await download(store, asset, join(folder.path, 'tree'))).close();
+    assert.equal(warnings.length, 11);
+    assert.match(warnings[10]!, /^and 15 more links/);
+  });
+
   it('refuses an asset that is nothing but a link out of its folder', async () => {
     await using folder = await tempFolder();
     await using store = await openStore(join(folder.path, 'data'));
@@ -274,7 +287,14 @@ describe('A download', () => {
     const stored = await store.startDownload(asset.root, { path: target });
     await writeChunks(stored, asset);
     await writeFile(target, 'mine');
-    await assert.rejects(stored.finish(), { code: 'ERR_TARGET_EXISTS' });
+    const partial = (await readdir(folder.path)).find((name) => name.endsWith('.shoal-part'))!;
+    await assert.rejects(stored.finish(), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'ERR_TARGET_EXISTS');
+      assert.ok(error.message.includes(`kept in ${join(folder.path, partial)}`));
+      assert.match(error.message, /another target or --force uses it/);
+      assert.ok(error.message.includes(`shoal rm ${asset.root.toString()}`));
+      return true;
+    });
     assert.equal(await readFile(target, 'utf8'), 'mine');
     await rm(target);
     await stored.finish();

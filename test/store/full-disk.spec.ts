@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openStore } from '../../src/store/open-store.ts';
-import { bytesOf, putNodes, readAll, remoteFile, writeChunks } from './assets.ts';
+import { spareBytes } from '../../src/store/space.ts';
+import { bytesOf, download, putNodes, readAll, remoteFile, writeChunks } from './assets.ts';
 import { mountTmpfs } from './mounts.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -11,16 +12,31 @@ const KIB64 = 64 * 1024;
 describe('A disk that is too small', () => {
   it('is noticed before the download starts, with both figures', async function () {
     await using folder = await tempFolder();
-    await using mount = await mountTmpfs(join(folder.path, 'mount'), 20);
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 6);
     if (!mount) this.skip();
     await using store = await openStore(join(folder.path, 'data'));
     const asset = await remoteFile(bytesOf(100 * KIB64), KIB64);
     await putNodes(store, asset);
     await assert.rejects(store.startDownload(asset.root, { path: join(mount.path, 'file') }), {
       code: 'ERR_NO_SPACE',
-      message: /needs 22\.\d MiB and .* has (20\.0|19\.\d) MiB free/,
+      message: /needs 6\.3 MiB and .* has (6\.0|5\.9) MiB free/,
     });
     assert.deepEqual(await readdir(mount.path), []);
+  });
+
+  it('has room for a small file although it is nearly full', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 1);
+    if (!mount) this.skip();
+    await using store = await openStore(join(folder.path, 'data'));
+    const stored = await download(store, await remoteFile(bytesOf(6)), join(mount.path, 'file'));
+    await stored.close();
+    assert.deepEqual(await readdir(mount.path), ['file']);
+  });
+
+  it('keeps a hundredth to spare, within bounds', () => {
+    const mib = 1024 * 1024;
+    assert.deepEqual([6, 50 * mib, 1e12].map(spareBytes), [64 * 1024, mib / 2, 16 * mib]);
   });
 
   it('is noticed while a stream of unknown length is taken in', async function () {
