@@ -34,6 +34,8 @@ export interface AssetEntry {
   bytes?: number;
   /** Bytes of distinct chunks; known when `bytes` is. */
   chunkBytes?: number;
+  /** Distinct chunks; known when `bytes` is, save in records of before this was kept. */
+  chunks?: number;
   /** Newest first; the first valid one is served. */
   places: Place[];
   download?: Download;
@@ -63,7 +65,7 @@ export function decodeEntry(key: string, bytes: Uint8Array): AssetEntry {
 
 function isAssetEntry(value: unknown): value is AssetEntry {
   if (typeof value !== 'object' || value === null) return false;
-  const { v, nodes, name, type, bytes, chunkBytes, places, download } = value as Partial<AssetEntry>;
+  const { v, nodes, name, type, bytes, chunkBytes, chunks, places, download } = value as Partial<AssetEntry>;
   return (
     v === 1 &&
     typeof nodes === 'string' &&
@@ -71,6 +73,7 @@ function isAssetEntry(value: unknown): value is AssetEntry {
     (type === 'file' || type === 'directory' || type === 'symlink') &&
     isOptional(bytes, 'number') &&
     isOptional(chunkBytes, 'number') &&
+    isOptional(chunks, 'number') &&
     Array.isArray(places) &&
     places.every(isPlace) &&
     (download === undefined || isDownload(download))

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { Bitfield } from '../swarm/core/bitfield.ts';
-import { withFsErrors } from './fs-error.ts';
+import { isErrno, withFsErrors } from './fs-error.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
 
 /** Bytes of the bitmap written at once: a sector, so that a write touches what the disk would write anyway. */
@@ -33,14 +33,11 @@ export class BitmapFile {
     return withFsErrors('use', path, async () => {
       const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
       try {
-        const bytes = new Uint8Array(Math.ceil(size / 8));
-        bytes.set(await readFilePart(handle, 0, bytes.byteLength));
-        const spare = bytes.byteLength * 8 - size;
-        if (spare > 0) bytes[bytes.byteLength - 1] = (bytes.at(-1) as number) & (0xff << spare);
+        const bits = claimsOf(await readFilePart(handle, 0, Math.ceil(size / 8)), size);
         // Written, not only made longer: from here on a mark needs no room on the disk.
-        await writeFilePart(handle, 0, bytes);
-        await handle.truncate(bytes.byteLength);
-        return new BitmapFile(path, handle, new Bitfield(size, bytes));
+        await writeFilePart(handle, 0, bits.bytes);
+        await handle.truncate(bits.bytes.byteLength);
+        return new BitmapFile(path, handle, bits);
       } catch (error) {
         await handle.close();
         throw error;
@@ -104,6 +101,36 @@ export class BitmapFile {
       await withFsErrors('write', this.#path, () => Promise.reject(error as Error));
     }
   }
+}
+
+/**
+ * How many chunks the bitmap at `path` claims, of `size`; none where there is no such file. Cheap, and believed without
+ * hashing: for lists only.
+ */
+export async function countClaims(path: string, size: number): Promise<number> {
+  return withFsErrors('read', path, async () => {
+    let handle: FileHandle;
+    try {
+      handle = await open(path, 'r');
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return 0;
+      throw error;
+    }
+    try {
+      return claimsOf(await readFilePart(handle, 0, Math.ceil(size / 8)), size).count;
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** The bits that a file of whatever length stands for. */
+function claimsOf(found: Uint8Array, size: number): Bitfield {
+  const bytes = new Uint8Array(Math.ceil(size / 8));
+  bytes.set(found);
+  const spare = bytes.byteLength * 8 - size;
+  if (spare > 0) bytes[bytes.byteLength - 1] = (bytes.at(-1) as number) & (0xff << spare);
+  return new Bitfield(size, bytes);
 }
 
 function pageOf(chunk: number): number {

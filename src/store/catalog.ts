@@ -107,9 +107,9 @@ export class Catalog {
     if (isRawRoot && entry.places.length > 0) await walk.add(root, await this.#readRawRoot(root, entry));
     if (!walk.done) return undefined;
     const manifest = walk.manifest();
-    if (entry.bytes === undefined) {
-      const { type, size: bytes, chunkBytes } = manifest;
-      await this.put(root, Object.assign(entry, { type, bytes, chunkBytes }));
+    if (entry.bytes === undefined || entry.chunks === undefined) {
+      const { type, size: bytes, chunkBytes, chunkCount: chunks } = manifest;
+      await this.put(root, Object.assign(entry, { type, bytes, chunkBytes, chunks }));
     }
     return manifest;
   }

@@ -2,11 +2,12 @@ import { dirname, resolve } from 'node:path';
 import { rename } from 'node:fs/promises';
 import { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
+import type { Bitfield } from '../swarm/core/bitfield.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import { RAW_CODE } from '../integrity/parse-cid.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { AssetEntry, Download } from './asset-entry.ts';
-import { BitmapFile } from './bitmap-file.ts';
+import { BitmapFile, countClaims } from './bitmap-file.ts';
 import type { Catalog } from './catalog.ts';
 import type { Log } from './data-folder.ts';
 import { lstatOrUndefined } from './file-stamps.ts';
@@ -40,6 +41,22 @@ export class Downloads {
   constructor(catalog: Catalog, log: Log) {
     this.#catalog = catalog;
     this.#log = log;
+  }
+
+  /**
+   * Bytes of chunks that a download has, without hashing them: exact while it is open, else what its bitmap claims,
+   * at the mean size of a chunk. What its record says may be older: that is not written with every chunk.
+   */
+  async bytesHere(root: CID): Promise<number> {
+    const entry = this.#catalog.entry(root);
+    const noted = entry?.download?.bytesHere ?? 0;
+    if (!entry?.download || this.#live.has(root.toString())) return noted;
+    const { chunks, chunkBytes } = entry;
+    if (!chunks || chunkBytes === undefined) return noted;
+    // One bitmap that cannot be read is no reason to list nothing.
+    const count = await countClaims(this.#catalog.folder.bitmapPath(root), chunks).catch(() => undefined);
+    if (count === undefined) return noted;
+    return Math.round((chunkBytes * count) / chunks);
   }
 
   /** Closes one handle's share of a download. */
@@ -246,6 +263,7 @@ export class Downloads {
     isNew = false,
   ): Promise<LiveDownload> {
     const bitmap = await BitmapFile.open(this.#catalog.folder.bitmapPath(root), manifest.chunkCount);
+    const claimed = isNew ? 0 : bytesOf(bitmap.claims(), manifest);
     try {
       if (isNew || !(await this.#adopt(download.partial, manifest, options.signal))) {
         await bitmap.reset();
@@ -263,7 +281,20 @@ export class Downloads {
       await partial.close();
       throw error;
     }
-    const live: LiveDownload = { partial, path: download.path, placed: undefined, users: 1 };
+    const bytesDamaged = claimed - partial.bytesHere;
+    if (bytesDamaged > 0) {
+      this.#log(
+        'warn',
+        `${bytesDamaged} bytes of the unfinished download ${download.partial} were damaged or missing and will be fetched again`,
+      );
+    }
+    const live: LiveDownload = {
+      partial,
+      path: download.path,
+      placed: undefined,
+      users: 1,
+      bytesDamaged,
+    };
     this.#live.set(root.toString(), live);
     return live;
   }
@@ -359,4 +390,10 @@ export class Downloads {
       await partial.close();
     }
   }
+}
+
+function bytesOf(chunks: Bitfield, manifest: Manifest): number {
+  let bytes = 0;
+  for (let chunk = 0; chunk < chunks.size; chunk++) if (chunks.has(chunk)) bytes += manifest.chunkSize(chunk);
+  return bytes;
 }

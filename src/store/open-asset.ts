@@ -16,6 +16,8 @@ export interface LiveDownload {
   placed: PlacedContent | undefined;
   /** Handles open on it. */
   users: number;
+  /** Bytes that its bitmap claimed when it was opened, and that were not what they should be. */
+  readonly bytesDamaged: number;
 }
 
 /** Where the content of an {@link OpenAsset} lies. */

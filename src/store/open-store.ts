@@ -96,13 +96,15 @@ class FolderStore implements Store {
 
   async *list(): AsyncGenerator<AssetRecord> {
     for (const text of this.#catalog.roots()) {
-      const record = this.#catalog.record(CID.parse(text));
+      const record = await this.get(CID.parse(text));
       if (record) yield record;
     }
   }
 
   async get(root: CID): Promise<AssetRecord | undefined> {
-    return this.#catalog.record(root);
+    const record = this.#catalog.record(root);
+    if (record?.state !== 'partial') return record;
+    return { ...record, bytesHere: await this.#downloads.bytesHere(root) };
   }
 
   async getNode(root: CID, node: CID): Promise<Uint8Array | undefined> {

@@ -123,6 +123,7 @@ async function commit(catalog: Catalog, imported: Imported, base: string, place:
     type: manifest.type,
     bytes: manifest.size,
     chunkBytes: manifest.chunkBytes,
+    chunks: manifest.chunkCount,
     places: before?.places ?? [],
     download: before?.download,
   };

@@ -10,7 +10,10 @@ export interface AssetRecord {
   type: 'file' | 'directory' | 'symlink';
   /** Content bytes; undefined until the whole DAG is known. */
   bytes: number | undefined;
-  /** Chunk bytes that are here; equals `chunkBytes` of the manifest when complete. */
+  /**
+   * Chunk bytes that are here; equals `chunkBytes` of the manifest when complete. Of a download that is not open:
+   * what its bitmap claims, which is hashed when it is opened, at the mean size of a chunk.
+   */
   bytesHere: number;
   state: 'shared' | 'complete' | 'partial';
   /** Absolute path of the original or the target; undefined: inside the data folder. */

@@ -121,11 +121,19 @@ describe('A download', () => {
     const bytes = await readFile(partial);
     bytes[2 * CHUNK + 5]! ^= 1;
     await writeFile(partial, bytes);
-    await using store = await openStore(dataDir);
+    const warnings: string[] = [];
+    await using store = await openStore(dataDir, {
+      log: (level, message) => level === 'warn' && warnings.push(message),
+    });
     const stored = (await store.open(asset.root))!;
     assert.equal(stored.have().count, 4);
     assert.equal(stored.have().has(2), false);
     await stored.close();
+    assert.deepEqual(warnings, [
+      `${CHUNK} bytes of the unfinished download ${partial} were damaged or missing and will be fetched again`,
+    ]);
+    await (await store.open(asset.root))!.close();
+    assert.equal(warnings.length, 1);
   });
 
   it('drops chunks that were cut off', async () => {
@@ -133,9 +141,13 @@ describe('A download', () => {
     const asset = await remoteFile(bytesOf(10 * CHUNK));
     const { dataDir, partial } = await interrupted(folder.path, asset, [0, 1, 8, 9]);
     await truncate(partial, 3 * CHUNK);
-    await using store = await openStore(dataDir);
+    const warnings: string[] = [];
+    await using store = await openStore(dataDir, {
+      log: (level, message) => level === 'warn' && warnings.push(message),
+    });
     const stored = (await store.open(asset.root))!;
     assert.equal(stored.have().count, 2);
+    assert.match(warnings.join(), new RegExp(`^${2 * CHUNK} bytes of the unfinished download`));
     await writeChunks(stored, asset);
     await stored.finish();
     assert.equal(await readAll(stored), 10);

@@ -5,7 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openStore } from '../../src/store/open-store.ts';
-import { killAsset, readAll, writeChunks } from './assets.ts';
+import { CHUNK, killAsset, readAll, writeChunks } from './assets.ts';
 import { tempFolder } from './temp-folder.ts';
 
 /** Runs the writer, kills it after `lines` lines of its output, and returns the chunks it said were safe. */
@@ -40,8 +40,11 @@ describe('A download killed with SIGKILL', () => {
       for (const lines of [1, 2, 17, 60, 131, 250]) {
         for (const chunk of await writeUntilKilled(dataDir, target, kind, lines)) safe.add(chunk);
         await using store = await openStore(dataDir);
+        const listed = (await store.get(asset.root))!.bytesHere;
         const stored = (await store.open(asset.root))!;
         const have = stored.have();
+        // Every chunk has the same size, so that the mean is exact.
+        assert.equal(listed, have.count * CHUNK);
         for (const chunk of safe) assert.ok(have.has(chunk), `chunk ${chunk} was lost`);
         assert.equal(await readAll(stored), have.count);
         await stored.close();
