@@ -24,12 +24,26 @@ describe('the progress line', () => {
     );
   });
 
-  it('leaves out the sources first, then the peers, and never the percentage', () => {
-    assert.match(
-      progressLine(half, 80),
-      /^ 50 % █+[▉▊▋▌▍▎▏]?·+ {2}16\.0 MB\/s {2}64\.0 MB of 128 MB {2}4\.0 s left {2}5 peers$/,
+  it('shows the share of each top source in 80 columns, with a shorter bar and without the amount', () => {
+    assert.equal(
+      progressLine(half, 79),
+      ' 50 % ██████▌······  16.0 MB/s  4.0 s left  5 peers  …AAAAAA 75 %, …BBBBBB 25 %',
     );
-    assert.match(progressLine(half, 50), /^ 50 % █+[▉▊▋▌▍▎▏]?·+ {2}16\.0 MB\/s {2}64\.0 MB of 128 MB$/);
+    const many = ['c', 'd', 'e', 'f'].map((letter) => ({
+      peer: `12D3KooW${letter.repeat(6)}`,
+      bytes: 1_000_000,
+    }));
+    const slow = { ...half, bytesPerSec: 16_000, peers: 12, sources: [...half.sources, ...many] };
+    assert.equal(
+      progressLine(slow, 79),
+      ' 50 % ███···  16.0 kB/s  1:06:40 left  12 peers  …AAAAAA 70 %, …BBBBBB 23 %, +4',
+    );
+  });
+
+  it('keeps percent, speed, time left and peers in 40 columns, and drops from the right below', () => {
+    assert.equal(progressLine(half, 50), ' 50 % ██████······  16.0 MB/s  4.0 s left  5 peers');
+    assert.equal(progressLine(half, 39), ' 50 %  16.0 MB/s  4.0 s left  5 peers');
+    assert.equal(progressLine(half, 30), ' 50 %  16.0 MB/s  4.0 s left');
     assert.equal(progressLine(half, 6), ' 50 %');
   });
 
