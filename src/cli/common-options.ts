@@ -1,5 +1,8 @@
 import { Option, type Command } from 'commander';
-import { parseDuration, parseNetwork, parseRate, parseText } from './values.ts';
+import { parseAddress, parseNetwork, parseRate, parseText, parseTimeout } from './values.ts';
+
+/** What is logged, the gravest first. */
+const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
 /** What every command takes. Undefined is: not given. */
 export interface CommonOptions {
@@ -13,7 +16,7 @@ export interface CommonOptions {
   downloadLimit?: number;
   mdns?: boolean;
   dht?: boolean;
-  logLevel?: 'error' | 'warn' | 'info' | 'debug';
+  logLevel?: (typeof LEVELS)[number];
   json?: boolean;
 }
 
@@ -34,30 +37,27 @@ export function addCommonOptions(program: Command): void {
       parseNetwork,
     ),
     new Option('--timeout <time>', 'give up when no byte came for so long (default: 30s)').argParser(
-      parseDuration,
+      parseTimeout,
     ),
     new Option('--upload-limit <rate>', 'send at most this, such as 2MB/s').argParser(parseRate),
     new Option('--download-limit <rate>', 'receive at most this').argParser(parseRate),
     new Option('--no-mdns', 'do not look for peers on the local network'),
     new Option('--no-dht', 'take no part in the DHT'),
-    new Option('--log-level <level>', 'log to stderr').choices(['error', 'warn', 'info', 'debug']),
+    new Option('--log-level <level>', 'log to stderr (default: warn)').choices([...LEVELS]),
     new Option('--json', 'print one JSON object a line'),
   ];
   for (const option of options) program.addOption(option);
 }
 
 function collect(value: string, previous: string[] | undefined): string[] {
-  return [...(previous ?? []), parseText(value)];
+  return [...(previous ?? []), parseAddress(value)];
 }
 
-const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
-
-/** A log function that lets through what is at least as grave as `--log-level` says; without one, nothing is logged. */
+/** A log function that lets through what is at least as grave as `--log-level` says; without one, warnings and worse. */
 export function logger(
-  level: CommonOptions['logLevel'],
+  level: CommonOptions['logLevel'] = 'warn',
   write: (level: string, message: string) => void,
-): ((level: (typeof LEVELS)[number], message: string) => void) | undefined {
-  if (level === undefined) return undefined;
+): (level: (typeof LEVELS)[number], message: string) => void {
   const limit = LEVELS.indexOf(level);
   return (at, message) => {
     if (LEVELS.indexOf(at) <= limit) write(at, message);

@@ -11,6 +11,7 @@ import {
   shortPeer,
 } from './format.ts';
 import { LiveLine } from './live-line.ts';
+import { logText } from './log-text.ts';
 import { percentOf, progressLine, sourcesText } from './progress-line.ts';
 import type { Reporter, TextStream } from './reporter.ts';
 
@@ -95,7 +96,7 @@ export class HumanReporter implements Reporter {
   }
 
   log(level: string, message: string): void {
-    this.#warn(`${level}: ${printable(message)}`);
+    this.#warn(logText(level, printable(message)));
   }
 
   /** The command lists: an empty table says so. */
@@ -115,6 +116,8 @@ export class HumanReporter implements Reporter {
     if (this.#live) return this.#live.show((width) => progressLine(event, width));
     if (event.phase === 'done' || !this.#plain.passes(this.#now(), event.phase)) return;
     if (event.phase === 'searching') return this.#print('Looking for peers that have it');
+    if (event.phase === 'checking')
+      return this.#print(`Checking what is here, ${amount(event.bytes, event.total)}`);
     const parts = [
       amount(event.bytes, event.total),
       formatRate(event.bytesPerSec),

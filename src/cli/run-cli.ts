@@ -19,6 +19,8 @@ export async function runCli(args: readonly string[]): Promise<void> {
   let code = 0;
   try {
     const program = createProgram((exitCode) => (code = exitCode));
+    // The help that stands in for a missing verb is for people.
+    if (failure.asJson) program.configureOutput({ writeErr: () => undefined });
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     code = reportFailure(error, failure);
@@ -37,9 +39,10 @@ function reportFailure(error: unknown, options: { asJson: boolean; jsonTo: NodeJ
     return 1;
   }
   if (ASKED_FOR.has(error.code) || (error.code === HELP_INSTEAD && error.exitCode === 0)) return 0;
-  if (error.code !== HELP_INSTEAD) {
-    const usage = Object.assign(new Error(usageMessage(error.message)), { code: 'ERR_USAGE' });
-    reportError(usage, options);
+  const isHelp = error.code === HELP_INSTEAD;
+  if (!isHelp || options.asJson) {
+    const message = usageMessage(isHelp ? 'no command is given' : error.message);
+    reportError(Object.assign(new Error(message), { code: 'ERR_USAGE' }), options);
   }
   return 2;
 }

@@ -8,8 +8,10 @@ import { waitOrStop } from '../daemon/wait.ts';
 import { watchNode } from '../daemon/watch-node.ts';
 import { version } from '../version.ts';
 import { logger, type CommonOptions } from './common-options.ts';
+import { DownloadTally } from './download-tally.ts';
 import { formatDuration } from './format.ts';
 import { HumanReporter } from './human-reporter.ts';
+import { LogLines } from './log-lines.ts';
 import { reportError } from './report-error.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { StopSignal } from './stop-signal.ts';
@@ -50,11 +52,14 @@ export async function runCommand(plan: CommandPlan, options: CommonOptions): Pro
     if (plan.job.verb === 'ls' && reporter instanceof HumanReporter) reporter.expectList();
     reporter.close();
     return 0;
-  } catch (error) {
+  } catch (thrown) {
     reporter.close();
-    const isQuiet = stop.signal.aborted && stop.exitCode === 0;
+    const { aborted, reason } = stop.signal;
+    const error: unknown = aborted ? reason : thrown;
+    // A reader that has seen enough wants to see no more; a program is told, lest it takes a part for the whole.
+    const isQuiet = aborted && (stop.exitCode === 0 || (!asJson && errorCode(error) === 'ERR_PIPE_CLOSED'));
     if (!isQuiet) reportError(error, { asJson, jsonTo: contentToStdout ? stderr : stdout });
-    return stop.signal.aborted ? stop.exitCode : 1;
+    return aborted ? stop.exitCode : 1;
   }
 }
 
@@ -65,6 +70,10 @@ class Command {
   readonly #reporter: Reporter;
   readonly #stop: StopSignal;
   readonly #dataDir: string;
+  readonly #logLines: LogLines;
+  readonly #tally = new DownloadTally(() => performance.now());
+  /** The link that was told last of each asset that this command shares, by CID. */
+  readonly #links = new Map<string, string>();
   /** Content bytes that went to standard output. */
   #written = 0;
   #isInputUsed = false;
@@ -77,14 +86,29 @@ class Command {
     this.#reporter = reporter;
     this.#stop = stop;
     this.#dataDir = options.data ?? defaultDataDir();
+    const { verb } = plan.job;
+    const mayFailOfIt = verb !== 'share' && verb !== 'seed';
+    this.#logLines = new LogLines((level, message) => reporter.log(level, message), mayFailOfIt);
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#run();
+    } catch (error) {
+      this.#logLines.covered(errorMessage(error));
+      throw error;
+    } finally {
+      this.#logLines.release();
+    }
+  }
+
+  async #run(): Promise<void> {
     let givenUpMs = performance.now() + BUSY_FOLDER_MS;
     for (let job: Job | undefined = this.#plan.job; job !== undefined; job = this.#rest()) {
       const owner = await Owner.find(this.#dataDir, this.#stop.signal);
       if (owner) {
         if ((await this.#handOver(owner, job)) === 'done') return;
+        this.#tally.ownerChanged();
         givenUpMs = performance.now() + BUSY_FOLDER_MS;
         continue;
       }
@@ -98,7 +122,7 @@ class Command {
   /** What is left to do when an owner has gone away. */
   #rest(): Job | undefined {
     const { job } = this.#plan;
-    if (this.#lingering === 'forever') return { verb: 'seed' };
+    if (this.#lingering === 'forever') return { verb: 'seed', announce: [...this.#links.keys()] };
     if (this.#lingering !== undefined) return undefined;
     if (this.#isInputUsed) {
       throw new ShoalError(
@@ -162,7 +186,7 @@ class Command {
   #nodeOptions(): ShoalOptions {
     const { listen, network, peer, bootstrap, mdns, dht, uploadLimit, downloadLimit, logLevel } =
       this.#options;
-    const log = logger(logLevel, (level, message) => this.#reporter.log(level, message));
+    const log = logger(logLevel, (level, message) => this.#logLines.add(level, message));
     const common = {
       dataDir: this.#dataDir,
       network: network ?? DEFAULT_NETWORK,
@@ -225,13 +249,28 @@ class Command {
   #emit(event: JobEvent): void {
     if (this.#plan.job.verb === 'get' && this.#lingering !== undefined) return;
     if (this.#plan.job.verb === 'share' && event.event === 'seeding') return;
-    this.#reporter.event(event);
+    if (event.event === 'sharing' && this.#isToldAlready(event)) return;
+    if (event.event === 'warning') this.#logLines.covered(event.message);
+    this.#reporter.event(this.#tally.add(event));
+  }
+
+  /** After another owner took over, an asset is told again where its address is a new one. */
+  #isToldAlready({ cid, link }: { cid: string; link: string }): boolean {
+    const before = this.#links.get(cid);
+    this.#links.set(cid, link);
+    if (this.#lingering === undefined) return false;
+    if (before === link) return true;
+    this.#reporter.note(
+      'The shoal that served this has ended. It is served from a new address, and the old link is dead:',
+    );
+    return false;
   }
 
   #workDone(durationMs: number | 'forever' | 'handed', ownerPid: number | undefined): void {
     const isFirst = this.#lingering === undefined;
     this.#lingering = durationMs;
     this.#stop.exitCode = 0;
+    this.#logLines.release();
     const note = (text: string): void => this.#reporter.note(text);
     if (durationMs === 'handed') note(`The running shoal (process ${ownerPid}) goes on serving it.`);
     else if (durationMs === 'forever' && isFirst) note('Serving until you press Ctrl-C.');
@@ -247,18 +286,20 @@ class Command {
     return process.stdin;
   }
 
+  /** Resolves when standard output has taken it all: before, it may still fail. */
   async #write(bytes: Uint8Array): Promise<void> {
     const { signal } = this.#stop;
     signal.throwIfAborted();
     this.#written += bytes.length;
-    if (process.stdout.write(bytes)) return;
-    const free = Promise.withResolvers<void>();
-    const done = (): void => free.resolve();
-    process.stdout.once('drain', done);
-    signal.addEventListener('abort', done, { once: true });
-    await free.promise;
-    process.stdout.off('drain', done);
-    signal.removeEventListener('abort', done);
+    const taken = Promise.withResolvers<void>();
+    const stopped = (): void => taken.resolve();
+    signal.addEventListener('abort', stopped, { once: true });
+    process.stdout.write(bytes, (error) => {
+      if (error) this.#stop.outputFailed(error);
+      taken.resolve();
+    });
+    await taken.promise;
+    signal.removeEventListener('abort', stopped);
     signal.throwIfAborted();
   }
 

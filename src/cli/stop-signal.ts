@@ -6,14 +6,17 @@ const GRACE_MS = 1_800;
 /** The exit code of a command that was interrupted before its work was done. */
 export const INTERRUPTED_CODE = 130;
 
+/** The exit code of a command whose output could not be written before its work was done. */
+const FAILED_CODE = 1;
+
 /**
- * Turns SIGINT, SIGTERM and SIGHUP into an abort: the first stops cleanly, the second at once. A reader that
- * closes the pipe stops the command too, and quietly: it has what it wanted.
+ * Turns SIGINT, SIGTERM and SIGHUP into an abort: the first stops cleanly, the second at once. An output that
+ * takes no more, such as a pipe whose reader has gone, stops the command too.
  */
 export class StopSignal implements Disposable {
   readonly #controller = new AbortController();
   readonly #handler = (): void => this.#interrupt();
-  readonly #onPipeError = (error: NodeJS.ErrnoException): void => this.#pipeFailed(error);
+  readonly #onPipeError = (error: NodeJS.ErrnoException): void => this.outputFailed(error);
   /** The code to end with when stopped. The command sets it to 0 once its work is done. */
   exitCode = INTERRUPTED_CODE;
 
@@ -34,10 +37,26 @@ export class StopSignal implements Disposable {
     for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   }
 
+  /**
+   * Stops because standard output or error cannot be written. What was not done by then has failed.
+   *
+   * @param error what writing failed with
+   */
+  outputFailed(error: NodeJS.ErrnoException): void {
+    if (this.signal.aborted) return;
+    if (this.exitCode === INTERRUPTED_CODE) this.exitCode = FAILED_CODE;
+    this.#stop(
+      error.code === 'EPIPE'
+        ? new ShoalError('ERR_PIPE_CLOSED', 'the reader of the output has gone before its end', {
+            fault: 'none',
+          })
+        : new ShoalError('ERR_IO', `the output cannot be written: ${error.message}`, { cause: error }),
+    );
+  }
+
   #interrupt(): void {
     if (this.signal.aborted) process.exit(this.exitCode);
-    setTimeout(() => process.exit(this.exitCode), GRACE_MS).unref();
-    this.#controller.abort(
+    this.#stop(
       new ShoalError(
         'ERR_INTERRUPTED',
         'interrupted; what was done so far is kept, and the same command goes on from there',
@@ -46,11 +65,8 @@ export class StopSignal implements Disposable {
     );
   }
 
-  #pipeFailed(error: NodeJS.ErrnoException): void {
-    if (error.code !== 'EPIPE') throw error;
-    this.exitCode = 0;
-    this.#controller.abort(
-      new ShoalError('ERR_PIPE_CLOSED', 'the reader of the output has gone', { fault: 'none' }),
-    );
+  #stop(reason: ShoalError): void {
+    setTimeout(() => process.exit(this.exitCode), GRACE_MS).unref();
+    this.#controller.abort(reason);
   }
 }

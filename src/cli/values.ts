@@ -29,6 +29,30 @@ export function parseDuration(text: string): number {
   return milliseconds;
 }
 
+/** Reads how long to wait for a byte: as {@link parseDuration}, and more than 0. @returns milliseconds */
+export function parseTimeout(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === 0)
+    throw new InvalidArgumentError('Nothing can come in no time; write 30s or 2m, or leave it out for 30s.');
+  return milliseconds;
+}
+
+/**
+ * Refuses at once what cannot be a multiaddr, whatever the verb and without loading what knows them all; the SDK
+ * looks at the rest.
+ *
+ * @throws an error of the code ERR_INVALID_MULTIADDR, as the SDK does
+ */
+export function parseAddress(text: string): string {
+  if (/^\/[^/\s]+\/[^/\s]+[^\s]*$/.test(text)) return text;
+  throw Object.assign(
+    new Error(
+      `"${text}" is not a multiaddr; write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`,
+    ),
+    { code: 'ERR_INVALID_MULTIADDR' },
+  );
+}
+
 /** Reads `64KiB`, `2MB`, `1.5GB` or a plain number of bytes. @returns bytes, a whole number */
 export function parseSize(text: string): number {
   const bytes = bytesOf(text);

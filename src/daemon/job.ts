@@ -7,7 +7,7 @@ import type { AssetEntry, AssetInfo, SourceShare, VerifyReport } from '../index.
 export type Job =
   | ShareJob
   | GetJob
-  | { verb: 'seed' }
+  | SeedJob
   | { verb: 'ls' }
   | { verb: 'rm'; cids: string[] }
   | { verb: 'verify'; cids: string[] }
@@ -20,6 +20,12 @@ export interface ShareJob {
   sources: string[];
   /** Bytes; undefined: by the size of the file. */
   chunkSize?: number;
+}
+
+export interface SeedJob {
+  verb: 'seed';
+  /** CIDs that were shared by an owner that has gone, whose new links are told as `sharing` events. */
+  announce?: string[];
 }
 
 export interface GetJob {
@@ -137,6 +143,7 @@ export function parseJob(value: unknown): Job | undefined {
   const fields = value as Record<string, unknown>;
   switch (fields['verb']) {
     case 'seed':
+      return parseSeed(fields);
     case 'ls':
     case 'id':
       return { verb: fields['verb'] };
@@ -154,6 +161,10 @@ export function parseJob(value: unknown): Job | undefined {
     default:
       return undefined;
   }
+}
+
+function parseSeed({ announce }: Record<string, unknown>): SeedJob | undefined {
+  return announce === undefined || isStrings(announce) ? { verb: 'seed', announce } : undefined;
 }
 
 function parseShare(fields: Record<string, unknown>): ShareJob | undefined {

@@ -5,26 +5,25 @@ import { MAX_PROGRESS_SOURCES, type GetJob, type JobContext, type ProgressEvent 
 import { safeName } from './safe-name.ts';
 import { Throttle } from './throttle.ts';
 
+/** What is here already is found sooner than this; a search that takes longer is one to tell of. */
+const SEARCH_UNTOLD_MS = 200;
+
 /** A terminal redraws its line ten times a second; nobody needs to know more often. */
 const REPORT_INTERVAL_MS = 100;
 
 /** Finds an asset, downloads it to where the job says, tells how it goes, then serves it for a while. */
 export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Promise<void> {
   const stopListening = reportMisbehaviour(shoal, context);
+  using reporter = new ProgressReporter(context);
   try {
-    await checkTarget(shoal, job);
+    if (job.output.to === 'path') await checkTarget(shoal, job, job.output.path);
     const before = job.output.to === 'stdout' ? await knownPaths(shoal) : undefined;
+    reporter.search();
     await using asset = await shoal.open(job.target, { signal: context.signal, timeoutMs: job.timeoutMs });
-    const reporter = new ProgressReporter(context);
     const saved =
       job.output.to === 'stdout'
         ? await writeOut(asset, job, job.output.offset, context, reporter)
-        : await asset.save(targetPath(asset, job), {
-            force: job.force,
-            timeoutMs: job.timeoutMs,
-            signal: context.signal,
-            onProgress: (progress) => reporter.report(progress),
-          });
+        : await save(shoal, asset, job, context, reporter);
     reporter.finish(saved);
     const { path, bytes, durationMs, sources } = saved;
     context.emit({ event: 'done', cid: asset.cid, bytes, path, durationMs: Math.round(durationMs), sources });
@@ -37,9 +36,8 @@ export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Pr
 }
 
 /** What is in the way is found before anybody is looked for. @throws ERR_TARGET_EXISTS */
-async function checkTarget(shoal: Shoal, job: GetJob): Promise<void> {
-  if (job.output.to !== 'path' || job.force) return;
-  const { path } = job.output;
+async function checkTarget(shoal: Shoal, job: GetJob, path: string): Promise<void> {
+  if (job.force) return;
   if (!(await lstat(path).catch(() => undefined))) return;
   // A save that was killed in its very last step has its file at the target already.
   for (const [cid, known] of await knownPaths(shoal)) if (known === path && job.target.includes(cid)) return;
@@ -60,6 +58,24 @@ function targetPath(asset: Asset, job: GetJob): string {
   if (job.output.to === 'path') return job.output.path;
   const folder = job.output.to === 'folder' ? job.output.folder : '.';
   return join(folder, safeName(asset.name, asset.cid));
+}
+
+async function save(
+  shoal: Shoal,
+  asset: Asset,
+  job: GetJob,
+  context: JobContext,
+  reporter: ProgressReporter,
+): Promise<Saved> {
+  const path = targetPath(asset, job);
+  // In a folder it is the asset that names the target, so that only now it is known.
+  await checkTarget(shoal, job, path);
+  return asset.save(path, {
+    force: job.force,
+    timeoutMs: job.timeoutMs,
+    signal: context.signal,
+    onProgress: (progress) => reporter.report(progress),
+  });
 }
 
 async function writeOut(
@@ -94,14 +110,21 @@ async function writeOut(
   return { path: '-', bytes: written, durationMs: performance.now() - startMs, sources };
 }
 
-/** Passes progress on, thinned out, and completes it at the end. */
-class ProgressReporter {
+/** Passes progress on, thinned out, and completes it at the end. A search is told of once it takes time. */
+class ProgressReporter implements Disposable {
   readonly #context: JobContext;
   readonly #throttle = new Throttle(REPORT_INTERVAL_MS);
   #last: ProgressEvent | undefined;
+  #searching: NodeJS.Timeout | undefined;
+  #isSearchTold = false;
 
   constructor(context: JobContext) {
     this.#context = context;
+  }
+
+  /** Looks for the asset, of which nothing is known yet. */
+  search(): void {
+    this.report({ bytes: 0, total: 0, peers: 0, sources: [], bytesPerSec: 0, phase: 'searching' });
   }
 
   report(progress: Progress): void {
@@ -116,11 +139,35 @@ class ProgressReporter {
       phase,
       sources,
     };
-    if (this.#throttle.passes(performance.now(), phase)) this.#context.emit(this.#last);
+    if (phase !== 'searching') this.#endSearch();
+    else if (!this.#isSearchTold) return this.#beginSearch();
+    this.#emit(this.#last);
+  }
+
+  [Symbol.dispose](): void {
+    this.#endSearch();
+  }
+
+  #beginSearch(): void {
+    this.#searching ??= setTimeout(() => {
+      this.#isSearchTold = true;
+      if (this.#last) this.#emit(this.#last);
+    }, SEARCH_UNTOLD_MS);
+  }
+
+  #endSearch(): void {
+    clearTimeout(this.#searching);
+    this.#searching = undefined;
+    this.#isSearchTold = false;
+  }
+
+  #emit(event: ProgressEvent): void {
+    if (this.#throttle.passes(performance.now(), event.phase)) this.#context.emit(event);
   }
 
   /** The last line says that all is here, whatever was thinned out before. */
   finish(saved: Saved): void {
+    this.#endSearch();
     const { bytes } = saved;
     const sources = saved.sources.slice(0, MAX_PROGRESS_SOURCES);
     const peers = this.#last?.peers ?? 0;

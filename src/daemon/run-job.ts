@@ -1,4 +1,5 @@
 import { ShoalError, type AssetEntry, type Shoal } from '../index.ts';
+import { errorCode, errorMessage } from './error-text.ts';
 import type { Job, JobContext } from './job.ts';
 import { runGet } from './run-get.ts';
 import { runShare } from './run-share.ts';
@@ -6,6 +7,9 @@ import { Throttle } from './throttle.ts';
 
 /** Most entries that `inspect` lists; a directory with more is told by its number of entries. */
 const MAX_LISTED_ENTRIES = 1000;
+
+/** The root of what is shared from here is read from the disk, and nobody else is to be waited for. */
+const HERE_TIMEOUT_MS = 2_000;
 
 /** Reports of hashing and checking are for eyes: ten a second are plenty. */
 const REPORT_INTERVAL_MS = 100;
@@ -24,7 +28,7 @@ export async function runJob(shoal: Shoal, network: string, job: Job, context: J
     case 'get':
       return runGet(shoal, job, context);
     case 'seed':
-      return runSeed(shoal, context);
+      return runSeed(shoal, job.announce ?? [], context);
     case 'ls':
       return runList(shoal, context);
     case 'rm':
@@ -44,10 +48,27 @@ export async function runJob(shoal: Shoal, network: string, job: Job, context: J
   }
 }
 
-async function runSeed(shoal: Shoal, context: JobContext): Promise<void> {
+async function runSeed(shoal: Shoal, announce: readonly string[], context: JobContext): Promise<void> {
   const { assets } = await shoal.seed({ signal: context.signal });
+  for await (const { cid, bytes, path } of shoal.list()) {
+    if (!announce.includes(cid) || bytes === undefined) continue;
+    const link = await linkOf(shoal, cid, context);
+    if (link) context.emit({ event: 'sharing', cid, link, bytes, path, addresses: shoal.addresses });
+  }
   context.emit({ event: 'seeding', assets, addresses: shoal.addresses });
   await context.linger('forever');
+}
+
+/** An asset whose original has gone since has no link: that is told, and the others are served. */
+async function linkOf(shoal: Shoal, cid: string, context: JobContext): Promise<string | undefined> {
+  try {
+    await using asset = await shoal.open(cid, { signal: context.signal, timeoutMs: HERE_TIMEOUT_MS });
+    return asset.link;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.emit({ event: 'warning', code: errorCode(error), message: errorMessage(error) });
+    return undefined;
+  }
 }
 
 async function runList(shoal: Shoal, context: JobContext): Promise<void> {

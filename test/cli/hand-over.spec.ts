@@ -81,6 +81,13 @@ describe('commands beside the owner of a data folder', () => {
     const peers = get.events.filter(({ event }) => event === 'listening').map(({ peer }) => peer);
     assert.equal(peers.length, 2);
     assert.equal(peers[0], peers[1]);
+    const sums = get.events
+      .filter(({ event }) => event === 'progress' || event === 'done')
+      .map(({ sources }) => (sources as { bytes: number }[]).reduce((sum, { bytes }) => sum + bytes, 0));
+    assert.deepEqual(
+      sums,
+      sums.toSorted((a, b) => a - b),
+    );
   });
 
   it('write on to standard output where a killed owner left off', async () => {
@@ -121,8 +128,10 @@ describe('commands beside the owner of a data folder', () => {
     const sharing = await share.waitFor('sharing');
     assert.equal(await get.exit(), 0);
     const firstOf = (event: ShoalEvent): string => (event['addresses'] as string[])[0] ?? '';
-    const address = firstOf(await share.waitFor('listening', (event) => firstOf(event) !== firstOf(sharing)));
-    const other = scene.shoal('b', 'get', String(sharing['cid']), '--peer', address, '-o', '-');
+    const again = await share.waitFor('sharing', (event) => firstOf(event) !== firstOf(sharing));
+    assert.deepEqual({ ...again, link: '', addresses: [] }, { ...sharing, link: '', addresses: [] });
+    await share.waitForNote('the old link is dead');
+    const other = scene.shoal('b', 'get', String(again['link']), '-o', '-');
     assert.equal(await other.exit(), 0);
     assert.ok(CONTENT.subarray(0, 100_000).equals(other.stdout));
     share.signal('SIGINT');

@@ -90,6 +90,44 @@ describe('events as JSON', () => {
   });
 });
 
+describe('what is logged', () => {
+  it('is one line on standard error, as a warning where it asks for attention', () => {
+    for (const asJson of [false, true]) {
+      const { reporter, stdout, stderr } = setUp({ asJson });
+      reporter.log('warn', 'cannot reach\n/ip4/192.0.2.1');
+      reporter.log('error', 'the disk is full');
+      reporter.log('info', 'x');
+      assert.equal(stdout.text, '');
+      assert.match(
+        stderr.text,
+        /^shoal: warning: cannot reach\S?.?\/ip4\/192\.0\.2\.1\nshoal: warning: the disk is full\ninfo: x\n$/,
+      );
+    }
+  });
+
+  it('is an object between the first event and done where events go to standard error', () => {
+    const { reporter, stderr } = setUp({ asJson: true, contentToStdout: true });
+    reporter.log('warn', 'early');
+    assert.equal(stderr.text, '');
+    reporter.event({ event: 'listening', peer: 'p', addresses: [] });
+    reporter.log('info', 'x');
+    reporter.event(done);
+    reporter.log('warn', 'late');
+    assert.deepEqual(
+      stderr.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+      [
+        { event: 'listening', peer: 'p', addresses: [] },
+        { event: 'warning', message: 'early' },
+        { event: 'log', level: 'info', message: 'x' },
+        done,
+      ],
+    );
+  });
+});
+
 describe('events for a person', () => {
   it('redraw one line on a terminal at most ten times a second, and take it away before the summary', () => {
     const { reporter, stdout, clock } = setUp({ isTTY: true });
@@ -115,6 +153,12 @@ describe('events for a person', () => {
       reporter.event(progress);
     }
     assert.equal(stdout.text, '50 % (50 B of 100 B), 10 B/s, 2 peers, …AAAAAA 100 %\n'.repeat(2));
+  });
+
+  it('say that what is here is being checked', () => {
+    const { reporter, stdout } = setUp({});
+    reporter.event({ ...progress, phase: 'checking' });
+    assert.equal(stdout.text, 'Checking what is here, 50 % (50 B of 100 B)\n');
   });
 
   it('show assets as a table, and do not let a name write to the terminal', () => {

@@ -126,7 +126,7 @@ describe('shoal share and shoal get, as processes', () => {
     assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'copy'))));
   });
 
-  it('end a get quietly when the reader of its output has seen enough', async () => {
+  it('fail a get whose reader went away before the end, and tell a program so', async () => {
     await using scene = new Scene();
     const file = join(scene.folder, 'data.bin');
     writeFileSync(file, CONTENT);
@@ -135,7 +135,19 @@ describe('shoal share and shoal get, as processes', () => {
     const get = scene.shoal('b', 'get', link, '-o', '-');
     await get.waitFor('progress', ({ bytes }) => Number(bytes) > 0);
     get.closeOutput();
-    assert.equal(await get.exit(), 0);
+    assert.equal(await get.exit(), 1);
+    assert.equal(get.events.at(-1)?.['code'], 'ERR_PIPE_CLOSED');
+    assert.ok(!get.events.some(({ event }) => event === 'done'));
+  });
+
+  it('warn of a peer that cannot be reached, without being asked for a log', async () => {
+    await using scene = new Scene();
+    const nobody = '/ip4/127.0.0.1/tcp/1';
+    const get = scene.shoal('a', 'get', UNKNOWN_CID, '--peer', nobody, '--timeout', '1s');
+    assert.equal(await get.exit(), 1);
+    assert.match(get.stderr, /^shoal: warning: cannot reach \/ip4\/127\.0\.0\.1\/tcp\/1: [^\n]+\n$/);
+    assert.equal(get.events[0]?.event, 'listening');
+    assert.equal(get.events.at(-1)?.['code'], 'ERR_NO_PROVIDERS');
   });
 });
 
@@ -188,6 +200,9 @@ describe('what bad input gets', () => {
     ['a malformed CID', ['get', 'nonsense'], 1, 'ERR_INVALID_CID'],
     ['a CID that nobody has', ['get', UNKNOWN_CID, '--timeout', '300ms'], 1, 'ERR_NO_PROVIDERS'],
     ['an invalid multiaddr', ['get', UNKNOWN_CID, '--peer', 'localhost:80'], 1, 'ERR_INVALID_MULTIADDR'],
+    ['an address for a verb that dials nobody', ['ls', '--listen', 'tcp'], 1, 'ERR_INVALID_MULTIADDR'],
+    ['half an address', ['rm', UNKNOWN_CID, '--bootstrap', '/ip4'], 1, 'ERR_INVALID_MULTIADDR'],
+    ['no time at all', ['get', UNKNOWN_CID, '--timeout', '0'], 2, 'ERR_USAGE'],
     // Said before anybody is looked for: no time-out is waited for.
     ['a target that exists', ['get', UNKNOWN_CID, '-o', process.execPath], 1, 'ERR_TARGET_EXISTS'],
     ['an asset that is not there', ['rm', UNKNOWN_CID], 1, 'ERR_UNKNOWN_ASSET'],
@@ -213,4 +228,15 @@ describe('what bad input gets', () => {
       assert.match(forPeople.stderr, new RegExp(`^shoal: [^\\n]+ \\(${code}\\)\\n$`));
     });
   }
+
+  it('no verb: an error event, ERR_USAGE, exit code 2', async () => {
+    await using scene = new Scene();
+    const failed = scene.start(['--json']);
+    assert.equal(await failed.exit(), 2);
+    assert.deepEqual(
+      failed.events.map(({ event, code }) => ({ event, code })),
+      [{ event: 'error', code: 'ERR_USAGE' }],
+    );
+    assert.equal(failed.stderr, '');
+  });
 });

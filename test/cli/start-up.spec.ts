@@ -46,14 +46,23 @@ describe('starting up', () => {
     }
   });
 
-  it('logs what is as grave as --log-level says, and nothing without it', () => {
-    const lines: string[] = [];
-    const log = logger('warn', (level, message) => lines.push(`${level} ${message}`));
-    for (const level of ['error', 'warn', 'info', 'debug'] as const) log?.(level, 'x');
-    assert.deepEqual(lines, ['error x', 'warn x']);
-    assert.equal(
-      logger(undefined, () => assert.fail()),
-      undefined,
-    );
+  it('logs what is as grave as --log-level says, and warnings without it', () => {
+    for (const [level, expected] of [
+      ['error', ['error x']],
+      ['info', ['error x', 'warn x', 'info x']],
+      [undefined, ['error x', 'warn x']],
+    ] as const) {
+      const lines: string[] = [];
+      const log = logger(level, (at, message) => lines.push(`${at} ${message}`));
+      for (const at of ['error', 'warn', 'info', 'debug'] as const) log(at, 'x');
+      assert.deepEqual(lines, expected);
+    }
+  });
+
+  it('says in the help of what serves that Ctrl-C is its normal end', () => {
+    for (const verb of ['share', 'seed']) {
+      const help = execFileSync(process.execPath, [MAIN, verb, '--help'], { encoding: 'utf8' });
+      assert.match(help.replaceAll(/\s+/g, ' '), /Ctrl-C is (its|the) normal end.* with 0.* 130/);
+    }
   });
 });

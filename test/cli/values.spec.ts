@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { parseChunkSize, parseDuration, parseNetwork, parseRate, parseSize } from '../../src/cli/values.ts';
+import {
+  parseAddress,
+  parseTimeout,
+  parseChunkSize,
+  parseDuration,
+  parseNetwork,
+  parseRate,
+  parseSize,
+} from '../../src/cli/values.ts';
 
 describe('values on the command line', () => {
   it('reads times in ms, s, m and h', () => {
@@ -16,6 +24,28 @@ describe('values on the command line', () => {
     for (const text of ['', '10', '5y', '-1s', '1e3s', 's', '1s2', '9999h', 'Infinity']) {
       assert.throws(() => parseDuration(text), { code: 'commander.invalidArgument' }, text);
     }
+  });
+
+  it('refuses to wait for no time at all', () => {
+    assert.equal(parseTimeout('300ms'), 300);
+    for (const text of ['0', '0s', '0.1ms', 'soon'])
+      assert.throws(() => parseTimeout(text), { code: 'commander.invalidArgument' }, text);
+  });
+
+  it('refuses what cannot be a multiaddr, and leaves the rest to the SDK', () => {
+    for (const text of ['/ip4/127.0.0.1/tcp/0', '/dns4/example.org/tcp/443/p2p/12D3KooW', '/ip4/nonsense'])
+      assert.equal(parseAddress(text), text);
+    for (const text of [
+      '',
+      '/',
+      '/ip4',
+      '/ip4/',
+      '//x',
+      'localhost:80',
+      'ip4/127.0.0.1',
+      '/ip4/127.0.0.1 /tcp',
+    ])
+      assert.throws(() => parseAddress(text), { code: 'ERR_INVALID_MULTIADDR' }, text);
   });
 
   it('reads decimal and binary sizes, in any case', () => {

@@ -148,6 +148,41 @@ describe('the control socket of a data folder', () => {
     assert.equal(done?.event === 'done' && done.path, join('/downloads', 'one.txt'));
   });
 
+  it('finds what is in the way in a folder, and tells of no search that it did not need', async () => {
+    await listen();
+    writeFileSync(join(dataDir, 'one.txt'), 'mine');
+    const sink = new Sink();
+    const job = run(getJob({ output: { to: 'folder', folder: dataDir } }), { sink });
+    await assert.rejects(job, { code: 'ERR_TARGET_EXISTS' });
+    assert.deepEqual(sink.events, []);
+  });
+
+  it('tells of a search that takes time', async () => {
+    await listen();
+    const told = Promise.withResolvers<void>();
+    shoal.openGate = () => told.promise;
+    const sink = new Sink();
+    sink.onEvent = (event) => event.event === 'progress' && event.phase === 'searching' && told.resolve();
+    assert.equal((await run(getJob(), { sink })).result, 'done');
+  });
+
+  it('tells the links of what an owner that has gone shared, and not of all that is served', async () => {
+    await listen(false);
+    shoal.add('bafytwo', 'two.txt', Buffer.from('two'));
+    const sink = new Sink();
+    sink.onLinger = () => void server.close();
+    await run({ verb: 'seed', announce: ['bafytwo', 'bafyremoved'] }, { sink });
+    assert.deepEqual(sink.names(), ['sharing', 'seeding']);
+    assert.deepEqual(sink.events[0], {
+      event: 'sharing',
+      cid: 'bafytwo',
+      link: 'shoal:bafytwo',
+      bytes: 3,
+      path: '/x/two.txt',
+      addresses: shoal.addresses,
+    });
+  });
+
   it('carries content to standard output, from where another owner left off', async () => {
     await listen();
     const { sink } = await run(getJob({ output: { to: 'stdout', offset: 7 } }));

@@ -31,6 +31,8 @@ export class FakeShoal implements Shoal {
   readonly aborted: unknown[] = [];
   /** Resolve to let a save or stream go on; asked before each chunk. */
   gate: (chunk: number) => Promise<void> = () => Promise.resolve();
+  /** Resolve to let `open` find what it looks for. */
+  openGate: () => Promise<void> = () => Promise.resolve();
   readonly #events = new EventTarget();
 
   constructor(dataDir: string) {
@@ -49,11 +51,11 @@ export class FakeShoal implements Shoal {
     return { cid: 'bafyshared', link: 'shoal:bafyshared', name: undefined, bytes: bytes?.length ?? 0, path };
   }
 
-  open(cid: string): Promise<Asset> {
+  async open(cid: string): Promise<Asset> {
+    await this.openGate();
     const content = this.content.get(cid);
-    if (!content)
-      return Promise.reject(Object.assign(new Error('nobody has it'), { code: 'ERR_NO_PROVIDERS' }));
-    return Promise.resolve(this.#asset(content));
+    if (!content) throw Object.assign(new Error('nobody has it'), { code: 'ERR_NO_PROVIDERS' });
+    return this.#asset(content);
   }
 
   async *list(): AsyncGenerator<AssetInfo> {

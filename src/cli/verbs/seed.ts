@@ -8,7 +8,8 @@ export function addSeed(program: Command, onExit: (code: number) => void): void 
     .command('seed')
     .summary('serve everything the data folder knows')
     .description(
-      'Serve everything the data folder knows until stopped. Other commands with the same data folder hand over to it.',
+      'Serve everything the data folder knows until stopped. Other commands with the same data folder hand over to ' +
+        'it. Ctrl-C is its normal end, and exits with 0; 130 is for work that was interrupted.',
     )
     .addHelpText(
       'after',

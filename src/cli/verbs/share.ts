@@ -17,7 +17,8 @@ export function addShare(program: Command, onExit: (code: number) => void): void
     .summary('share files and directories')
     .description(
       'Share each path as an asset of its own, in place: nothing is copied. Serves until stopped; where a running ' +
-        'shoal owns the data folder, hands over to it and returns.',
+        'shoal owns the data folder, hands over to it and returns. Ctrl-C is the normal end of serving: it exits ' +
+        'with 0, and with 130 only while still hashing.',
     )
     .argument('<path...>', 'files and directories; - is standard input')
     .addOption(
