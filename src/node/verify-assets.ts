@@ -1,11 +1,11 @@
 import type { CID } from 'multiformats/cid';
 import type { VerifyReport } from '../api.ts';
 import { ShoalError } from '../errors.ts';
-import type { AssetRecord, StoredAsset } from '../store/store.ts';
+import type { AssetRecord } from '../store/store.ts';
 import type { NodeContext } from './node-context.ts';
 
-/** Sentences kept of one asset: a person reads the first few. */
-const MAX_PROBLEMS = 100;
+/** Errors that say nothing of an asset: the folder itself failed. */
+const OF_THE_FOLDER: ReadonlySet<string> = new Set(['ERR_INDEX_CORRUPT', 'ERR_CLOSED']);
 
 interface VerifyAssetsOptions {
   onProgress: ((progress: { bytes: number; total: number }) => void) | undefined;
@@ -39,47 +39,20 @@ async function verifyAsset(
   options: { onProgress: (bytes: number) => void; signal: AbortSignal },
 ): Promise<VerifyReport> {
   const report = { cid: record.root.toString(), name: record.name, path: record.path };
-  const active = context.active(record.root)?.stored;
-  let stored: StoredAsset | undefined;
   try {
-    stored = active ?? (await context.store.open(record.root, { signal: options.signal }));
-    // Only the root was ever fetched: there is nothing on disk that could be wrong.
-    if (!stored) return { ...report, bytesGood: 0, bytesBad: 0, problems: [] };
-    return { ...report, ...(await readAll(stored, record, options)) };
+    const found = await context.store.recheck(record.root, {
+      signal: options.signal,
+      onCheck: options.onProgress,
+    });
+    // Only nodes were ever fetched: there is nothing on disk that could be wrong.
+    if (!found) return { ...report, bytesGood: 0, bytesBad: 0, problems: [] };
+    const { isRenewed, ...result } = found;
+    // It may have been taken for changed, and withdrawn.
+    if (isRenewed) context.discovery.provide(record.root);
+    return { ...report, ...result };
   } catch (error) {
-    if (!(error instanceof ShoalError) || options.signal.aborted) throw error;
+    if (!(error instanceof ShoalError) || options.signal.aborted || OF_THE_FOLDER.has(error.code))
+      throw error;
     return { ...report, bytesGood: 0, bytesBad: record.bytesHere, problems: [error.message] };
-  } finally {
-    if (stored !== active) await stored?.close();
   }
-}
-
-async function readAll(
-  stored: StoredAsset,
-  record: AssetRecord,
-  options: { onProgress: (bytes: number) => void; signal: AbortSignal },
-): Promise<{ bytesGood: number; bytesBad: number; problems: string[] }> {
-  const { manifest } = stored;
-  const have = stored.have();
-  const problems: string[] = [];
-  let bytesGood = 0;
-  let bytesBad = 0;
-  for (let chunk = 0; chunk < manifest.chunkCount; chunk++) {
-    if (!have.has(chunk)) continue;
-    options.signal.throwIfAborted();
-    try {
-      await stored.read(chunk, options.signal);
-      bytesGood += manifest.chunkSize(chunk);
-    } catch (error) {
-      if (!(error instanceof ShoalError)) throw error;
-      bytesBad += manifest.chunkSize(chunk);
-      if (problems.length < MAX_PROBLEMS && !problems.includes(error.message)) problems.push(error.message);
-    }
-    options.onProgress(bytesGood + bytesBad);
-  }
-  // Opening a partial re-hashes it and drops what fails: what is recorded and not there any more was bad.
-  const dropped = Math.max(0, record.bytesHere - bytesGood - bytesBad);
-  if (dropped > 0)
-    problems.push(`${dropped} bytes of the partial download were damaged or missing; they are fetched again`);
-  return { bytesGood, bytesBad: bytesBad + dropped, problems };
 }

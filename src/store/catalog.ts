@@ -22,6 +22,8 @@ export class Catalog {
   readonly folder: DataFolder;
   readonly pool: HandlePool;
   readonly #entries: Map<string, AssetEntry>;
+  /** The stamps of places that are open, by place id: shared, so that renewing them reaches whoever is serving. */
+  readonly #openStamps = new Map<string, WeakRef<FileStamps>>();
 
   constructor(folder: DataFolder, pool: HandlePool, entries: Map<string, AssetEntry>) {
     this.folder = folder;
@@ -168,9 +170,31 @@ export class Catalog {
     for (const { id } of dropped) await this.folder.index.deleteStamps(id);
   }
 
-  async #place(root: CID, manifest: Manifest, place: Place): Promise<PlacedContent> {
+  /**
+   * The files of a place have been hashed and are right: from now on it is these stamps that they are known by.
+   *
+   * @returns whether they were others before
+   */
+  async renewStamps(root: CID, place: Place, stamps: FileStamps): Promise<boolean> {
+    const isStill = this.entry(root)?.places.some(({ id }) => id === place.id);
+    const before = await this.folder.index.getStamps(place.id);
+    if (!isStill || (before && Buffer.compare(before, stamps.encode()) === 0)) return false;
+    await this.folder.index.putStamps(place.id, stamps.encode());
+    this.#openStamps.get(place.id)?.deref()?.replace(stamps);
+    return true;
+  }
+
+  async #stampsOf(manifest: Manifest, place: Place): Promise<FileStamps | undefined> {
+    const open = this.#openStamps.get(place.id)?.deref();
+    if (open) return open;
     const bytes = await this.folder.index.getStamps(place.id);
     const stamps = bytes && FileStamps.decode(manifest.entries.length, bytes);
+    if (stamps) this.#openStamps.set(place.id, new WeakRef(stamps));
+    return stamps;
+  }
+
+  async #place(root: CID, manifest: Manifest, place: Place): Promise<PlacedContent> {
+    const stamps = await this.#stampsOf(manifest, place);
     const base = this.pathOf(root, place);
     if (!stamps) {
       throw new ShoalError(

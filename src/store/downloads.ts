@@ -19,7 +19,7 @@ import type { LiveDownload } from './open-asset.ts';
 import { Partial } from './partial.ts';
 import { deleteTree, makeTree, partialName } from './partial-tree.ts';
 import { checkSpace } from './space.ts';
-import type { DownloadOptions } from './store.ts';
+import type { DownloadOptions, Recheck } from './store.ts';
 import { checkNames } from './tree-layout.ts';
 
 /** How much a download goes on before that is noted in its record, which `ls` shows. */
@@ -50,13 +50,18 @@ export class Downloads {
   async bytesHere(root: CID): Promise<number> {
     const entry = this.#catalog.entry(root);
     const noted = entry?.download?.bytesHere ?? 0;
-    if (!entry?.download || this.#live.has(root.toString())) return noted;
+    if (!entry?.download || this.#isOpen(root)) return noted;
     const { chunks, chunkBytes } = entry;
     if (!chunks || chunkBytes === undefined) return noted;
     // One bitmap that cannot be read is no reason to list nothing.
     const count = await countClaims(this.#catalog.folder.bitmapPath(root), chunks).catch(() => undefined);
     if (count === undefined) return noted;
     return Math.round((chunkBytes * count) / chunks);
+  }
+
+  #isOpen(root: CID): boolean {
+    const live = this.#live.get(root.toString());
+    return live !== undefined && !live.placed;
   }
 
   /** Closes one handle's share of a download. */
@@ -91,6 +96,31 @@ export class Downloads {
       if (await this.#adoptTarget(root, manifest, entry, download, options)) return undefined;
     }
     return this.#openPartial(root, manifest, download, options);
+  }
+
+  /**
+   * Hashes what an unfinished download has, open or not, and forgets what is damaged.
+   *
+   * @returns undefined where there is none, or where it turned out to be finished
+   */
+  async recheck(root: CID, manifest: Manifest, options: ResumeOptions): Promise<Recheck | undefined> {
+    const isOpen = this.#isOpen(root);
+    const live = await this.resume(root, manifest, options);
+    if (!live) return undefined;
+    try {
+      const { partial } = live;
+      const bytesBad = isOpen ? await partial.check(options.signal, options.onCheck) : live.bytesDamaged;
+      const problem = `${bytesBad} bytes of the unfinished download ${partial.base} were damaged or missing; they are fetched again when it is resumed`;
+      return {
+        path: live.path,
+        bytesGood: partial.bytesHere,
+        bytesBad,
+        problems: bytesBad > 0 ? [problem] : [],
+        isRenewed: false,
+      };
+    } finally {
+      await this.release(root, live);
+    }
   }
 
   /** See `Store.startDownload`, where there is no place that will do as it is. */

@@ -41,6 +41,11 @@ export class FileStamps {
     this.#values[entry * 2 + 1] = stamp.mtimeNs;
   }
 
+  /** Takes over the stamps of another array of as many entries: for whoever holds this one, too. */
+  replace(by: FileStamps): void {
+    this.#values.set(by.#values);
+  }
+
   matches(entry: number, stats: BigIntStats): boolean {
     return (
       stats.isFile() &&

@@ -11,11 +11,13 @@ import { KeyLock } from './key-lock.ts';
 import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
 import { beyondRepair, damageWarning } from './open-index.ts';
 import { deleteTree } from './partial-tree.ts';
+import { recheck } from './recheck.ts';
 import { shareContent, sharePath } from './share-source.ts';
 import type {
   AssetRecord,
   ContentSource,
   DownloadOptions,
+  Recheck,
   ShareOptions,
   Store,
   StoredAsset,
@@ -122,6 +124,11 @@ class FolderStore implements Store {
       const manifest = await this.#catalog.loadManifest(root, options.signal);
       return manifest && this.#open(root, manifest, options);
     });
+  }
+
+  async recheck(root: CID, options: ResumeOptions = {}): Promise<Recheck | undefined> {
+    this.#checkOpen();
+    return recheck(this.#catalog, this.#downloads, this.#lock, root, options);
   }
 
   async startDownload(root: CID, options: DownloadOptions): Promise<StoredAsset> {

@@ -87,20 +87,29 @@ export class Partial {
     return bytes;
   }
 
-  /** Hashes every chunk that the bitmap claims, at all its places, and forgets the ones that fail. */
-  async check(signal?: AbortSignal, onCheck?: (bytes: number, total: number) => void): Promise<void> {
+  /**
+   * Hashes every chunk that the bitmap claims, at all its places, and forgets the ones that fail.
+   *
+   * @returns the bytes of those
+   */
+  async check(signal?: AbortSignal, onCheck?: (bytes: number, total: number) => void): Promise<number> {
     const claims = this.#bitmap.claims();
     const chunks = numbersIn(claims);
     const total = chunks.reduce((sum, chunk) => sum + this.#manifest.chunkSize(chunk), 0);
     let checked = 0;
+    let damaged = 0;
     const checkOne = async (chunk: number): Promise<void> => {
       if (await this.#isIntact(chunk)) this.#add(chunk);
-      else await this.#bitmap.unmark(chunk);
+      else {
+        damaged += this.#manifest.chunkSize(chunk);
+        await this.#forget(chunk);
+      }
       checked += this.#manifest.chunkSize(chunk);
       onCheck?.(checked, total);
     };
     await forEachBounded(chunks, PARALLEL_READS, checkOne, signal);
     this.#onBytesHere(this.#bytesHere);
+    return damaged;
   }
 
   /** @throws ERR_CHUNK_MISSING; ERR_FILE_CHANGED where it was here and is damaged: then it can be written again */
@@ -117,8 +126,7 @@ export class Partial {
     const place = this.#manifest.places(chunk)[0] as { file: number; offset: number };
     const verified = await this.#readPlace(chunk, place.file, place.offset);
     if (verified) return verified;
-    if (this.#have.clear(chunk)) this.#bytesHere -= this.#manifest.chunkSize(chunk);
-    await this.#bitmap.unmark(chunk);
+    await this.#forget(chunk);
     throw new ShoalError(
       'ERR_FILE_CHANGED',
       `something changed the unfinished download ${this.#base}; chunk ${chunk} of it is fetched again`,
@@ -225,6 +233,11 @@ export class Partial {
   #pathOf(file: number): string {
     const entry = this.#manifest.entries[file];
     return entry ? entryPath(this.#base, entry) : this.#base;
+  }
+
+  async #forget(chunk: number): Promise<void> {
+    if (this.#have.clear(chunk)) this.#bytesHere -= this.#manifest.chunkSize(chunk);
+    await this.#bitmap.unmark(chunk);
   }
 
   #add(chunk: number): void {

@@ -89,17 +89,22 @@ export class PlacedContent {
   }
 
   #changed(path: string): ShoalError {
-    const advice =
-      this.state === 'shared'
-        ? 'share it again to publish what it is now'
-        : 'get it again to have it whole, or remove it from the data folder';
-    const was = this.state === 'shared' ? 'shared' : 'downloaded';
-    return new ShoalError('ERR_FILE_CHANGED', `${path} is no longer what was ${was}; ${advice}`);
+    return fileChanged(path, this.state);
   }
 }
 
+/** ERR_FILE_CHANGED of a file of an asset that was shared here or downloaded. */
+export function fileChanged(path: string, kind: 'shared' | 'complete'): ShoalError {
+  const advice =
+    kind === 'shared'
+      ? 'share it again to publish what it is now'
+      : 'get it again to have it whole, or remove it from the data folder';
+  const was = kind === 'shared' ? 'shared' : 'downloaded';
+  return new ShoalError('ERR_FILE_CHANGED', `${path} is no longer what was ${was}; ${advice}`);
+}
+
 /** Whether opening failed because no file is there any more: nothing, a link, a folder, or a pipe. */
-function isSomethingElse(error: unknown): boolean {
+export function isSomethingElse(error: unknown): boolean {
   if (!(error instanceof ShoalError)) return false;
   return error.code === 'ERR_NOT_FOUND' || isErrno(error.cause, 'ELOOP', 'EMLINK', 'EISDIR', 'ENXIO');
 }

@@ -80,6 +80,20 @@ export interface ContentSource {
   size?: number;
 }
 
+/** What {@link Store.recheck} found. */
+export interface Recheck {
+  /** Absolute path of what was hashed; undefined: inside the data folder. */
+  path: string | undefined;
+  /** Bytes of distinct chunks that are right wherever they lie. */
+  bytesGood: number;
+  /** Bytes of distinct chunks that were to be here, and are wrong or gone. */
+  bytesBad: number;
+  /** A sentence for each file that is not what it was, at most 100. Empty: all is right. */
+  problems: string[];
+  /** Whether all is right although size or time of a file had changed: it is served again from here on. */
+  isRenewed: boolean;
+}
+
 /** The data folder, owned by this process for as long as it is open. */
 export interface Store extends AsyncDisposable {
   readonly dataDir: string;
@@ -105,6 +119,18 @@ export interface Store extends AsyncDisposable {
     root: CID,
     options?: { signal?: AbortSignal; onCheck?: (bytes: number, total: number) => void },
   ): Promise<StoredAsset | undefined>;
+  /**
+   * Hashes every byte that is to be here of an asset, whatever sizes and times of its files say: of its newest place
+   * where anything lies, or of its unfinished download. Where all is right, the files are known by their present times
+   * from here on; where not, nothing changes but that damaged chunks of a download are forgotten.
+   *
+   * @returns undefined where it is unknown, or nothing but nodes was ever fetched
+   * @throws ERR_FILE_CHANGED where a file of one chunk, which is its own root, is not what it was; ERR_INDEX_CORRUPT, ERR_IO
+   */
+  recheck(
+    root: CID,
+    options?: { signal?: AbortSignal; onCheck?: (bytes: number, total: number) => void },
+  ): Promise<Recheck | undefined>;
   /**
    * Turns a known DAG into a download to `path` (absolute), or into the data folder where undefined. Space is
    * checked. An earlier partial of the same root is continued, moved to the new target where that differs and

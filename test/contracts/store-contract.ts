@@ -293,6 +293,27 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       await two.close();
     });
 
+    it('rechecks what is here, of a download that is open, one that is not, and one that is finished', async () => {
+      const asset = await remoteFile(bytesOf(5 * CHUNK));
+      assert.equal(await test.store.recheck(asset.root), undefined);
+      await putNodes(test.store, asset);
+      assert.equal(await test.store.recheck(asset.root), undefined);
+      const path = test.newTarget();
+      const right = { path, bytesBad: 0, problems: [], isRenewed: false };
+      const stored = await test.store.startDownload(asset.root, { path });
+      await writeChunks(stored, asset, [0, 4]);
+      assert.deepEqual(await test.store.recheck(asset.root), { ...right, bytesGood: 2 * CHUNK });
+      await writeChunks(stored, asset, [1]);
+      await stored.close();
+      assert.deepEqual(await test.store.recheck(asset.root), { ...right, bytesGood: 3 * CHUNK });
+      await (await download(test.store, asset, path)).close();
+      const seen: number[] = [];
+      const onCheck = (bytes: number, total: number): void => void seen.push(bytes, total);
+      const whole = { ...right, bytesGood: 5 * CHUNK };
+      assert.deepEqual(await test.store.recheck(asset.root, { onCheck }), whole);
+      assert.deepEqual(seen.slice(-2), [5 * CHUNK, 5 * CHUNK]);
+    });
+
     it('ends with the reason of an abort', async () => {
       const asset = await remoteFile(bytesOf(3 * CHUNK));
       await putNodes(test.store, asset);
@@ -300,6 +321,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       const signal = AbortSignal.abort(reason);
       await assert.rejects(test.store.startDownload(asset.root, { path: test.newTarget(), signal }), reason);
       await assert.rejects(test.store.open(asset.root, { signal }), reason);
+      await assert.rejects(test.store.recheck(asset.root, { signal }), reason);
     });
 
     it('reads and writes nothing in a handle that is closed', async () => {
