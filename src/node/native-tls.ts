@@ -13,7 +13,7 @@ import {
 import { PROTOCOL, tls, type TLSComponents } from '@libp2p/tls';
 import { generateCertificate, verifyPeerCertificate } from '@libp2p/tls/utils';
 import { AbstractMultiaddrConnection } from '@libp2p/utils';
-import { TlsMessageStream } from './tls-message-stream.ts';
+import { TlsMessageStream, type SocketConnection } from './tls-message-stream.ts';
 
 /** The ALPN name of a peer that negotiates its muxer after the handshake. */
 const NO_EARLY_MUXER = 'libp2p';
@@ -72,7 +72,7 @@ class NativeTls implements ConnectionEncrypter {
       const socket = isServer
         ? accept(connection.socket, secureContext, muxers)
         : dial(connection.socket, secureContext, muxers);
-      guardReset(connection, socket);
+      endTogether(connection.socket, socket);
       const remotePeer = await handshake(socket, connection, options);
       const streamMuxer = chosenMuxer(socket, muxers);
       return { remotePeer, streamMuxer, connection: new TlsMessageStream(connection, socket) };
@@ -102,9 +102,6 @@ class NativeTls implements ConnectionEncrypter {
     return createSecureContext({ ...certificate, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' });
   }
 }
-
-/** `@libp2p/tcp`'s connection: the socket is there, though its type does not tell. */
-type SocketConnection = AbstractMultiaddrConnection & { readonly socket: Socket };
 
 /** True where a TCP socket carries this connection and nothing else is between them, neither a wrapper nor data. */
 function hasOwnSocket(connection: MessageStream): connection is SocketConnection {
@@ -163,15 +160,20 @@ function dial(socket: Socket, secureContext: SecureContext, muxers: ReadonlyMap<
 }
 
 /**
- * Keeps a reset of the TCP connection safe. libuv refuses to reset a socket whose shutdown is under way, and Node
- * then forgets the socket without closing it; the TLS socket shuts it down without the connection's knowledge.
+ * Makes the end of the TCP socket, by whomever, begin with the end of the TLS socket. In the other order Node
+ * (24.21) frees OpenSSL's buffers while they are still being written, and crashes. And turns a reset into a plain
+ * end where the TLS socket has said its farewell: libuv refuses to reset a socket whose shutdown is under way, and
+ * Node then forgets that socket without closing it.
  */
-function guardReset(connection: SocketConnection, secure: TLSSocket): void {
-  const reset = connection.sendReset.bind(connection);
-  connection.sendReset = (error) => {
-    if (secure.writableEnded) connection.socket.destroy();
-    else reset(error);
+function endTogether(transport: Socket, secure: TLSSocket): void {
+  const { destroy, resetAndDestroy } = transport;
+  transport.destroy = (error) => {
+    // Comes back here once, from the TLS socket's own end.
+    if (!secure.destroyed) secure.destroy();
+    return destroy.call(transport, error);
   };
+  transport.resetAndDestroy = () =>
+    secure.writableEnded ? transport.destroy() : resetAndDestroy.call(transport);
 }
 
 /**

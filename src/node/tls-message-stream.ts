@@ -3,6 +3,9 @@ import type { TLSSocket } from 'node:tls';
 import type { AbortOptions } from '@libp2p/interface';
 import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils';
 
+/** `@libp2p/tcp`'s connection: the socket is there, though its type does not tell. */
+export type SocketConnection = AbstractMultiaddrConnection & { readonly socket: Socket };
+
 /**
  * How long a socket stays open for the peer's own farewell after ours was sent. One that is closed with bytes
  * unread, be it only the session tickets that follow every handshake, resets the connection, and the peer loses
@@ -18,14 +21,14 @@ const LINGER_MS = 500;
  * first ends the others, with the same error where there is one.
  */
 export class TlsMessageStream extends AbstractMultiaddrConnection {
-  readonly #connection: AbstractMultiaddrConnection;
+  readonly #connection: SocketConnection;
   readonly #socket: TLSSocket;
 
   /**
    * @param connection The TCP connection whose socket `socket` has taken over
    * @param socket After its handshake, not yet read from
    */
-  constructor(connection: AbstractMultiaddrConnection, socket: TLSSocket) {
+  constructor(connection: SocketConnection, socket: TLSSocket) {
     super({
       remoteAddr: connection.remoteAddr,
       direction: connection.direction,
@@ -41,7 +44,6 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
     // Where a server's socket tells of broken records after the handshake (node:internal/tls/wrap).
     socket.on('_tlsError', (error: Error) => this.abort(error));
     connection.addEventListener('close', (event) => {
-      socket.destroy();
       if (event.error === undefined) this.onTransportClosed();
       else if (event.local === true) this.abort(event.error);
       else this.onRemoteReset();
@@ -65,21 +67,22 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
 
   override async sendClose(options?: AbortOptions): Promise<void> {
     const socket = this.#socket;
+    const transport = this.#connection.socket;
     let linger: NodeJS.Timeout | undefined;
     const onFinish = (): void => {
-      linger = setTimeout(() => socket.destroy(), LINGER_MS);
+      linger = setTimeout(() => transport.destroy(), LINGER_MS);
     };
     if (socket.writableFinished) onFinish();
     else socket.once('finish', onFinish);
     socket.once('close', () => clearTimeout(linger));
-    socket.end();
+    if (!transport.destroyed) socket.end();
     await socketClosed(socket, options?.signal);
   }
 
   override sendReset(error: Error): void {
-    // First the TCP connection, which says RST; destroying the TLS socket alone would close it politely.
     this.#connection.abort(error);
-    this.#socket.destroy();
+    // Where the connection counted itself as closed already.
+    this.#connection.socket.destroy();
   }
 
   override sendPause(): void {
@@ -91,6 +94,7 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
   }
 
   override sendData(data: Parameters<AbstractMultiaddrConnection['sendData']>[0]): SendResult {
+    if (this.#connection.socket.destroyed) return { sentBytes: data.byteLength, canSendMore: false };
     let canSendMore = true;
     this.#socket.cork();
     for (const bytes of data) canSendMore = this.#socket.write(bytes);
