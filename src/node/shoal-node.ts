@@ -260,7 +260,10 @@ export class ShoalNode implements Shoal, NodeContext {
     const record: AssetRecord | undefined = await this.store.get(root);
     if (!record || this.closing.aborted) return undefined;
     try {
-      return await this.store.open(root, { signal: this.closing });
+      const stored = await this.store.open(root, { signal: this.closing });
+      // It opens, so what was wrong with it is over, and would be news again.
+      this.#told.delete(root.toString());
+      return stored;
     } catch (error) {
       if (error instanceof ShoalError) this.handleAssetError(root, error);
       return undefined;

@@ -449,6 +449,32 @@ describe('nativeTls stream', () => {
     await rig.allClosed();
   });
 
+  it('survives an end of any kind while much is still being written, and frees every socket', async () => {
+    const ways: ((connection: RawConnection, stream: MessageStream) => void)[] = [
+      (connection) => connection.abort(new Error('over')),
+      (connection) => connection.socket.destroy(),
+      (connection) => connection.socket.resetAndDestroy(),
+      (_, stream) => stream.abort(new Error('over')),
+    ];
+    await using rig = await TlsRig.create();
+    const [client, server] = await Promise.all([tlsSide(nativeTls), tlsSide(nativeTls)]);
+    for (const end of ways) {
+      for (let turns = 0; turns < 5; turns++) {
+        const [outbound, inbound] = await rig.pair();
+        const [a, b] = await Promise.all([
+          client.encrypter.secureOutbound(outbound),
+          server.encrypter.secureInbound(inbound),
+        ]);
+        b.connection.pause();
+        a.connection.send(new Uint8Array(16 * MIB));
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+        end(outbound, a.connection);
+        inbound.abort(new Error('over here too'));
+      }
+    }
+    await rig.allClosed();
+  });
+
   it('can be aborted while a close waits for a peer that reads nothing', async () => {
     await using rig = await TlsRig.create();
     const [client, server] = await Promise.all([tlsSide(nativeTls), tlsSide(nativeTls)]);
