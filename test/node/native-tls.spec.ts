@@ -475,6 +475,23 @@ describe('nativeTls stream', () => {
     await rig.allClosed();
   });
 
+  it('survives an abort while it writes to a peer that has just reset the connection', async () => {
+    await using rig = await TlsRig.create();
+    const [client, server] = await Promise.all([tlsSide(nativeTls), tlsSide(nativeTls)]);
+    // Node's crash, were the sockets ended in the wrong order, comes within a few rounds.
+    for (let round = 0; round < 40; round++) {
+      const [outbound, inbound] = await rig.pair();
+      const [, b] = await Promise.all([
+        client.encrypter.secureOutbound(outbound),
+        server.encrypter.secureInbound(inbound),
+      ]);
+      outbound.abort(new Error('over'));
+      b.connection.send(new Uint8Array(16 * MIB));
+      inbound.abort(new Error('over here too'));
+    }
+    await rig.allClosed();
+  });
+
   it('can be aborted while a close waits for a peer that reads nothing', async () => {
     await using rig = await TlsRig.create();
     const [client, server] = await Promise.all([tlsSide(nativeTls), tlsSide(nativeTls)]);
