@@ -166,14 +166,14 @@ function dial(socket: Socket, secureContext: SecureContext, muxers: ReadonlyMap<
  * Node then forgets that socket without closing it.
  */
 function endTogether(transport: Socket, secure: TLSSocket): void {
-  const { destroy, resetAndDestroy } = transport;
+  const destroy = transport.destroy.bind(transport);
+  const reset = transport.resetAndDestroy.bind(transport);
   transport.destroy = (error) => {
     // Comes back here once, from the TLS socket's own end.
     if (!secure.destroyed) secure.destroy();
-    return destroy.call(transport, error);
+    return destroy(error);
   };
-  transport.resetAndDestroy = () =>
-    secure.writableEnded ? transport.destroy() : resetAndDestroy.call(transport);
+  transport.resetAndDestroy = () => (secure.writableEnded ? transport.destroy() : reset());
 }
 
 /**
