@@ -4,7 +4,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys';
 import { identify } from '@libp2p/identify';
 import type { Libp2p, PrivateKey } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
-import { tls } from '@libp2p/tls';
+import { nativeTls } from '../../src/node/native-tls.ts';
 import { createLibp2p } from 'libp2p';
 import type { ShoalError } from '../../src/errors.ts';
 import { SwarmShell, type AssetSession, type SwarmShellOptions } from '../../src/swarm/swarm-shell.ts';
@@ -20,7 +20,7 @@ export async function libp2pNode(
     privateKey: privateKey ?? (await generateKeyPair('Ed25519')),
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
-    connectionEncrypters: [tls(), noise()],
+    connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: Infinity },
     connectionMonitor: { enabled: false },
