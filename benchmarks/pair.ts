@@ -25,11 +25,11 @@ export async function shoalPair(file: string, bytes: number, folder: string): Pr
   return result;
 }
 
-/** The limit: the same number of bytes over one bare libp2p stream with the same encrypter and muxer. */
-export async function barePair(bytes: number): Promise<PairResult> {
-  await using sender = new Child('stream-send.ts', [String(bytes)]);
+/** The limit: the same number of bytes over one bare libp2p stream, with libp2p's TLS or with Shoal's. */
+export async function barePair(bytes: number, encrypter: 'stock' | 'native'): Promise<PairResult> {
+  await using sender = new Child('stream-send.ts', [String(bytes), encrypter]);
   const { address } = await sender.hear<{ address: string }>();
-  await using receiver = new Child('stream-receive.ts', [address, String(bytes)]);
+  await using receiver = new Child('stream-receive.ts', [address, String(bytes), encrypter]);
   const { ms } = await receiver.hear<{ ms: number }>();
   return { mbPerSec: bytes / 1000 / ms, receiver: await receiver.stop(), sender: await sender.stop() };
 }

@@ -1,10 +1,10 @@
-/** Receives bytes over one bare libp2p stream and throws them away. argv: address, bytes. */
+/** Receives bytes over one bare libp2p stream and throws them away. argv: address, bytes, encrypter. */
 import { multiaddr } from '@multiformats/multiaddr';
 import { answerStop, tell } from './child.ts';
 import { bareNode, PROTOCOL } from './stream-node.ts';
 
-const [address = '', total = '0'] = process.argv.slice(2);
-const node = await bareNode([]);
+const [address = '', total = '0', encrypter] = process.argv.slice(2);
+const node = await bareNode([], encrypter);
 const connection = await node.dial(multiaddr(address));
 const started = performance.now();
 const stream = await connection.newStream(PROTOCOL);

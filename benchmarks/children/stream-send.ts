@@ -1,9 +1,9 @@
-/** Sends bytes over one bare libp2p stream to whoever opens it. argv: bytes. */
+/** Sends bytes over one bare libp2p stream to whoever opens it. argv: bytes, encrypter. */
 import { answerStop, tell } from './child.ts';
 import { bareNode, PROTOCOL } from './stream-node.ts';
 
 const bytes = Number(process.argv[2]);
-const node = await bareNode(['/ip4/127.0.0.1/tcp/0']);
+const node = await bareNode(['/ip4/127.0.0.1/tcp/0'], process.argv[3]);
 const piece = new Uint8Array(64 * 1024).fill(7);
 
 await node.handle(PROTOCOL, async (stream) => {
