@@ -20,18 +20,70 @@ export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Pr
     const before = job.output.to === 'stdout' ? await knownPaths(shoal) : undefined;
     reporter.search();
     await using asset = await shoal.open(job.target, { signal: context.signal, timeoutMs: job.timeoutMs });
-    const saved =
-      job.output.to === 'stdout'
-        ? await writeOut(asset, job, job.output.offset, context, reporter)
-        : await save(shoal, asset, job, context, reporter);
-    reporter.finish(saved);
-    const { path, bytes, durationMs, sources } = saved;
-    context.emit({ event: 'done', cid: asset.cid, bytes, path, durationMs: Math.round(durationMs), sources });
-    await context.linger(job.linger);
-    // What went through a pipe was kept to be served and resumed; nobody asked for it to stay.
-    if (before && !before.has(asset.cid)) await shoal.remove(asset.cid);
+    const piping = before && Piping.begin(shoal, asset.cid, before.has(asset.cid));
+    try {
+      const saved =
+        job.output.to === 'stdout'
+          ? await writeOut(asset, job, job.output.offset, context, reporter)
+          : await save(shoal, asset, job, context, reporter);
+      reporter.finish(saved);
+      const { path, bytes, durationMs, sources } = saved;
+      context.emit({
+        event: 'done',
+        cid: asset.cid,
+        bytes,
+        path,
+        durationMs: Math.round(durationMs),
+        sources,
+      });
+      await context.linger(job.linger);
+      if (piping?.isLast()) await removeUnlessKept(shoal, asset.cid);
+    } finally {
+      piping?.end();
+    }
   } finally {
     stopListening();
+  }
+}
+
+/**
+ * What went through a pipe was kept to be served and resumed; nobody asked for it to stay. Unless another command
+ * of this owner saved it meanwhile.
+ */
+async function removeUnlessKept(shoal: Shoal, cid: string): Promise<void> {
+  const paths = await knownPaths(shoal);
+  if (paths.has(cid) && paths.get(cid) === undefined) await shoal.remove(cid);
+}
+
+/** The commands of one owner that pipe the same asset: the last of them to end tidies up. */
+class Piping {
+  static readonly #all = new WeakMap<Shoal, Map<string, Piping>>();
+  readonly #leave: () => void;
+  readonly #wasKnown: boolean;
+  #commands = 0;
+
+  private constructor(wasKnown: boolean, leave: () => void) {
+    this.#wasKnown = wasKnown;
+    this.#leave = leave;
+  }
+
+  /** @param isKnown whether the data folder had it before this command, be it only for another that pipes it */
+  static begin(shoal: Shoal, cid: string, isKnown: boolean): Piping {
+    const ofNode = Piping.#all.get(shoal) ?? new Map<string, Piping>();
+    Piping.#all.set(shoal, ofNode);
+    const piping = ofNode.get(cid) ?? new Piping(isKnown, () => ofNode.delete(cid));
+    ofNode.set(cid, piping);
+    piping.#commands++;
+    return piping;
+  }
+
+  /** Whether nobody else pipes it, and nobody had it before. */
+  isLast(): boolean {
+    return this.#commands === 1 && !this.#wasKnown;
+  }
+
+  end(): void {
+    if (--this.#commands === 0) this.#leave();
   }
 }
 

@@ -38,6 +38,8 @@ export class ActiveAsset {
   #session: AssetSession;
   #have: Bitfield;
   #failure: ShoalError | undefined;
+  #bytesArrived = 0;
+  #isBroken = false;
   /** While the stored side is being replaced: readers wait for it. */
   #replacing: Promise<void> | undefined;
 
@@ -61,6 +63,16 @@ export class ActiveAsset {
   /** Chunks here and verified; follows the store. */
   get have(): Bitfield {
     return this.#have;
+  }
+
+  /** Payload bytes that ever arrived, verified or not yet: a slow chunk is no silence. */
+  get bytesArrived(): number {
+    return this.#bytesArrived;
+  }
+
+  /** A change of target failed and nothing could be opened in its place: of no more use. */
+  get isBroken(): boolean {
+    return this.#isBroken;
   }
 
   get isComplete(): boolean {
@@ -137,6 +149,7 @@ export class ActiveAsset {
     } catch (error) {
       const old = await restore();
       if (old) this.#take(old);
+      else this.#isBroken = true;
       throw error;
     } finally {
       this.#replacing = undefined;
@@ -166,6 +179,9 @@ export class ActiveAsset {
     return this.#shell.join(this.#stored, {
       origin: this.#stored.state === 'shared',
       wanted: 'none',
+      onBytes: (bytes: number) => {
+        this.#bytesArrived += bytes;
+      },
       onChunk: (chunk: number, peer: string) => this.#handleChunk(chunk, peer),
       onError: (error: ShoalError) => this.#handleError(error),
       onUpload: (peer: string, bytes: number) => this.#events.onUpload(peer, bytes),

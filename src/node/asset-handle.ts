@@ -173,7 +173,12 @@ export class AssetHandle implements Asset {
       });
     const active = this.#context.active(this.#root);
     if (!active) return this.#context.activate(this.#root, await make());
-    await active.replace(make, () => store.open(this.#root).catch(() => undefined));
+    try {
+      await active.replace(make, () => store.open(this.#root).catch(() => undefined));
+    } catch (error) {
+      if (active.isBroken) await this.#context.deactivate(this.#root);
+      throw error;
+    }
     return active;
   }
 

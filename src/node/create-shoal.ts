@@ -4,6 +4,7 @@ import { openStore } from '../store/open-store.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
 import type { CID } from 'multiformats/cid';
+import { checkLimit } from './check-limit.ts';
 import { defaultDataDir } from './data-dir.ts';
 import { Discovery } from './discovery.ts';
 import { createLibp2pNode, parseMultiaddr, startLibp2pNode, type ShoalLibp2p } from './libp2p-node.ts';
@@ -98,13 +99,4 @@ function checkOptions(options: ShoalOptions): void {
     parseMultiaddr(address);
   }
   for (const limit of [options.uploadBytesPerSec, options.downloadBytesPerSec]) checkLimit(limit);
-}
-
-/** @throws ERR_LIMIT */
-export function checkLimit(limit: number | undefined): void {
-  if (limit === undefined || (Number.isFinite(limit) && limit > 0)) return;
-  throw new ShoalError(
-    'ERR_LIMIT',
-    `${limit} is not a number of bytes per second; leave it out for no limit`,
-  );
 }

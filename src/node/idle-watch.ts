@@ -34,6 +34,11 @@ export class IdleWatch implements Disposable {
     this.#timer = setTimeout(() => this.#controller.abort(this.#makeError()), this.#timeoutMs);
   }
 
+  /** Aborts now, for another reason. */
+  fail(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }

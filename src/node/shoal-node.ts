@@ -18,6 +18,7 @@ import type { AssetRecord, Store, StoredAsset } from '../store/store.ts';
 import type { SwarmShell } from '../swarm/swarm-shell.ts';
 import { ActiveAsset } from './active-asset.ts';
 import { AssetHandle, DEFAULT_TIMEOUT_MS } from './asset-handle.ts';
+import { checkLimit } from './check-limit.ts';
 import { dialFailure, type Discovery } from './discovery.ts';
 import { parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
 import { formatLink, parseLink } from './link.ts';
@@ -198,6 +199,8 @@ export class ShoalNode implements Shoal, NodeContext {
   }
 
   setLimits(limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number }): void {
+    checkLimit(limits.uploadBytesPerSec);
+    checkLimit(limits.downloadBytesPerSec);
     this.shell.setLimits(limits);
   }
 
@@ -244,14 +247,16 @@ export class ShoalNode implements Shoal, NodeContext {
     const key = root.toString();
     const before = this.#queues.get(key);
     const { promise: mine, resolve: release } = Promise.withResolvers<void>();
-    const tail = Promise.allSettled([before, mine]);
+    // The tail goes only when everything before it has ended, though a waiter in between gave up.
+    const tail: Promise<void> = Promise.allSettled([before, mine]).then(() => {
+      if (this.#queues.get(key) === tail) this.#queues.delete(key);
+    });
     this.#queues.set(key, tail);
     try {
       await waitOrAbort(before, signal);
       return await task();
     } finally {
       release();
-      if (this.#queues.get(key) === tail) this.#queues.delete(key);
     }
   }
 

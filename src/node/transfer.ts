@@ -52,7 +52,7 @@ export async function transferring<T>(
       // A downloader is a provider from its first chunk on.
       context.discovery.provide(asset.root);
     });
-    using _tick = reporting(meter, options.onProgress, watch);
+    using _tick = reporting(asset, meter, options.onProgress, watch);
     const result = await task(signal);
     // What came since the last report counts too.
     options.onProgress?.(meter.progress(performance.now()));
@@ -60,18 +60,28 @@ export async function transferring<T>(
   });
 }
 
+/** Reports at intervals, and keeps the watch awake while bytes arrive, be their chunk ever so slow. */
 function reporting(
+  asset: ActiveAsset,
   meter: TransferMeter,
   onProgress: ((progress: Progress) => void) | undefined,
   watch: IdleWatch,
 ): Disposable {
+  let arrived = asset.bytesArrived;
   const tick = (): void => {
-    const progress = meter.progress(performance.now());
-    if (progress.bytesPerSec > 0) watch.touch();
-    onProgress?.(progress);
+    if (asset.bytesArrived !== arrived) watch.touch();
+    arrived = asset.bytesArrived;
+    onProgress?.(meter.progress(performance.now()));
   };
   tick();
-  const timer = setInterval(tick, PROGRESS_INTERVAL_MS);
+  const timer = setInterval(() => {
+    try {
+      tick();
+    } catch (error) {
+      // The application's own callback threw: its transfer fails with that, not its process.
+      watch.fail(error);
+    }
+  }, PROGRESS_INTERVAL_MS);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 

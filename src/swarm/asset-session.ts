@@ -3,6 +3,8 @@ import type { ChunkRun, PeerKey } from './core/messages.ts';
 
 /** What an application is told of an asset it joined. */
 export interface AssetSessionEvents {
+  /** Payload of an expected chunk arrived: not yet verified, a sign of life. */
+  onBytes?: (bytes: number) => void;
   /** A chunk was verified and stored. */
   onChunk?: (chunk: number, peer: PeerKey) => void;
   /** All wanted chunks are here. */

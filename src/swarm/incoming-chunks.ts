@@ -32,8 +32,10 @@ export class IncomingChunks {
       assetOf: (slot) => this.#assetOf(link, slot),
       expects: (asset, chunk) => this.#host.expects(peer, asset, chunk),
       take: (size) => this.#buffers.take(size),
-      onBytes: (asset, chunk, bytes, last) =>
-        this.#host.handle({ type: 'data', peer, asset, chunk, bytes, last }),
+      onBytes: (asset, chunk, bytes, last) => {
+        this.#host.handle({ type: 'data', peer, asset, chunk, bytes, last });
+        this.#host.assets.byKey(asset)?.session?.events.onBytes?.(bytes);
+      },
       onChunk: (asset, chunk, bytes) => {
         const active = this.#host.assets.byKey(asset);
         if (!active) return;

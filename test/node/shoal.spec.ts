@@ -314,6 +314,45 @@ describe('a node', () => {
     assert.equal(await failed, 'ERR_CLOSED');
   });
 
+  it('runs saves of one asset in turn, though one that waited gave up', async () => {
+    const { path, content } = await sharedFile();
+    const a = await nodes.start({ uploadBytesPerSec: 4 * MIB });
+    const { link } = await a.share(path);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const stop = new AbortController();
+    const first = asset.save(nodes.path('first'));
+    const second = asset.save(nodes.path('second'), { signal: stop.signal });
+    stop.abort(new Error('changed my mind'));
+    await assert.rejects(second, /changed my mind/);
+    const [one, three] = await Promise.all([first, asset.save(nodes.path('third'))]);
+    assert.equal(one.path, nodes.path('first'));
+    assert.deepEqual(await readFile(one.path), Buffer.from(content));
+    assert.deepEqual(await readFile(three.path), Buffer.from(content));
+  });
+
+  it('fails a save whose onProgress throws, with that error and nothing else', async () => {
+    const { path } = await sharedFile();
+    const a = await nodes.start({ uploadBytesPerSec: 2 * MIB });
+    const { link } = await a.share(path);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const fault = new Error('in the application');
+    const save = asset.save(nodes.path('copy'), {
+      onProgress: ({ bytes }) => {
+        if (bytes > 0) throw fault;
+      },
+    });
+    await assert.rejects(save, fault);
+  });
+
+  it('refuses limits that are none', async () => {
+    const a = await nodes.start();
+    for (const limit of [0, -5, Number.NaN]) {
+      assert.throws(() => a.setLimits({ uploadBytesPerSec: limit }), { code: 'ERR_LIMIT' });
+    }
+  });
+
   it('keeps networks apart', async () => {
     const { path } = await sharedFile();
     const a = await nodes.start();
