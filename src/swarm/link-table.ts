@@ -186,12 +186,18 @@ export class LinkTable {
       signal.throwIfAborted();
     }
     const { promise, resolve, reject } = Promise.withResolvers<PeerLink>();
+    // It may be rejected before anybody holds it: a peer that resets the data stream must not end the process.
+    promise.catch(() => {});
     const number = this.#nextNumber++;
     const link = this.#makeLink(connection, control, true, { resolve, reject });
     const channel = new DataChannel(data, refusing(link));
     link.attach(channel, this.#options.nowMs);
-    channel.attach(number);
-    link.send(this.#hello(number));
+    try {
+      channel.attach(number);
+      link.send(this.#hello(number));
+    } catch (error) {
+      link.end(error);
+    }
     return promise;
   }
 

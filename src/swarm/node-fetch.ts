@@ -62,6 +62,8 @@ export class NodeFetch {
     this.#walk = walk;
     this.#options = options;
     this.#host = host;
+    // An answer taken in late may reject it when `run` has ended and nobody holds it.
+    this.#end.promise.catch(() => {});
   }
 
   /** Resolves when what was asked for is here. @throws the abort reason; what `walk.add` and `onNode` throw */

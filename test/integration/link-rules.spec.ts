@@ -54,6 +54,28 @@ describe('link rules over libp2p', function () {
     await b.download(file).done;
   });
 
+  it('outlives a peer that resets the data stream as soon as it is open', async () => {
+    await using a = await SwarmNode.start();
+    const hostile = await libp2pNode();
+    let resets = 0;
+    await hostile.handle('/shoal/test/data/1', (stream) => {
+      resets++;
+      stream.abort(new Error('no'));
+    });
+    await hostile.handle('/shoal/test/control/1', () => {});
+    try {
+      // The reset must come in between the two streams' negotiation, which not every try hits.
+      for (let tries = 0; tries < 10; tries++) {
+        const connection = await a.libp2p.dial(hostile.getMultiaddrs());
+        await until(() => resets > tries);
+        await connection.close();
+      }
+    } finally {
+      await hostile.stop();
+    }
+    assert.deepEqual(a.shell.peers, []);
+  });
+
   it('does not mix networks of different names', async () => {
     await using a = await SwarmNode.start({ network: 'one' });
     await using b = await SwarmNode.start({ network: 'two' });
