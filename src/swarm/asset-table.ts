@@ -117,6 +117,11 @@ export class AssetTable {
     this.#nextLookup();
   }
 
+  /** Whether the store is, or is about to be, searched for a root. */
+  isLookingUp(text: string): boolean {
+    return this.#lookups.has(text) || this.#waiting.has(text);
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#waiting.clear();

@@ -6,11 +6,11 @@ import { badFrame } from './wire/wire-error.ts';
 /** Roots remembered for a link: more than anyone shares with one neighbour, and 1 MiB of memory at most. */
 export const MAX_NAMED_ROOTS = 4096;
 
-/** Bytes of bitfields kept for roots that are not active here, for each link: eight million chunks. */
+/** Bytes kept for roots that are not active here, for each link: bitfields of eight million chunks. */
 const MAX_KEPT_HAVE_BYTES = 1 << 20;
 
-/** Chunk numbers of HAVEs kept for a root that is about to become active. */
-const MAX_KEPT_CHUNKS = 4096;
+/** What a chunk number of a HAVE costs in memory. */
+const ANNOUNCED_BYTES = 8;
 
 /** A root that the peer named, under its number for it. */
 export interface NamedRoot {
@@ -18,9 +18,9 @@ export interface NamedRoot {
   readonly root: CID;
   /** `root` in base32: the key under which tables know it. */
   readonly text: string;
-  /** What the last JOIN said. Replaced by `none` where it cannot be kept; undefined once the exchange has it. */
+  /** What the last JOIN said; undefined where it was not kept, or the exchange has it: then it is asked for anew. */
   have: Have | undefined;
-  /** Bytes of `have` that count against the table's limit. */
+  /** Bytes of `have` and `announced` that count against the table's limit. */
   keptBytes: number;
   /** Chunks announced since, while the root was not active here. */
   announced: number[];
@@ -34,6 +34,8 @@ export interface NamedRoot {
 export class NamedRoots {
   readonly #bySlot = new Map<number, NamedRoot>();
   readonly #byText = new Map<string, NamedRoot>();
+  /** Those that the peer left, the longest ago first. */
+  readonly #left = new Set<NamedRoot>();
   #keptBytes = 0;
 
   /**
@@ -51,7 +53,7 @@ export class NamedRoots {
     if (before) this.#forget(before);
     const elsewhere = this.#byText.get(text);
     if (elsewhere) this.#forget(elsewhere);
-    if (this.#bySlot.size >= MAX_NAMED_ROOTS) return undefined;
+    if (this.#bySlot.size >= MAX_NAMED_ROOTS && !this.#forgetLeft()) return undefined;
     const named: NamedRoot = {
       slot,
       root,
@@ -67,27 +69,25 @@ export class NamedRoots {
     return named;
   }
 
-  /** The root is not active here: keeps what fits of what the peer has, for when it becomes so. */
+  /** The root is not active here: keeps what the peer has, for when it becomes so, or forgets it where it is too much. */
   keep(named: NamedRoot): void {
-    if (named.have?.kind !== 'some') return;
-    if (this.#keptBytes + named.have.bits.byteLength > MAX_KEPT_HAVE_BYTES) named.have = { kind: 'none' };
-    else {
-      named.keptBytes = named.have.bits.byteLength;
-      this.#keptBytes += named.keptBytes;
-    }
+    if (named.have?.kind === 'some') this.#count(named, named.have.bits.byteLength);
   }
 
-  /** A HAVE for a root that is not active here. */
-  keepAnnounced(named: NamedRoot, chunks: readonly number[]): void {
-    if (named.announced.length + chunks.length <= MAX_KEPT_CHUNKS) named.announced.push(...chunks);
+  /**
+   * A HAVE for a root that is not active here.
+   *
+   * @param soon whether it is about to become active; if not, the peer is asked what it has when it does
+   */
+  keepAnnounced(named: NamedRoot, chunks: readonly number[], soon: boolean): void {
+    if (!named.have) return;
+    if (!soon) this.#drop(named);
+    else if (this.#count(named, chunks.length * ANNOUNCED_BYTES)) named.announced.push(...chunks);
   }
 
   /** The root has become active, and the table need not keep what the peer has. */
   release(named: NamedRoot): void {
-    this.#keptBytes -= named.keptBytes;
-    named.keptBytes = 0;
-    named.have = undefined;
-    named.announced = [];
+    this.#drop(named);
     named.wantsReply = false;
   }
 
@@ -96,6 +96,7 @@ export class NamedRoots {
     if (!named || named.hasLeft) return undefined;
     this.release(named);
     named.hasLeft = true;
+    this.#left.add(named);
     return named;
   }
 
@@ -114,8 +115,34 @@ export class NamedRoots {
     return this.#bySlot.values();
   }
 
+  /** Makes room; data of what was left so long ago has come by now. @returns false where nothing was left */
+  #forgetLeft(): boolean {
+    const [oldest] = this.#left;
+    if (oldest) this.#forget(oldest);
+    return oldest !== undefined;
+  }
+
+  /** @returns false where that is too much: then nothing is kept of what the peer has of this root */
+  #count(named: NamedRoot, bytes: number): boolean {
+    if (this.#keptBytes + bytes > MAX_KEPT_HAVE_BYTES) {
+      this.#drop(named);
+      return false;
+    }
+    named.keptBytes += bytes;
+    this.#keptBytes += bytes;
+    return true;
+  }
+
+  #drop(named: NamedRoot): void {
+    this.#keptBytes -= named.keptBytes;
+    named.keptBytes = 0;
+    named.have = undefined;
+    named.announced = [];
+  }
+
   #forget(named: NamedRoot): void {
     this.release(named);
+    this.#left.delete(named);
     this.#bySlot.delete(named.slot);
     this.#byText.delete(named.text);
   }

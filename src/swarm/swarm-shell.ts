@@ -336,7 +336,7 @@ export class SwarmShell {
   #feedJoin(link: PeerLink, named: NamedRoot, asset: ActiveAsset): void {
     const { have, wantsReply: reply, announced } = named;
     link.named.release(named);
-    // Active for the second time: what the peer has was handed on the first time, and is asked for anew.
+    // What the peer has was handed on when the root was active before, or was too much to keep: it is asked anew.
     if (!have) return this.#driver.handle({ type: 'named', peer: link.peer, asset: asset.key });
     this.#tell(link, { type: 'join', asset: asset.key, have, reply });
     if (announced.length > 0) this.#tell(link, { type: 'have', asset: asset.key, chunks: announced });
@@ -344,7 +344,9 @@ export class SwarmShell {
 
   #keepHave(link: PeerLink, slot: number, chunks: readonly number[]): void {
     const named = link.named.get(slot);
-    if (named && !named.hasLeft && !this.#assets.get(named.text)) link.named.keepAnnounced(named, chunks);
+    if (!named || named.hasLeft || this.#assets.get(named.text)) return;
+    const isSoonActive = this.#nodes.isFetching(named.text) || this.#assets.isLookingUp(named.text);
+    link.named.keepAnnounced(named, chunks, isSoonActive);
   }
 
   #activeOf(link: PeerLink, slot: number): ActiveAsset | undefined {

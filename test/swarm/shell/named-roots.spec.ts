@@ -58,12 +58,47 @@ describe('named roots', () => {
       roots.keep(named);
       return named.have?.kind;
     });
-    assert.deepEqual(kept, ['some', 'some', 'none', 'none']);
+    // What could not be kept is asked for anew, not taken for nothing.
+    assert.deepEqual(kept, ['some', 'some', undefined, undefined]);
     roots.leave(0);
     const next = roots.join(9, rootOf(9).bytes, { kind: 'some', bits: new Uint8Array(400 << 10) }, false);
     assert.ok(next);
     roots.keep(next);
     assert.equal(next.have?.kind, 'some');
+  });
+
+  it('forgets roots that were left the longest ago where it is full', () => {
+    const roots = new NamedRoots();
+    for (let n = 0; n < MAX_NAMED_ROOTS; n++) roots.join(n, rootOf(n).bytes, NONE, false);
+    roots.leave(8);
+    roots.leave(3);
+    assert.ok(roots.join(MAX_NAMED_ROOTS, rootOf(MAX_NAMED_ROOTS).bytes, NONE, false));
+    assert.equal(roots.get(8), undefined);
+    assert.equal(roots.get(3)?.hasLeft, true);
+  });
+
+  it('counts announced chunks against the same mebibyte, and has all asked anew beyond it', () => {
+    const roots = new NamedRoots();
+    const chunks = Array.from({ length: 4096 }, (_, n) => n);
+    const kept = Array.from({ length: 40 }, (_, n) => {
+      const named = roots.join(n, rootOf(n).bytes, NONE, false);
+      assert.ok(named);
+      roots.keepAnnounced(named, chunks, true);
+      return { have: named.have?.kind, announced: named.announced.length };
+    });
+    assert.deepEqual(
+      kept,
+      kept.map((_, n) => (n < 32 ? { have: 'none', announced: 4096 } : { have: undefined, announced: 0 })),
+    );
+  });
+
+  it('keeps no announcements for a root that nobody here is about to join', () => {
+    const roots = new NamedRoots();
+    const named = roots.join(1, rootOf(1).bytes, NONE, false);
+    assert.ok(named);
+    roots.keepAnnounced(named, [1, 2], false);
+    roots.keepAnnounced(named, [3], true);
+    assert.deepEqual([named.have, named.announced], [undefined, []]);
   });
 
   it('refuses what is no CID of an asset', () => {
