@@ -1,5 +1,15 @@
 import type { AssetSwarm } from './asset-swarm.ts';
-import { BATCH_MS, JOIN_BURST, PATIENT_DECLINES } from './constants.ts';
+import {
+  ASK_BURST,
+  ASKS_PER_SEC,
+  BATCH_MS,
+  FREE_JOIN_MS,
+  JOIN_BURST,
+  JOIN_FLOOD,
+  JOINS_PER_ASSET,
+  JOINS_PER_SEC,
+  PATIENT_DECLINES,
+} from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import {
   bitfieldOf,
@@ -34,7 +44,11 @@ export class Announcing {
   /** Something of the asset is wanted (again): says so on all links. */
   ask(swarm: AssetSwarm): void {
     for (const peer of this.#core.peers.values()) {
-      if (!peer.isLeaving) this.#tell(peer, swarm, !swarm.members.has(peer.key));
+      if (peer.isLeaving) continue;
+      const isMember = swarm.members.has(peer.key);
+      // Who knows of it is reminded of changed wishes in any case; this is only sooner.
+      const isKnown = isMember && peer.memberships.get(swarm.key)?.isTold;
+      if (!isKnown || this.#mayAsk(peer)) this.#tell(peer, swarm, !isMember);
     }
   }
 
@@ -58,6 +72,7 @@ export class Announcing {
   /** This node leaves the asset's swarm. */
   leave(swarm: AssetSwarm): void {
     for (const peer of this.#core.peers.values()) {
+      peer.paces.delete(swarm.key);
       const membership = peer.memberships.get(swarm.key);
       if (!membership) continue;
       if (membership.isTold) this.#core.send(peer, { type: 'leave', asset: swarm.key });
@@ -68,7 +83,14 @@ export class Announcing {
 
   /** @returns the fault, where there is one; otherwise the peer is a member now */
   onJoin(peer: Peer, swarm: AssetSwarm, message: Join): Misbehaviour | undefined {
-    if (!this.#mayJoin(peer)) return { code: 'ERR_PEER_FLOOD', message: 'it sent JOIN over and over' };
+    const excess = this.#excessJoins(peer, swarm);
+    if (excess > (JOIN_FLOOD - 1) * this.#joinBurst) {
+      return { code: 'ERR_PEER_FLOOD', message: 'it sent JOIN over and over' };
+    }
+    if (excess > 0) {
+      wantsAgain(peer);
+      return undefined;
+    }
     const have = bitfieldOf(swarm.size, message.have);
     if (!have) {
       return { code: 'ERR_PEER_BAD_BITFIELD', message: `its bitfield does not fit ${swarm.size} chunks` };
@@ -174,12 +196,35 @@ export class Announcing {
     countLacks(membership);
   }
 
-  #mayJoin(peer: Peer): boolean {
-    const { nowMs, assets } = this.#core;
-    const burst = JOIN_BURST + 4 * assets.size;
-    peer.joinAllowance = Math.min(burst, peer.joinAllowance + (nowMs - peer.joinAllowanceAtMs) / 1000);
+  get #joinBurst(): number {
+    return JOIN_BURST + JOINS_PER_ASSET * this.#core.assets.size;
+  }
+
+  /** Counts a JOIN. @returns by how many the peer is beyond what is answered; 0: this one is answered */
+  #excessJoins(peer: Peer, swarm: AssetSwarm): number {
+    const { nowMs } = this.#core;
+    const refill = ((nowMs - peer.joinAllowanceAtMs) / 1000) * JOINS_PER_SEC;
+    peer.joinAllowance = Math.min(this.#joinBurst, peer.joinAllowance + refill);
     peer.joinAllowanceAtMs = nowMs;
-    return --peer.joinAllowance >= 0;
+    const pace = peer.paceOf(swarm.key);
+    const isFirst = pace.freeJoinAtMs === -Infinity;
+    if (!swarm.members.has(peer.key) && nowMs - pace.freeJoinAtMs >= FREE_JOIN_MS) {
+      pace.freeJoinAtMs = nowMs;
+      if (isFirst) peer.joinAllowance = Math.min(this.#joinBurst, peer.joinAllowance + JOINS_PER_ASSET);
+      return 0;
+    }
+    peer.joinAllowance--;
+    return Math.max(0, -peer.joinAllowance);
+  }
+
+  #mayAsk(peer: Peer): boolean {
+    const { nowMs } = this.#core;
+    const refill = ((nowMs - peer.askAllowanceAtMs) / 1000) * ASKS_PER_SEC;
+    peer.askAllowance = Math.min(ASK_BURST, peer.askAllowance + refill);
+    peer.askAllowanceAtMs = nowMs;
+    if (peer.askAllowance < 1) return false;
+    peer.askAllowance--;
+    return true;
   }
 }
 

@@ -114,8 +114,24 @@ export const DIAL_TIMEOUT_MS = 30_000;
 /** Unacknowledged for longer than this (and four times what the uplink needs for its queue): the link is dead. */
 export const STALL_MS = 30_000;
 
-/** JOINs of one link allowed at once, and then one a second: each costs a pass over a bitfield and an answer. */
+/**
+ * JOINs of one link that are answered at once, besides the first of each asset, and those a second: each costs a
+ * pass over a bitfield and an answer. More are passed over, which costs nothing; only at {@link JOIN_FLOOD} times
+ * the burst is it a flood, for whoever opens hundreds of assets or seeks through one does no wrong.
+ */
 export const JOIN_BURST = 64;
+export const JOINS_PER_SEC = 10;
+export const JOIN_FLOOD = 10;
+
+/** The first JOIN of an asset pays for so many more of it: what is opened is then wanted, and wanted differently. */
+export const JOINS_PER_ASSET = 4;
+
+/** The first JOIN after a LEAVE is free so often: an asset that is closed and opened again is no flood. */
+export const FREE_JOIN_MS = 1000;
+
+/** Changed wishes are told at once so many times, and so often a second; then by the reminders only. */
+export const ASK_BURST = 16;
+export const ASKS_PER_SEC = 5;
 
 /** Requests without credit that are only rejected; one more and the peer is dropped. */
 export const MAX_STRIKES = 32;

@@ -1,6 +1,6 @@
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import type { Bitfield } from './bitfield.ts';
-import { MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } from './constants.ts';
+import { ASK_BURST, MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } from './constants.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
 import { UploadQueue } from './upload-queue.ts';
@@ -24,6 +24,12 @@ export interface Membership {
   /** The version of the members it last got contacts of, and when. */
   contactsVersion: number;
   contactsAtMs: number;
+}
+
+/** How often a peer did what is done now and then only, in one asset's swarm. */
+export interface Pace {
+  /** When its last JOIN came that was not counted. */
+  freeJoinAtMs: number;
 }
 
 /** Credit given to a peer. */
@@ -81,6 +87,11 @@ export class Peer {
   strikes = 0;
   joinAllowance: number;
   joinAllowanceAtMs: number;
+  /** How often I may still tell it at once that my wishes changed. */
+  askAllowance = ASK_BURST;
+  askAllowanceAtMs = 0;
+  /** By asset: what outlives a LEAVE. No more than the assets of this node. */
+  readonly paces = new Map<AssetKey, Pace>();
 
   readonly uploads = new UploadQueue();
   readonly deliveryRate = new DeliveryRate();
@@ -116,6 +127,13 @@ export class Peer {
     this.sentBytes = past?.sentBytes ?? 0;
     this.receivedBytes = past?.receivedBytes ?? 0;
     this.lapses = past?.lapses ?? 0;
+  }
+
+  /** The pace of the peer in an asset's swarm, made where there is none. */
+  paceOf(asset: AssetKey): Pace {
+    let pace = this.paces.get(asset);
+    if (!pace) this.paces.set(asset, (pace = { freeJoinAtMs: -Infinity }));
+    return pace;
   }
 
   /** Smallest round trip of the last 10 to 20 s. */

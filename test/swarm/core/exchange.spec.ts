@@ -407,7 +407,7 @@ describe('Exchange: peers that lie', () => {
       'JOIN, over and over',
       'ERR_PEER_FLOOD',
       (rig) => {
-        for (let i = 0; i < 80; i++)
+        for (let i = 0; i < 800; i++)
           rig.says('a', { type: 'join', asset: 1, have: { kind: 'none' }, reply: true });
       },
     ],
@@ -425,6 +425,35 @@ describe('Exchange: peers that lie', () => {
       assert.deepEqual(rig.take(), [], 'it no longer exists here');
     });
   }
+
+  it('answers one JOIN after another where each is of another asset, or follows a LEAVE', () => {
+    const rig = new Rig().handle({ type: 'connected', peer: 'a' });
+    for (let asset = 1; asset <= 300; asset++) rig.add('xx', { asset });
+    for (let asset = 1; asset <= 300; asset++) {
+      for (let again = 0; again < 3; again++) {
+        rig.says('a', { type: 'join', asset, have: { kind: 'none' }, reply: true });
+      }
+    }
+    assert.equal(rig.sent('join').length, 900);
+    rig.nowMs += 1000;
+    rig.take();
+    for (let asset = 1; asset <= 300; asset++) {
+      rig.says('a', { type: 'leave', asset });
+      rig.says('a', { type: 'join', asset, have: { kind: 'none' }, reply: true });
+    }
+    assert.equal(rig.sent('join').length, 300);
+    assert.deepEqual(rig.faults(), []);
+  });
+
+  it('passes JOINs over long before it calls them a flood', () => {
+    const rig = new Rig().add('xx..').join('a', '..xx');
+    rig.take();
+    for (let i = 0; i < 500; i++)
+      rig.says('a', { type: 'join', asset: 1, have: { kind: 'none' }, reply: true });
+    const answered = rig.sent('join').length;
+    assert.ok(answered >= 64 && answered < 80, `${answered} answers`);
+    assert.deepEqual(rig.faults(), []);
+  });
 
   it('is not impressed by numbers that are none', () => {
     const rig = new Rig().add('xx..').join('a', '..xx');
