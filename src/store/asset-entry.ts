@@ -17,6 +17,11 @@ export interface Download {
   path?: string;
   /** Absolute path of the partial file or folder. */
   partial: string;
+  /**
+   * During a change of target: where the partial is where `partial` is not; else what is left of the other one, to be
+   * deleted.
+   */
+  other?: string;
   /** Where `finish` moved what `force` replaces; deleted once the new one is in its place. */
   aside?: string;
   /** Bytes of chunks here, as of the last time it was noted. The bitmap is what counts. */
@@ -86,10 +91,11 @@ function isPlace(value: unknown): value is Place {
 }
 
 function isDownload(value: unknown): value is Download {
-  const { path, partial, aside, bytesHere } = (value ?? {}) as Partial<Download>;
+  const { path, partial, other, aside, bytesHere } = (value ?? {}) as Partial<Download>;
   return (
     typeof partial === 'string' &&
     isOptional(path, 'string') &&
+    isOptional(other, 'string') &&
     isOptional(aside, 'string') &&
     typeof bytesHere === 'number'
   );

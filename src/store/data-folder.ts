@@ -41,6 +41,11 @@ export class DataFolder {
     return join(this.path, 'partials', `${root.toString()}.bits`);
   }
 
+  /** The bitmap of a copy that is being made, for another target. */
+  nextBitmapPath(root: CID): string {
+    return join(this.path, 'partials', `${root.toString()}.next.bits`);
+  }
+
   /** Where a download without a target grows. */
   partialPath(root: CID): string {
     return join(this.path, 'partials', `${root.toString()}.data`);

@@ -9,9 +9,10 @@ import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { AssetEntry, Download } from './asset-entry.ts';
 import { BitmapFile, countClaims } from './bitmap-file.ts';
 import type { Catalog } from './catalog.ts';
+import { changeTarget, settleChange } from './change-target.ts';
 import type { Log } from './data-folder.ts';
 import { lstatOrUndefined } from './file-stamps.ts';
-import { isErrno, withFsErrors } from './fs-error.ts';
+import { withFsErrors } from './fs-error.ts';
 import { copyChunks, type ResumeOptions } from './copy-chunks.ts';
 import { checkDownloadTarget, commitPlace, finishDownload, isAtTarget } from './finish-download.ts';
 import { newId } from './node-index.ts';
@@ -89,6 +90,7 @@ export class Downloads {
       live.users++;
       return live;
     }
+    await settleChange(this.#catalog, this.#log, root);
     const entry = this.#catalog.entry(root);
     if (!entry?.download) return undefined;
     const { download } = entry;
@@ -169,7 +171,7 @@ export class Downloads {
 
   /** Deletes what the data folder and the target's folder hold of an unfinished download. */
   async discard(root: CID, download: Download): Promise<void> {
-    const { path, aside } = download;
+    const { path, aside, other } = download;
     // What `force` had moved aside when the process was killed belongs back where it was.
     if (
       aside !== undefined &&
@@ -184,6 +186,8 @@ export class Downloads {
       await live.partial.close();
     }
     await deleteTree(download.partial);
+    if (other !== undefined) await deleteTree(other);
+    await deleteTree(this.#catalog.folder.nextBitmapPath(root));
     await deleteTree(this.#catalog.folder.bitmapPath(root));
   }
 
@@ -214,42 +218,19 @@ export class Downloads {
     earlier: LiveDownload | undefined,
     options: DownloadOptions,
   ): Promise<LiveDownload> {
-    if (earlier && earlier.path === target) return earlier;
-    if (earlier && (await this.#move(root, manifest, target, earlier))) return earlier;
     if (!earlier) return this.#make(root, manifest, target, options);
-    const old = earlier.partial;
-    try {
-      const made = await this.#make(root, manifest, target, options);
-      await copyChunks(manifest, old, made.partial, options);
-      return made;
-    } finally {
-      await old.close();
-      await deleteTree(old.base);
-    }
-  }
-
-  /** @returns false where it lies on another file system */
-  async #move(
-    root: CID,
-    manifest: Manifest,
-    target: string | undefined,
-    live: LiveDownload,
-  ): Promise<boolean> {
-    const entry = this.#catalog.entry(root) as AssetEntry;
-    const from = live.partial.base;
-    const to = this.#newPartialPath(root, target);
-    // A link asset has no files before it is finished.
-    if (manifest.type === 'symlink') return false;
-    try {
-      await live.partial.moveTo(to);
-    } catch (error) {
-      if (isErrno(error, 'EXDEV')) return false;
-      await withFsErrors('move', from, () => Promise.reject(error as Error));
-    }
-    live.path = target;
-    entry.download = { path: target, partial: to, bytesHere: live.partial.bytesHere };
-    await this.#catalog.put(root, entry);
-    return true;
+    if (earlier.path === target) return earlier;
+    const change = {
+      catalog: this.#catalog,
+      log: this.#log,
+      manifest,
+      target,
+      to: this.#newPartialPath(root, target),
+      newPartial: (base: string, bitmap: BitmapFile) => this.#newPartial(root, manifest, base, bitmap),
+    };
+    const live = await changeTarget(change, earlier, options);
+    this.#live.set(root.toString(), live);
+    return live;
   }
 
   async #make(
@@ -267,6 +248,7 @@ export class Downloads {
     const download: Download = { path: target, partial, bytesHere: 0 };
     await this.#catalog.put(root, Object.assign(entry, { name: options.name ?? entry.name, download }));
     if (before && !isOpen) await deleteTree(before.partial);
+    if (before?.other !== undefined) await deleteTree(before.other);
     await deleteTree(folder.bitmapPath(root));
     if (target === undefined) await deleteTree(partial);
     try {
