@@ -12,10 +12,10 @@ export interface ChunkRequest {
   readonly bytes: number;
   readonly peer: PeerKey;
   readonly requestedAtMs: number;
-  /** When it is given up and asked of somebody else. */
-  deadlineMs: number;
-  /** The deadline was moved once because data had begun to come. */
-  extended: boolean;
+  /** When something last came of it, or of what the peer was asked for before it. */
+  progressAtMs: number;
+  /** With nothing for so long it is given up and asked of somebody else. */
+  readonly allowedMs: number;
   receivedBytes: number;
   /** All data is here; the shell verifies and stores it. */
   isWhole: boolean;

@@ -40,6 +40,12 @@ export const MIN_REISSUE_MS = 2000;
 /** Time allowed for a request to a peer of which nothing is known. */
 export const UNKNOWN_REISSUE_MS = 10_000;
 
+/**
+ * A request whose data comes slowly is given up only after this, and only where another neighbour has the chunk:
+ * 1 MiB at 9 kB/s. Without it a peer could hold up the last chunks by a byte now and then.
+ */
+export const SLOW_REISSUE_MS = 120_000;
+
 /** A request is given up at so many times its expected service time (SCHEDULING: 4). */
 export const REISSUE_FACTOR = 4;
 

@@ -141,9 +141,7 @@ export class Exchange {
       case 'asset-added':
         return this.#addAsset(event);
       case 'limits':
-        this.#core.settings.uploadBytesPerSec = event.uploadBytesPerSec;
-        this.#core.settings.downloadBytesPerSec = event.downloadBytesPerSec;
-        return;
+        return this.#limit(event);
       case 'connected':
         return this.#connected(event.peer);
       case 'gone': {
@@ -163,6 +161,13 @@ export class Exchange {
       default:
         return this.#ofAsset(event);
     }
+  }
+
+  #limit({ uploadBytesPerSec, downloadBytesPerSec }: Extract<Event, { type: 'limits' }>): void {
+    const { settings } = this.#core;
+    if (settings.downloadBytesPerSec !== downloadBytesPerSec) this.#requesting.limitChanged();
+    settings.uploadBytesPerSec = uploadBytesPerSec;
+    settings.downloadBytesPerSec = downloadBytesPerSec;
   }
 
   #fromPeer(event: Extract<Event, { type: 'message' | 'data' | 'rtt' | 'reachable' }>): void {

@@ -114,6 +114,9 @@ export class Peer {
   serviceMs = 0;
   serviceBytesPerSec = 0;
   lastServedAtMs = 0;
+  /** When data last came, and when the oldest request was made of which some came since the last look at deadlines. */
+  lastDataAtMs = 0;
+  servingSinceMs = Infinity;
 
   #rttNow = Infinity;
   #rttBefore = Infinity;

@@ -83,7 +83,10 @@ export class Receiving {
   #match(peer: Peer, { asset, chunk, bytes, last }: Data): Misbehaviour | undefined {
     const key = chunkKey(asset, chunk);
     const request = peer.requests.get(key);
+    peer.lastDataAtMs = this.#core.nowMs;
     if (!request) return this.#matchLate(peer, key, bytes, last);
+    peer.servingSinceMs = Math.min(peer.servingSinceMs, request.requestedAtMs);
+    request.progressAtMs = this.#core.nowMs;
     request.receivedBytes += bytes;
     if (request.receivedBytes > (request.isSecond ? 2 : 1) * request.bytes) {
       return unrequested(`more than all of chunk ${chunk}`);
@@ -106,6 +109,8 @@ export class Receiving {
     const tombstone = peer.tombstones.get(key);
     if (!tombstone || bytes > tombstone.left) return unrequested('data nobody asked for');
     tombstone.left -= bytes;
+    // What was taken back comes before all that is awaited.
+    peer.servingSinceMs = -Infinity;
     if (last) peer.tombstones.delete(key);
     return undefined;
   }

@@ -7,6 +7,7 @@ import {
   MIN_REISSUE_MS,
   REISSUE_FACTOR,
   REMIND_MS,
+  SLOW_REISSUE_MS,
   TOMBSTONE_MS,
   TRUST_GROWTH,
   UNKNOWN_REISSUE_MS,
@@ -80,28 +81,47 @@ export class Requesting {
     }
   }
 
-  /** Gives up requests past their deadline: they are asked of somebody else, twice as patiently. */
+  /** Gives up requests of which nothing comes: they are asked of somebody else, twice as patiently. */
   giveUpLate(): void {
     const { nowMs } = this.#core;
     for (const peer of this.#core.peers.values()) {
       for (const request of peer.requests.values()) {
-        if (request.deadlineMs > nowMs) continue;
-        if (request.receivedBytes > 0 && !request.extended) {
-          request.extended = true;
-          request.deadlineMs = nowMs + (nowMs - request.requestedAtMs);
-          continue;
+        // What was asked for later waits behind what comes now.
+        if (request.requestedAtMs >= peer.servingSinceMs) {
+          request.progressAtMs = Math.max(request.progressAtMs, peer.lastDataAtMs);
         }
+        if (!this.#isLate(peer, request)) continue;
         this.cancel(peer, request);
         peer.trustBytes = Math.max(trustOf(peer) / 2, request.bytes);
         peer.lapses++;
         const reissues = this.#core.assets.get(request.asset)?.reissues;
         reissues?.set(request.chunk, (reissues.get(request.chunk) ?? 0) + 1);
       }
+      peer.servingSinceMs = Infinity;
       for (const [key, { sinceMs }] of peer.tombstones) {
         if (nowMs - sinceMs < TOMBSTONE_MS) break;
         peer.tombstones.delete(key);
       }
     }
+  }
+
+  /**
+   * Nothing has come for too long, of the request or of what was asked for before it. A slow uplink is none the
+   * worse for being slow; but where another neighbour has the chunk too, a trickle does not hold it up for ever.
+   */
+  #isLate(peer: Peer, request: ChunkRequest): boolean {
+    const { nowMs } = this.#core;
+    if (nowMs >= request.progressAtMs + request.allowedMs) return true;
+    const swarm = this.#core.assets.get(request.asset);
+    if (!swarm || nowMs - request.requestedAtMs < SLOW_REISSUE_MS * patienceOf(swarm, request.chunk))
+      return false;
+    return isElsewhere(peer, swarm, request.chunk);
+  }
+
+  /** The download limit is another one: it begins now, with neither debt nor burst. */
+  limitChanged(): void {
+    this.#tokens = 0;
+    this.#tokensAtMs = this.#core.nowMs;
   }
 
   /** Takes a request back and tells the peer. */
@@ -225,12 +245,11 @@ export class Requesting {
   }
 
   #take(peer: Peer, swarm: AssetSwarm, chunk: number): void {
-    const { nowMs } = this.#core;
+    const { nowMs, settings } = this.#core;
     const bytes = swarm.bytesOf(chunk);
     peer.requestedBytes += bytes;
     this.#core.inboundBytes += bytes;
-    this.#tokens -= bytes;
-    const patience = 2 ** Math.min(swarm.reissues.get(chunk) ?? 0, 6);
+    if (settings.downloadBytesPerSec !== undefined) this.#tokens -= bytes;
     const tombstone = peer.tombstones.get(chunkKey(swarm.key, chunk));
     const request: ChunkRequest = {
       asset: swarm.key,
@@ -238,8 +257,8 @@ export class Requesting {
       bytes,
       peer: peer.key,
       requestedAtMs: nowMs,
-      deadlineMs: nowMs + patience * allowedMs(peer),
-      extended: false,
+      progressAtMs: nowMs,
+      allowedMs: patienceOf(swarm, chunk) * allowedMs(peer),
       receivedBytes: 0,
       isWhole: false,
       isSecond: tombstone !== undefined,
@@ -274,12 +293,21 @@ function trustOf(peer: Peer): number {
 
 /** The chunk was given up before, and a peer that has not failed since it last delivered holds it too. */
 function isBetterElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number): boolean {
-  if (peer.lapses === 0 || !swarm.reissues.has(chunk)) return false;
+  return peer.lapses > 0 && swarm.reissues.has(chunk) && isElsewhere(peer, swarm, chunk);
+}
+
+/** Another peer, which has not failed since it last delivered, has the chunk. */
+function isElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number): boolean {
   for (const other of swarm.members.values()) {
     if (other === peer || other.lapses > 0) continue;
     if (other.memberships.get(swarm.key)?.have?.has(chunk)) return true;
   }
   return false;
+}
+
+/** A chunk that came to nothing is waited for twice as long each time. */
+function patienceOf(swarm: AssetSwarm, chunk: number): number {
+  return 2 ** Math.min(swarm.reissues.get(chunk) ?? 0, 6);
 }
 
 /** How long the peer's next request may take: four times what its last ones took, or what its queue needs. */

@@ -297,6 +297,59 @@ describe('Exchange: credit spent', () => {
     assert.equal(rig.sent('ack').at(-1)?.bytes, 2 * Q);
   });
 
+  it('waits for a slow peer while its bytes come, and for what is queued behind them', () => {
+    const rig = new Rig().add('....').join('a', 'xxxx');
+    rig.grants('a', 1, 2 * Q);
+    const [first, second] = requested(rig);
+    rig.take();
+    for (let sent = 0; sent < Q; sent += Q / 8) {
+      rig.pass(8000);
+      rig.handle({
+        type: 'data',
+        peer: 'a',
+        asset: 1,
+        chunk: first!,
+        bytes: Q / 8,
+        last: sent + Q / 8 === Q,
+      });
+    }
+    rig.handle({ type: 'verified', peer: 'a', asset: 1, chunk: first! });
+    rig.pass(8000);
+    assert.deepEqual(rig.sent('cancel'), []);
+    rig.sends('a', second!);
+    rig.grants('a', 2);
+    rig.take();
+    rig.pass(400_000);
+    assert.equal(rig.sent('cancel').length, 1, 'nothing comes at all');
+  });
+
+  it('does not let a trickle hold up a chunk that another neighbour has', () => {
+    const rig = new Rig().add('.').join('a', 'x').join('b', 'x');
+    rig.grants('a', 1);
+    for (let i = 0; i < 40 && rig.sent('cancel').length === 0; i++) {
+      rig.pass(5000);
+      rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: 1, last: false });
+    }
+    assert.equal(rig.sent('cancel', 'a').length, 1);
+    rig.take();
+    rig.grants('b', 1);
+    assert.equal(rig.sent('request', 'b').length, 1);
+  });
+
+  it('begins a download limit without the debt of what came before it', () => {
+    const rig = new Rig().add('.'.repeat(200)).join('a', 'x'.repeat(200));
+    for (let id = 1; id <= 100; id++) {
+      rig.take();
+      rig.grants('a', id);
+      for (const chunk of requested(rig)) rig.sends('a', chunk);
+    }
+    rig.handle({ type: 'limits', uploadBytesPerSec: undefined, downloadBytesPerSec: Q });
+    rig.pass(1000);
+    rig.take();
+    rig.grants('a', 101);
+    assert.equal(rig.sent('request').length, 1);
+  });
+
   it('asks somebody else when a peer takes too long, and tolerates its late data', () => {
     const rig = new Rig().add('.').join('a', 'x').grants('a', 1).join('b', 'x');
     rig.pass(10_500);
@@ -464,3 +517,12 @@ describe('Exchange: peers that lie', () => {
     assert.deepEqual(rig.faults(), []);
   });
 });
+
+/** The chunks asked for since the last `take`, in their order. */
+function requested(rig: Rig): number[] {
+  return rig
+    .sent('request')
+    .flatMap(({ runs }) =>
+      runs.flatMap(({ from, count }) => Array.from({ length: count }, (_, i) => from + i)),
+    );
+}
