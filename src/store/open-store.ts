@@ -11,6 +11,7 @@ import { KeyLock } from './key-lock.ts';
 import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
 import { beyondRepair, damageWarning } from './open-index.ts';
 import { deleteTree } from './partial-tree.ts';
+import { removeUnrecorded } from './placing.ts';
 import { recheck } from './recheck.ts';
 import { shareContent, sharePath } from './share-source.ts';
 import type {
@@ -52,10 +53,13 @@ async function load(
 ): Promise<{ folder: DataFolder; entries: Map<string, AssetEntry> }> {
   const folder = await openDataFolder(dataDir, mustRepair);
   try {
-    const entries = await folder.index.loadRecords((root) =>
-      log('error', `the index has a damaged record of ${root}; share or get it again`),
-    );
+    let isWhole = !folder.damage;
+    const entries = await folder.index.loadRecords((root) => {
+      isWhole = false;
+      log('error', `the index has a damaged record of ${root}; share or get it again`);
+    });
     await folder.index.deleteOrphans(entries.values());
+    await removeUnrecorded(folder.path, entries, isWhole);
     options.signal?.throwIfAborted();
     if (folder.damage) log('warn', damageWarning(folder.path, folder.damage, entries.size));
     return { folder, entries };

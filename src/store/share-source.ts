@@ -1,4 +1,4 @@
-import { open, realpath, rename, rm } from 'node:fs/promises';
+import { open, realpath, rm } from 'node:fs/promises';
 import { basename, resolve, sep } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { importTree } from '../chunking/import-tree.ts';
@@ -12,6 +12,7 @@ import { withFsErrors } from './fs-error.ts';
 import type { KeyLock } from './key-lock.ts';
 import { NodeBatch } from './node-batch.ts';
 import { newId } from './node-index.ts';
+import { placeContent } from './placing.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
 import { checkSpace } from './space.ts';
 import type { ContentSource, ShareOptions } from './store.ts';
@@ -66,11 +67,11 @@ export async function shareContent(
     await fillSpool(catalog.folder.path, spool, source, options.signal);
     const imported = await importPath(catalog, spool, options.name ?? source.name, options);
     const { root } = imported;
-    await lock.run(root.toString(), async () => {
-      const path = catalog.folder.contentPath(root);
-      await withFsErrors('write', path, () => rename(spool, path));
-      await commit(catalog, imported, path, { id: newId(), kind: 'shared' });
-    });
+    await lock.run(root.toString(), () =>
+      placeContent(catalog, root, spool, (path) =>
+        commit(catalog, imported, path, { id: newId(), kind: 'shared' }),
+      ),
+    );
     return root;
   } finally {
     await rm(spool, { force: true });

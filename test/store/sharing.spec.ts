@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFile, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NodeIndex } from '../../src/store/node-index.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { ContentSource, Store } from '../../src/store/store.ts';
 import {
@@ -299,6 +300,36 @@ describe('Sharing content', () => {
     })();
     await assert.rejects(t.store.share({ content }), reason);
     assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+  });
+
+  it('keeps nothing of it where the record cannot be written', async () => {
+    await using t = await setUp();
+    const real = NodeIndex.prototype.putRecord;
+    NodeIndex.prototype.putRecord = () => Promise.reject(new Error('no more room'));
+    try {
+      await assert.rejects(t.store.share(source([bytesOf(5000)])), /no more room/);
+    } finally {
+      NodeIndex.prototype.putRecord = real;
+    }
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+  });
+
+  it('is deleted at the next start where the process was killed before its record, and no other content is', async () => {
+    await using folder = await tempFolder();
+    const content = join(folder.path, 'content');
+    let root: string;
+    {
+      await using store = await openStore(folder.path);
+      root = (await store.share(source([bytesOf(5000)]))).root.toString();
+    }
+    const [killed, unknown] = [`${root.slice(0, -1)}a`, `${root.slice(0, -1)}b`];
+    // As it was when the process was killed; `unknown` has no mark: its record may have been lost.
+    for (const name of [killed, unknown, `.placing-${killed}`, `.placing-${root}`])
+      await writeFile(join(content, name), 'x');
+    await using store = await openStore(folder.path);
+    assert.deepEqual((await readdir(content)).sort(), [root, unknown].sort());
+    for await (const { root: listed } of store.list())
+      assert.equal(await readAll((await store.open(listed))!), 1);
   });
 
   it('is deleted with its asset', async () => {
