@@ -103,6 +103,16 @@ export const IDLE_DIAL_MS = 300;
 /** Contacts go out to a neighbour at most this often, and only when they changed. */
 export const PEERS_MS = 10_000;
 
+/** PEERS of one peer in one asset's swarm are heeded so often: half of {@link PEERS_MS}, for messages may bunch. */
+export const PEERS_HEED_MS = 5000;
+
+/** Most contacts kept that one peer told of: a neighbour must not fill the table with inventions. */
+export const MAX_CONTACTS_PER_SOURCE = 50;
+
+/** Dials at once, one swarm's degree, and a second: more of them would make this node a weapon of who names addresses. */
+export const DIAL_BURST = 30;
+export const DIALS_PER_SEC = 10;
+
 /** Most contacts in a PEERS message, sent or believed. */
 export const MAX_CONTACTS_PER_MESSAGE = 50;
 

@@ -1,9 +1,17 @@
-import { MAX_ADDRESSES, MAX_ADDRESS_CHARS, MAX_REDIAL_MS, REDIAL_MS } from './constants.ts';
+import {
+  MAX_CONTACTS_PER_SOURCE,
+  MAX_ADDRESSES,
+  MAX_ADDRESS_CHARS,
+  MAX_REDIAL_MS,
+  REDIAL_MS,
+} from './constants.ts';
 import type { Contact, PeerKey } from './messages.ts';
 import { randomInt, type Rng } from './rng.ts';
 
 interface KnownContact {
   contact: Contact;
+  /** Who told of it; undefined: this node knows it itself. */
+  source: PeerKey | undefined;
   failures: number;
   nextDialAtMs: number;
 }
@@ -23,17 +31,25 @@ export class ContactTable {
     return this.#known.size;
   }
 
-  /** Adds a contact, or replaces its addresses. Where the table is full a random other one makes room. */
-  add(contact: Contact): void {
+  /**
+   * Adds a contact, or replaces its addresses. Where the table is full a random other one makes room; where the
+   * source has told of {@link MAX_CONTACTS_PER_SOURCE} already, the oldest of those does.
+   *
+   * @param source the peer that told of it; its word replaces no addresses known otherwise that have not failed
+   */
+  add(contact: Contact, source?: PeerKey): void {
     const addresses = boundedAddresses(contact.addresses);
     const known = this.#known.get(contact.peer);
     if (known) {
-      if (addresses.length > 0) known.contact = { peer: contact.peer, addresses };
+      const isBetter = source === undefined || source === known.source || known.failures > 0;
+      if (addresses.length > 0 && isBetter) known.contact = { peer: contact.peer, addresses };
+      if (source === undefined) known.source = undefined;
       return;
     }
+    if (source !== undefined) this.#keepQuota(source);
     if (this.#known.size >= this.#max) this.#evict();
-    const fresh = { contact: { peer: contact.peer, addresses }, failures: 0, nextDialAtMs: -Infinity };
-    this.#known.set(contact.peer, fresh);
+    const fresh = { peer: contact.peer, addresses };
+    this.#known.set(contact.peer, { contact: fresh, source, failures: 0, nextDialAtMs: -Infinity });
   }
 
   /** A dial failed, or the link did not last: the next one waits, twice as long each time. */
@@ -63,6 +79,17 @@ export class ContactTable {
       if (randomInt(this.#rng, ++seen) === 0) chosen = contact;
     }
     return chosen;
+  }
+
+  #keepQuota(source: PeerKey): void {
+    let oldest: PeerKey | undefined;
+    let count = 0;
+    for (const [peer, known] of this.#known) {
+      if (known.source !== source) continue;
+      oldest ??= peer;
+      count++;
+    }
+    if (oldest !== undefined && count >= MAX_CONTACTS_PER_SOURCE) this.#known.delete(oldest);
   }
 
   #evict(): void {

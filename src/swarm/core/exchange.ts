@@ -214,7 +214,7 @@ export class Exchange {
     if (!swarm || peer.isLeaving) return undefined;
     if (message.type === 'have') return this.#announcing.onHave(peer, swarm, message);
     if (message.type === 'peers') {
-      this.#neighbourhood.onPeers(swarm, message);
+      this.#neighbourhood.onPeers(peer, swarm, message);
       return undefined;
     }
     if (message.type === 'leave') {

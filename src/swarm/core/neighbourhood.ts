@@ -1,9 +1,12 @@
 import type { AssetSwarm } from './asset-swarm.ts';
 import {
+  DIAL_BURST,
+  DIALS_PER_SEC,
   DIAL_TIMEOUT_MS,
   IDLE_DIAL_MS,
   MAX_CONTACTS_PER_MESSAGE,
   MAX_REDIAL_MS,
+  PEERS_HEED_MS,
   PEERS_MS,
 } from './constants.ts';
 import { ContactTable, boundedAddresses } from './contact-table.ts';
@@ -32,6 +35,8 @@ export class Neighbourhood {
   readonly #dialling = new Map<PeerKey, number>();
   readonly #shunned = new Map<PeerKey, number>();
   #idleDialAtMs = -Infinity;
+  #dialTokens = DIAL_BURST;
+  #dialTokensAtMs = 0;
   #closing: (peer: Peer, reason: string) => void;
 
   /** @param closing ends a link */
@@ -41,13 +46,15 @@ export class Neighbourhood {
   }
 
   addContacts(swarm: AssetSwarm, contacts: readonly Contact[]): void {
-    const table = this.#tableOf(swarm.key);
-    for (const contact of contacts) if (contact.peer !== this.#core.settings.self) table.add(contact);
-    this.#keepDegree(swarm);
+    this.#add(swarm, contacts, undefined);
   }
 
-  onPeers(swarm: AssetSwarm, message: Extract<Message, { type: 'peers' }>): void {
-    this.addContacts(swarm, message.contacts.slice(0, MAX_CONTACTS_PER_MESSAGE));
+  /** What a peer says about others is heeded now and then only, and it can fill but a part of the table. */
+  onPeers(peer: Peer, swarm: AssetSwarm, message: Extract<Message, { type: 'peers' }>): void {
+    const pace = peer.paceOf(swarm.key);
+    if (this.#core.nowMs - pace.peersAtMs < PEERS_HEED_MS) return;
+    pace.peersAtMs = this.#core.nowMs;
+    this.#add(swarm, message.contacts.slice(0, MAX_CONTACTS_PER_MESSAGE), peer.key);
   }
 
   /** Where a connected peer can be dialled. */
@@ -122,6 +129,14 @@ export class Neighbourhood {
     }
   }
 
+  #add(swarm: AssetSwarm, contacts: readonly Contact[], source: PeerKey | undefined): void {
+    const table = this.#tableOf(swarm.key);
+    for (const contact of contacts) {
+      if (contact.peer !== this.#core.settings.self) table.add(contact, source);
+    }
+    this.#keepDegree(swarm);
+  }
+
   #keepDegree(swarm: AssetSwarm): void {
     if (swarm.wantedLeft === 0) return;
     const { degree } = this.#core.settings;
@@ -154,10 +169,17 @@ export class Neighbourhood {
   #dial(swarm: AssetSwarm): boolean {
     const { peers, settings, nowMs } = this.#core;
     if (peers.size + this.#dialling.size >= 2 * settings.degree) return false;
+    this.#dialTokens = Math.min(
+      DIAL_BURST,
+      this.#dialTokens + ((nowMs - this.#dialTokensAtMs) / 1000) * DIALS_PER_SEC,
+    );
+    this.#dialTokensAtMs = nowMs;
+    if (this.#dialTokens < 1) return false;
     const isFree = (peer: PeerKey) =>
       !peers.has(peer) && !this.#dialling.has(peer) && !((this.#shunned.get(peer) ?? 0) > nowMs);
     const contact = this.#contacts.get(swarm.key)?.choose(nowMs, isFree);
     if (!contact) return false;
+    this.#dialTokens--;
     this.#dialling.set(contact.peer, nowMs);
     this.#core.act({ type: 'dial', contact });
     return true;

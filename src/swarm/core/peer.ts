@@ -30,6 +30,8 @@ export interface Membership {
 export interface Pace {
   /** When its last JOIN came that was not counted. */
   freeJoinAtMs: number;
+  /** When its contacts were last heeded. */
+  peersAtMs: number;
 }
 
 /** Credit given to a peer. */
@@ -135,7 +137,7 @@ export class Peer {
   /** The pace of the peer in an asset's swarm, made where there is none. */
   paceOf(asset: AssetKey): Pace {
     let pace = this.paces.get(asset);
-    if (!pace) this.paces.set(asset, (pace = { freeJoinAtMs: -Infinity }));
+    if (!pace) this.paces.set(asset, (pace = { freeJoinAtMs: -Infinity, peersAtMs: -Infinity }));
     return pace;
   }
 

@@ -11,6 +11,16 @@ function tableOf(...peers: string[]): ContactTable {
 }
 
 describe('ContactTable', () => {
+  it('keeps so many contacts of one source, the newest, and all that are known otherwise', () => {
+    const table = new ContactTable(500, seededRng(1));
+    table.add({ peer: 'mine', addresses: ['/ip4/192.0.2.1/tcp/1'] });
+    for (let i = 0; i < 300; i++) table.add({ peer: `fake${i}`, addresses: [] }, 'evil');
+    assert.equal(table.size, 51);
+    assert.ok(table.choose(0, (peer) => peer === 'fake299'));
+    table.add({ peer: 'mine', addresses: ['/ip4/192.0.2.2/tcp/2'] }, 'evil');
+    assert.deepEqual(table.choose(0, (peer) => peer === 'mine')?.addresses, ['/ip4/192.0.2.1/tcp/1']);
+  });
+
   it('never holds more than it may', () => {
     assert.equal(tableOf('a', 'b', 'c', 'd', 'e').size, 3);
   });

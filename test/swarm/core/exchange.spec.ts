@@ -508,6 +508,24 @@ describe('Exchange: peers that lie', () => {
     assert.deepEqual(rig.faults(), []);
   });
 
+  it('does not dial whatever a peer makes up', () => {
+    const rig = new Rig().add('....').join('a', 'xxxx');
+    let dials = 0;
+    for (let id = 0; id < 10_000; id += 50) {
+      const contacts = Array.from({ length: 50 }, (_, i) => ({ peer: `fake${id + i}`, addresses: [] }));
+      rig.says('a', { type: 'peers', asset: 1, contacts, progress: 0 });
+      for (let actions = rig.take(); actions.length > 0; actions = rig.take()) {
+        for (const action of actions) {
+          if (action.type !== 'dial') continue;
+          dials++;
+          rig.handle({ type: 'dial-failed', peer: action.contact.peer });
+        }
+      }
+      rig.nowMs += 5;
+    }
+    assert.ok(dials >= 30 && dials <= 40, `${dials} dials`);
+  });
+
   it('is not impressed by numbers that are none', () => {
     const rig = new Rig().add('xx..').join('a', '..xx');
     rig.says('a', { type: 'grant', id: 1, bytes: Number.NaN, leaseMs: 1000 });
