@@ -93,6 +93,28 @@ describe('A change of target', () => {
     }
   });
 
+  for (const puts of [0, 1, 2]) {
+    it(`to another file system loses nothing where it is killed after ${puts} of its 3 records`, async function () {
+      await using folder = await tempFolder();
+      await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
+      if (!mount) this.skip();
+      const target = join(mount.path, 'b');
+      const script = new URL('kill-mover.ts', import.meta.url).pathname;
+      const { signal } = spawnSync(process.execPath, [script, folder.path, 'folder', String(puts), target]);
+      assert.equal(signal, 'SIGKILL');
+      await using store = await openStore(join(folder.path, 'data'));
+      const asset = await killAsset('folder');
+      const stored = await store.startDownload(asset.root, { path: target });
+      assert.equal(stored.have().count, 60);
+      assert.equal(await readAll(stored), 60);
+      assert.deepEqual(await partialsIn(folder.path), []);
+      assert.equal((await partialsIn(mount.path)).length, 1);
+      const bitmaps = await readdir(join(folder.path, 'data', 'partials'));
+      assert.deepEqual(bitmaps, [`${asset.root.toString()}.bits`]);
+      await stored.close();
+    });
+  }
+
   for (const kind of ['file', 'folder'] as const) {
     for (const puts of [0, 1]) {
       it(`of a ${kind} loses nothing where it is killed after ${puts} of its 2 records`, async () => {

@@ -4,7 +4,12 @@ import { openStore } from '../../src/store/open-store.ts';
 import { killAsset, putNodes, writeChunks } from './assets.ts';
 
 // A process that kills itself while it changes the target of a download, when so many records have been written.
-const [folder, kind, puts] = process.argv.slice(2) as [string, 'file' | 'folder', string];
+const [folder, kind, puts, target = join(folder, 'b')] = process.argv.slice(2) as [
+  string,
+  'file' | 'folder',
+  string,
+  string?,
+];
 
 const asset = await killAsset(kind);
 const store = await openStore(join(folder, 'data'));
@@ -22,4 +27,4 @@ NodeIndex.prototype.putRecord = async function (root, entry) {
   if (left-- === 0) process.kill(process.pid, 'SIGKILL');
   await real.call(this, root, entry);
 };
-await store.startDownload(asset.root, { path: join(folder, 'b') });
+await store.startDownload(asset.root, { path: target });
