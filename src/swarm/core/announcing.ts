@@ -4,6 +4,7 @@ import {
   ASKS_PER_SEC,
   BATCH_MS,
   FREE_JOIN_MS,
+  LONGEST_ASK_AGAIN_MS,
   JOIN_BURST,
   JOIN_FLOOD,
   JOINS_PER_ASSET,
@@ -81,6 +82,20 @@ export class Announcing {
     swarm.members.clear();
   }
 
+  /** Asks those again that left an asset of which something is wanted, and are still connected. */
+  askAgain(): void {
+    const { nowMs, assets, peers } = this.#core;
+    for (const peer of peers.values()) {
+      if (peer.isLeaving) continue;
+      for (const [asset, pace] of peer.paces) {
+        if (nowMs < pace.askAtMs) continue;
+        pace.askAtMs = Infinity;
+        const swarm = assets.get(asset);
+        if (swarm && swarm.wantedLeft > 0 && !swarm.members.has(peer.key)) this.#tell(peer, swarm, true);
+      }
+    }
+  }
+
   /** @returns the fault, where there is one; otherwise the peer is a member now */
   onJoin(peer: Peer, swarm: AssetSwarm, message: Join): Misbehaviour | undefined {
     const excess = this.#excessJoins(peer, swarm);
@@ -110,6 +125,11 @@ export class Announcing {
   onLeave(peer: Peer, swarm: AssetSwarm): void {
     const membership = peer.memberships.get(swarm.key);
     if (!membership) return;
+    if (swarm.wantedLeft > 0) {
+      const pace = peer.paceOf(swarm.key);
+      pace.askAtMs = this.#core.nowMs + pace.askWaitMs;
+      pace.askWaitMs = Math.min(2 * pace.askWaitMs, LONGEST_ASK_AGAIN_MS);
+    }
     withdraw(peer, membership);
     swarm.passes?.gone(peer.key);
     peer.memberships.delete(swarm.key);

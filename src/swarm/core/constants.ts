@@ -145,6 +145,13 @@ export const JOINS_PER_ASSET = 4;
 /** The first JOIN after a LEAVE is free so often: an asset that is closed and opened again is no flood. */
 export const FREE_JOIN_MS = 1000;
 
+/**
+ * A connected peer left an asset of which something is wanted: it is asked again after so long, twice as long each
+ * time. It may only have had too many assets open at once.
+ */
+export const ASK_AGAIN_MS = 10_000;
+export const LONGEST_ASK_AGAIN_MS = 600_000;
+
 /** Changed wishes are told at once so many times, and so often a second; then by the reminders only. */
 export const ASK_BURST = 16;
 export const ASKS_PER_SEC = 5;

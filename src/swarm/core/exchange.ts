@@ -389,6 +389,7 @@ export class Exchange {
     if (nowMs - this.#tendedAtMs < GRAPH_MS) return;
     this.#tendedAtMs = nowMs;
     this.#neighbourhood.tend();
+    this.#announcing.askAgain();
     for (const peer of [...this.#core.peers.values()]) {
       if (this.#serving.isStalled(peer)) this.#close(peer, 'it acknowledges nothing');
     }

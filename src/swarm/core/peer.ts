@@ -1,6 +1,6 @@
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import type { Bitfield } from './bitfield.ts';
-import { ASK_BURST, MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } from './constants.ts';
+import { ASK_AGAIN_MS, ASK_BURST, MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } from './constants.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
 import { UploadQueue } from './upload-queue.ts';
@@ -32,6 +32,9 @@ export interface Pace {
   freeJoinAtMs: number;
   /** When its contacts were last heeded. */
   peersAtMs: number;
+  /** When it is asked again as it left; Infinity: it is not. And how long that wait is the next time. */
+  askAtMs: number;
+  askWaitMs: number;
 }
 
 /** Credit given to a peer. */
@@ -137,7 +140,10 @@ export class Peer {
   /** The pace of the peer in an asset's swarm, made where there is none. */
   paceOf(asset: AssetKey): Pace {
     let pace = this.paces.get(asset);
-    if (!pace) this.paces.set(asset, (pace = { freeJoinAtMs: -Infinity, peersAtMs: -Infinity }));
+    if (!pace) {
+      pace = { freeJoinAtMs: -Infinity, peersAtMs: -Infinity, askAtMs: Infinity, askWaitMs: ASK_AGAIN_MS };
+      this.paces.set(asset, pace);
+    }
     return pace;
   }
 

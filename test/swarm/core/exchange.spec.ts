@@ -27,6 +27,22 @@ describe('Exchange: who is told what', () => {
     assert.ok(rig.sent('have', 'c').length >= 1);
   });
 
+  it('asks a connected peer again that left what is wanted, more and more rarely', () => {
+    const rig = new Rig().add('..').join('a', 'xx');
+    const waits: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      rig.says('a', { type: 'leave', asset: 1 }).take();
+      const leftAtMs = rig.nowMs;
+      while (rig.sent('join', 'a').length === 0) rig.pass(1000);
+      waits.push(Math.round((rig.nowMs - leftAtMs) / 10_000));
+      rig.says('a', { type: 'join', asset: 1, have: { kind: 'all' }, reply: false });
+    }
+    assert.deepEqual(waits, [1, 2, 4]);
+    rig.says('a', { type: 'leave', asset: 1 }).handle({ type: 'want', asset: 1, wanted: 'none', urgent: [] });
+    rig.take();
+    assert.deepEqual(rig.pass(200_000).sent('join'), []);
+  });
+
   it('tells a peer that joins late what it announced meanwhile', () => {
     const rig = new Rig().add('..').join('a', 'xx').handle({ type: 'connected', peer: 'b' });
     rig.grants('a', 1);
