@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ShoalError } from '../../src/errors.ts';
 import { NodeIndex } from '../../src/store/node-index.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { Partial } from '../../src/store/partial.ts';
 import { bytesOf, CHUNK, killAsset, putNodes, readAll, remoteFile, writeChunks } from './assets.ts';
 import { mountTmpfs } from './mounts.ts';
 import { tempFolder } from './temp-folder.ts';
@@ -60,6 +62,36 @@ describe('A change of target', () => {
     assert.deepEqual(bitmaps, [`${asset.root.toString()}.bits`]);
     const after = await store.startDownload(asset.root, { path: target });
     assert.equal(after.have().count, 60);
+    await after.close();
+  });
+
+  it('loses nothing where the old disk can no longer be read', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
+    if (!mount) this.skip();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(9 * CHUNK));
+    await putNodes(store, asset);
+    const target = join(folder.path, 'file');
+    const before = await store.startDownload(asset.root, { path: target });
+    await writeChunks(before, asset, [1, 2, 3]);
+    await before.close();
+    const real = Partial.prototype.read;
+    Partial.prototype.read = async function (chunk, signal) {
+      if (chunk === 2) throw new ShoalError('ERR_IO', 'the disk is gone');
+      return real.call(this, chunk, signal);
+    };
+    try {
+      await assert.rejects(store.startDownload(asset.root, { path: join(mount.path, 'file') }), {
+        code: 'ERR_IO',
+        message: /what was downloaded stays there/,
+      });
+    } finally {
+      Partial.prototype.read = real;
+    }
+    assert.deepEqual(await readdir(mount.path), []);
+    const after = await store.startDownload(asset.root, { path: target });
+    assert.equal(after.have().count, 3);
     await after.close();
   });
 
