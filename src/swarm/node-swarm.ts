@@ -72,6 +72,14 @@ export class NodeSwarm {
     for (const fetch of this.#all()) fetch.gone(link);
   }
 
+  /** The core sent LEAVE: the root is not named on this link any more, and is named anew where it is being fetched. */
+  left(link: PeerLink, key: AssetKey): void {
+    link.asked.delete(key);
+    for (const fetch of this.#all()) {
+      if (this.#host.assets.keyOf(fetch.root.toString()) === key) this.#name(link, fetch.root, key);
+    }
+  }
+
   /** The peer named a root: it can be asked for its nodes. */
   joined(link: PeerLink, named: NamedRoot): void {
     for (const fetch of this.#fetches.get(named.text) ?? []) fetch.joined(link);
@@ -80,7 +88,8 @@ export class NodeSwarm {
   receive(link: PeerLink, message: Extract<ControlMessage, { type: 'nodes' | 'node' }>): void {
     if (message.type === 'nodes') {
       const named = link.named.get(message.slot);
-      if (named && !named.hasLeft) this.#answers.add(link, named, message.cids);
+      // A root that the peer left is answered too, with nothing, so that it does not wait.
+      if (named) this.#answers.add(link, named, message.cids);
       return;
     }
     const cid = decodeCid(message.cid);

@@ -209,6 +209,8 @@ export class SwarmShell {
    */
   async fetchNodes(root: CID, walk: Walk, options: FetchNodesOptions): Promise<void> {
     this.#links.openAll(true);
+    // A LEAVE that waits must not come after the JOIN of this fetch.
+    this.#driver.drain();
     await this.#nodes.fetch(root, walk, options);
   }
 
@@ -276,6 +278,7 @@ export class SwarmShell {
     if (!link) return;
     const rootOf = (asset: AssetKey): Uint8Array | undefined => this.#assets.byKey(asset)?.root.bytes;
     for (const wire of toWire(message, rootOf)) link.send(wire);
+    if (message.type === 'leave') this.#nodes.left(link, message.asset);
   }
 
   #receive(link: PeerLink, message: ControlMessage): void {
@@ -362,6 +365,8 @@ export class SwarmShell {
   }
 
   #linkDown(link: PeerLink): void {
+    // What waits for this link must not go out on its replacement: an ACK would be a lie there.
+    this.#driver.drain();
     this.#uplink.drop(link.peer);
     this.#driver.handle({ type: 'gone', peer: link.peer });
     this.#nodes.linkDown(link);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { generateKeyPair } from '@libp2p/crypto/keys';
+import type { Connection } from '@libp2p/interface';
 import { bytesOf, fileOf } from '../swarm/shell/memory-asset.ts';
 import { encodeAttach, encodeDataHeader } from '../../src/swarm/wire/data-codec.ts';
 import { encodeControl } from '../../src/swarm/wire/encode-control.ts';
@@ -54,26 +55,32 @@ describe('link rules over libp2p', function () {
     await b.download(file).done;
   });
 
-  it('outlives a peer that resets the data stream as soon as it is open', async () => {
+  it('outlives a data stream that is reset before the link is named on it', async () => {
     await using a = await SwarmNode.start();
-    const hostile = await libp2pNode();
-    let resets = 0;
-    await hostile.handle('/shoal/test/data/1', (stream) => {
-      resets++;
-      stream.abort(new Error('no'));
-    });
-    await hostile.handle('/shoal/test/control/1', () => {});
+    await using b = await SwarmNode.start();
+    // An inbound connection: for now the other side's to open a link on.
+    const file = await fileOf(bytesOf(1));
+    const peer = await libp2pNode();
+    await peer.handle(['/shoal/test/control/1', '/shoal/test/data/1'], () => {});
     try {
-      // The reset must come in between the two streams' negotiation, which not every try hits.
-      for (let tries = 0; tries < 10; tries++) {
-        const connection = await a.libp2p.dial(hostile.getMultiaddrs());
-        await until(() => resets > tries);
-        await connection.close();
-      }
+      await peer.dial(a.libp2p.getMultiaddrs());
+      await until(() => a.libp2p.getConnections().length === 1);
+      const connection = a.libp2p.getConnections()[0] as Connection;
+      const open = connection.newStream.bind(connection);
+      let resets = 0;
+      connection.newStream = async (protocol, options) => {
+        const stream = await open(protocol, options);
+        if (stream.protocol === '/shoal/test/data/1') stream.abort(new Error(`reset ${++resets}`));
+        return stream;
+      };
+      const addresses = peer.getMultiaddrs().map((address) => address.toString());
+      a.shell.addContacts(file.root, [{ peer: peer.peerId.toString(), addresses }]);
+      await until(() => resets === 1);
+      await a.connect(b);
     } finally {
-      await hostile.stop();
+      await peer.stop();
     }
-    assert.deepEqual(a.shell.peers, []);
+    assert.deepEqual(a.shell.peers, [b.id]);
   });
 
   it('does not mix networks of different names', async () => {
