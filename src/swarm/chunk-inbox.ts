@@ -43,6 +43,8 @@ interface Incoming {
 export class ChunkInbox {
   readonly #host: ChunkInboxHost;
   #incoming: Incoming | undefined;
+  /** Where the sender is in a chunk of an asset that was left: should it be joined again, the rest is dropped too. */
+  #dropped: { asset: AssetKey; chunk: number; offset: number } | undefined;
 
   constructor(host: ChunkInboxHost) {
     this.#host = host;
@@ -75,6 +77,7 @@ export class ChunkInbox {
     const { asset, chunk, size, isSized, received, untold, buffer } = this.#incoming as Incoming;
     if (received < size) return;
     this.#incoming = undefined;
+    this.#dropped = isSized ? undefined : { asset, chunk, offset: received };
     const isWanted = buffer !== undefined && this.#host.expects(asset, chunk);
     this.#host.onBytes(asset, chunk, untold, isSized);
     if (isWanted) this.#host.onChunk(asset, chunk, buffer);
@@ -91,13 +94,16 @@ export class ChunkInbox {
 
   #start(asset: InboxAsset, header: DataHeader): Incoming {
     const { key, sizeOf } = asset;
-    const { chunk, length } = header;
+    const { chunk, length, offset } = header;
     // Of an asset that was left, nothing is known any more: each frame is counted and dropped by itself.
-    const size = sizeOf ? sizeOf(chunk) : header.offset + length;
+    const size = sizeOf ? sizeOf(chunk) : offset + length;
     if (size === undefined) throw badData(`data of chunk ${chunk}, which the asset does not have`);
     const isSized = sizeOf !== undefined;
-    const buffer = isSized && this.#host.expects(key, chunk) ? this.#host.take(size) : undefined;
-    return { asset: key, chunk, size, isSized, buffer, received: isSized ? 0 : header.offset, untold: 0 };
+    const dropped = this.#dropped;
+    const isRest =
+      offset > 0 && dropped?.asset === key && dropped.chunk === chunk && dropped.offset === offset;
+    const buffer = isSized && !isRest && this.#host.expects(key, chunk) ? this.#host.take(size) : undefined;
+    return { asset: key, chunk, size, isSized, buffer, received: isSized && !isRest ? 0 : offset, untold: 0 };
   }
 }
 

@@ -57,6 +57,32 @@ describe('chunk inbox', () => {
     assert.deepEqual(log, ['8/5 10', '8/5 10']);
   });
 
+  it('drops the rest of a chunk that began when the asset was left, though it is joined again', () => {
+    const log: string[] = [];
+    let isJoined = false;
+    const inbox = new ChunkInbox({
+      assetOf: () => ({ key: 7, sizeOf: isJoined ? () => 10 : undefined }),
+      expects: (_asset, chunk) => chunk === 1,
+      take: (size) => new Uint8Array(size),
+      onBytes: (asset, chunk, bytes, last) =>
+        void log.push(`${asset}/${chunk} ${bytes}${last ? ' last' : ''}`),
+      onChunk: (asset, chunk) => void log.push(`${asset}/${chunk} whole`),
+    });
+    const frame = (chunk: number, offset: number, length: number): void => {
+      inbox.begin({ slot: 1, chunk, offset, length });
+      inbox.payload(new Uint8Array(length));
+      inbox.end();
+      inbox.settle();
+    };
+    frame(0, 0, 4);
+    isJoined = true;
+    frame(0, 4, 4);
+    frame(0, 8, 2);
+    frame(1, 0, 10);
+    assert.deepEqual(log, ['7/0 4', '7/0 4', '7/0 2 last', '7/1 10 last', '7/1 whole']);
+    assert.throws(() => frame(0, 4, 4), isBadData);
+  });
+
   const wrong: [string, (w: ReturnType<typeof world>) => void][] = [
     ['a slot that was never named', ({ frame }) => frame(3, 0, 0, DIGITS)],
     ['a chunk that the asset does not have', ({ frame }) => frame(1, 3, 0, DIGITS)],
