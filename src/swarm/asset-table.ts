@@ -16,6 +16,12 @@ const MAX_QUEUED_LOOKUPS = 4096;
 /** Assets kept open only because peers named them. Each costs its manifest in memory. */
 const MAX_IDLE_ASSETS = 256;
 
+/** Those in use may be more, up to this factor: one download is not cut short for another's sake. */
+const BUSY_FACTOR = 4;
+
+/** An asset that was opened, or of which a peer got something, so lately is in use. */
+const IN_USE_MS = 60_000;
+
 /** An asset that takes part in the exchange. */
 export interface ActiveAsset {
   readonly key: AssetKey;
@@ -158,8 +164,15 @@ export class AssetTable {
 
   #evictIdle(): void {
     const idle = [...this.#byKey.values()].filter((asset) => !asset.session);
-    if (idle.length <= MAX_IDLE_ASSETS) return;
-    this.#release(idle.reduce((oldest, asset) => (asset.usedAtMs < oldest.usedAtMs ? asset : oldest)));
+    let surplus = idle.length - MAX_IDLE_ASSETS;
+    if (surplus <= 0) return;
+    const unusedSince = this.#host.nowMs() - IN_USE_MS;
+    for (const asset of idle.sort((a, b) => a.usedAtMs - b.usedAtMs)) {
+      const isFull = surplus > MAX_IDLE_ASSETS * (BUSY_FACTOR - 1);
+      if (surplus <= 0 || (asset.usedAtMs > unusedSince && !isFull)) return;
+      this.#release(asset);
+      surplus--;
+    }
   }
 
   /** Removes an asset that the table opened itself, and closes it. */

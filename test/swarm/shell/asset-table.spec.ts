@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { cidOf, DAG_PB_CODE } from '../../../src/integrity/parse-cid.ts';
+import { AssetTable } from '../../../src/swarm/asset-table.ts';
+import type { StoredAsset } from '../../../src/store/store.ts';
+import { bytesOf, fileOf, MemoryAsset } from './memory-asset.ts';
+
+describe('asset table', () => {
+  /** A table on a clock of the test's, and a way to have the store open one asset after another. */
+  async function world() {
+    const clock = { nowMs: 0 };
+    const file = await fileOf(bytesOf(1));
+    const open: string[] = [];
+    let opened = (): void => {};
+    const table = new AssetTable({
+      nowMs: () => clock.nowMs,
+      log: () => {},
+      handle: () => {},
+      resolve: async (root) => {
+        const asset: StoredAsset = MemoryAsset.full(file);
+        return new Proxy(asset, {
+          get: (target, name) => {
+            if (name === 'manifest') return { root, chunkCount: 0 };
+            const value: unknown = Reflect.get(target, name, target);
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        });
+      },
+      onActive: ({ text }) => {
+        open.push(text);
+        opened();
+      },
+    });
+    let count = 0;
+    const name = async (times: number): Promise<void> => {
+      for (let n = 0; n < times; n++) {
+        const digest = new Uint8Array(32);
+        new DataView(digest.buffer).setUint32(0, count++);
+        const root = cidOf(DAG_PB_CODE, digest);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        opened = resolve;
+        table.lookUp(root, root.toString());
+        await promise;
+        await Promise.resolve();
+      }
+    };
+    return { clock, name, left: () => open.filter((text) => table.get(text)).length };
+  }
+
+  it('closes assets that nobody joined beyond 256, when none has used them for a minute', async () => {
+    const { clock, name, left } = await world();
+    await name(300);
+    assert.equal(left(), 300);
+    clock.nowMs = 60_000;
+    await name(1);
+    assert.equal(left(), 256);
+  });
+
+  it('keeps no more than 1024 of them open, however lately they were used', async () => {
+    const { name, left } = await world();
+    await name(1100);
+    assert.equal(left(), 1024);
+  });
+});
