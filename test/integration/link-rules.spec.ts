@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { generateKeyPair } from '@libp2p/crypto/keys';
-import type { Connection } from '@libp2p/interface';
 import { bytesOf, fileOf } from '../swarm/shell/memory-asset.ts';
 import { encodeAttach, encodeDataHeader } from '../../src/swarm/wire/data-codec.ts';
 import { encodeControl } from '../../src/swarm/wire/encode-control.ts';
@@ -53,34 +52,6 @@ describe('link rules over libp2p', function () {
     const file = await fileOf(bytesOf(MIB));
     a.share(file);
     await b.download(file).done;
-  });
-
-  it('outlives a data stream that is reset before the link is named on it', async () => {
-    await using a = await SwarmNode.start();
-    await using b = await SwarmNode.start();
-    // An inbound connection: for now the other side's to open a link on.
-    const file = await fileOf(bytesOf(1));
-    const peer = await libp2pNode();
-    await peer.handle(['/shoal/test/control/1', '/shoal/test/data/1'], () => {});
-    try {
-      await peer.dial(a.libp2p.getMultiaddrs());
-      await until(() => a.libp2p.getConnections().length === 1);
-      const connection = a.libp2p.getConnections()[0] as Connection;
-      const open = connection.newStream.bind(connection);
-      let resets = 0;
-      connection.newStream = async (protocol, options) => {
-        const stream = await open(protocol, options);
-        if (stream.protocol === '/shoal/test/data/1') stream.abort(new Error(`reset ${++resets}`));
-        return stream;
-      };
-      const addresses = peer.getMultiaddrs().map((address) => address.toString());
-      a.shell.addContacts(file.root, [{ peer: peer.peerId.toString(), addresses }]);
-      await until(() => resets === 1);
-      await a.connect(b);
-    } finally {
-      await peer.stop();
-    }
-    assert.deepEqual(a.shell.peers, [b.id]);
   });
 
   it('does not mix networks of different names', async () => {
