@@ -15,6 +15,13 @@ export interface DataChannelEvents extends DataSink {
   onEnd(error: unknown): void;
 }
 
+/**
+ * A stream calls itself full at the first byte it cannot pass on, and drained only when it is empty: to wait for that
+ * each time leaves the socket idle in between. What is queued is bounded by the look-ahead anyway; this bounds it for
+ * memory, at two of the largest chunks.
+ */
+const FULL_BYTES = 2 << 20;
+
 /** The data stream of a link. Never paused: only chunks that were asked for are given memory. */
 export class DataChannel {
   readonly #stream: Stream;
@@ -58,8 +65,9 @@ export class DataChannel {
   /** @returns false where the stream is full: send no more before `onDrain` */
   send(header: DataHeader, payload: Uint8Array): boolean {
     if (!this.#isOpen) return false;
-    const hasRoom = this.#stream.send(encodeDataHeader(header));
-    return payload.byteLength === 0 ? hasRoom : this.#stream.send(payload);
+    let hasRoom = this.#stream.send(encodeDataHeader(header));
+    if (payload.byteLength > 0) hasRoom = this.#stream.send(payload);
+    return hasRoom || this.#stream.writeBufferLength < FULL_BYTES;
   }
 
   end(error: Error): void {
