@@ -2,7 +2,14 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { ShoalError } from '../index.ts';
 import { controlAddress } from './control-address.ts';
-import { CONTROL_PROTOCOL, parseHello, parseReply, type Hello, type RunRequest } from './control-protocol.ts';
+import {
+  type InputEnd,
+  CONTROL_PROTOCOL,
+  parseHello,
+  parseReply,
+  type Hello,
+  type RunRequest,
+} from './control-protocol.ts';
 import { encodeBytes, encodeJson, readFrames, type Frame } from './frame.ts';
 import type { Job, JobEvent } from './job.ts';
 
@@ -135,7 +142,7 @@ export class Owner {
           if (!this.#socket.write(part)) await once(this.#socket, 'drain');
         }
       }
-      if (this.#socket.writable) this.#socket.write(encodeJson({ type: 'input-end' }));
+      if (this.#socket.writable) this.#socket.write(encodeJson({ type: 'input-end' } satisfies InputEnd));
     } catch (error) {
       failed.abort(error);
       this.#socket.destroy();

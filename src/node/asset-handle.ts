@@ -133,14 +133,7 @@ export class AssetHandle implements Asset {
     onProgress?: (progress: Progress) => void,
   ): Promise<Manifest> {
     if (this.#manifest) return this.#manifest;
-    onProgress?.({
-      bytes: 0,
-      total: this.#size ?? 0,
-      peers: 0,
-      sources: [],
-      bytesPerSec: 0,
-      phase: 'searching',
-    });
+    onProgress?.(withoutPeers('searching', 0, this.#size ?? 0));
     const walk = await loadDag(this.#context, this.#root, {
       depth: 'all',
       timeoutMs,
@@ -166,10 +159,7 @@ export class AssetHandle implements Asset {
         name: this.name,
         force: options.force,
         signal,
-        onCheck: (bytes) => {
-          const known = { peers: 0, sources: [], bytesPerSec: 0 };
-          options.onProgress?.({ bytes, total: manifest.chunkBytes, ...known, phase: 'checking' });
-        },
+        onCheck: (bytes) => options.onProgress?.(withoutPeers('checking', bytes, manifest.chunkBytes)),
       });
     const active = this.#context.active(this.#root);
     if (!active) return this.#context.activate(this.#root, await make());
@@ -209,6 +199,11 @@ export class AssetHandle implements Asset {
       });
     });
   }
+}
+
+/** Progress of what happens before any peer has a part in it. */
+function withoutPeers(phase: Progress['phase'], bytes: number, total: number): Progress {
+  return { bytes, total, peers: 0, sources: [], bytesPerSec: 0, phase };
 }
 
 function findFile(manifest: Manifest, path: string | undefined, cid: string): number {
