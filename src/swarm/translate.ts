@@ -2,6 +2,9 @@ import type { AssetKey, Message } from './core/messages.ts';
 import type { ControlMessage } from './wire/control-message.ts';
 import { MAX_CHUNKS_PER_MESSAGE } from './wire/limits.ts';
 
+/** Stands for an asset that is not active here: the core knows none of this number, and gives the credit back. */
+const NO_ASSET: AssetKey = -1;
+
 /**
  * The core's messages as they go on the wire. This node's slot of an asset is the asset's number, so nothing
  * but JOIN needs a look-up.
@@ -24,6 +27,7 @@ export function toWire(
     case 'have':
       return slices(message.chunks).map((chunks) => ({ type: 'have', slot: message.asset, chunks }));
     case 'grant': {
+      // `only` is the asset's number, and so the slot.
       const { offer, ...grant } = message;
       if (!offer) return [grant];
       return [
@@ -57,9 +61,11 @@ export function fromWire(
   assetOf: (slot: number) => AssetKey | undefined,
 ): Message | undefined {
   if (message.type === 'grant') {
-    const { offer, ...grant } = message;
-    const asset = offer && assetOf(offer.slot);
-    return offer && asset !== undefined ? { ...grant, offer: { asset, chunks: offer.chunks } } : grant;
+    const { offer: offered, only: slot, ...grant } = message;
+    const asset = offered && assetOf(offered.slot);
+    const offer = offered && asset !== undefined && { asset, chunks: offered.chunks };
+    const only = slot === undefined ? undefined : (assetOf(slot) ?? NO_ASSET);
+    return { ...grant, ...(offer && { offer }), ...(only !== undefined && { only }) };
   }
   if (!('slot' in message)) return message;
   const asset = assetOf(message.slot);

@@ -1,3 +1,4 @@
+import type { ExchangeConfig } from '../../src/swarm/core/exchange-config.ts';
 import type { SimNode } from './world.ts';
 import { World, type NodeOptions } from './world.ts';
 
@@ -28,9 +29,16 @@ export function swarmOf(
   fileBytes: number,
   chunkBytes: number,
   each: (i: number) => Partial<NodeOptions> = () => ({}),
+  originConfig: ExchangeConfig = {},
 ): Swarm {
   const world = new World({ seed, chunks: Math.ceil(fileBytes / chunkBytes), chunkBytes });
-  const origin = world.add({ name: 'origin', up: 100 * MBIT, down: 100 * MBIT, isOrigin: true });
+  const origin = world.add({
+    name: 'origin',
+    up: 100 * MBIT,
+    down: 100 * MBIT,
+    isOrigin: true,
+    config: originConfig,
+  });
   const peers = bandwidths(kind, count).map((speed, i) =>
     world.add({ name: `peer${i}`, ...speed, ...each(i) }),
   );

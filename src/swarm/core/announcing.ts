@@ -22,7 +22,7 @@ import {
   withdraw,
 } from './membership.ts';
 import type { Message } from './messages.ts';
-import type { Peer } from './peer.ts';
+import type { Membership, Peer } from './peer.ts';
 
 type Join = Extract<Message, { type: 'join' }>;
 type HaveMessage = Extract<Message, { type: 'have' }>;
@@ -114,6 +114,7 @@ export class Announcing {
     const isNew = !swarm.members.has(peer.key);
     replaceHave(peer, membership, have, message.have.kind === 'all');
     swarm.members.set(peer.key, peer);
+    hasNews(membership, this.#core.nowMs);
     if (isNew) swarm.membersVersion++;
     wantsAgain(peer);
     const isNews = membership.isStale || (!membership.isTold && swarm.wantedLeft > 0);
@@ -145,6 +146,7 @@ export class Announcing {
       }
       gainChunk(peer, membership, chunk);
     }
+    if (message.chunks.length > 0) hasNews(membership, this.#core.nowMs);
     wantsAgain(peer);
     return undefined;
   }
@@ -257,4 +259,10 @@ export function isChunk(swarm: AssetSwarm, chunk: number): boolean {
 function wantsAgain(peer: Peer): void {
   peer.declinedUntilMs = 0;
   peer.declines = 0;
+}
+
+/** The peer gets chunks, from whomever. */
+function hasNews(membership: Membership, nowMs: number): void {
+  membership.newsAtMs = nowMs;
+  membership.isStuck = false;
 }

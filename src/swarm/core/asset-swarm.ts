@@ -44,6 +44,12 @@ export class AssetSwarm {
   readonly members = new Map<PeerKey, Peer>();
   readonly maxChunkBytes: number;
   readonly minChunkBytes: number;
+  /** Sizes of all chunks together. */
+  readonly bytes: number;
+  /** Bytes of it that peers asked for or were offered, less what came to nothing. */
+  givenBytes = 0;
+  /** This origin has given enough of it for now (offload mode): others serve it. */
+  isOffloaded = false;
   readonly #rng: Rng;
   /** Chunks a reader waits for, in its order; those at the front that are here are dropped now and then. */
   urgent: number[] = [];
@@ -65,12 +71,15 @@ export class AssetSwarm {
     this.passes = isOrigin && sizes.length > 0 ? new OriginPasses(sizes.length, rng) : undefined;
     let max = 1;
     let min = Infinity;
+    let bytes = 0;
     for (const size of sizes) {
+      bytes += size;
       if (size > max) max = size;
       if (size < min) min = size;
     }
     this.maxChunkBytes = max;
     this.minChunkBytes = min;
+    this.bytes = bytes;
   }
 
   get size(): number {

@@ -82,6 +82,12 @@ export const GIFT_SHARE = 0.05;
 /** Gifts allowed from the start, so that a new swarm gets going. */
 export const GIFT_GRANTS = 4;
 
+/** An origin in offload mode stops at so many times the file: one copy, and what second copies and losses take. */
+export const OFFLOAD_SHARE = 1.05;
+
+/** A peer that announces nothing for so long gets its chunks from an offloaded origin after all: it finds no others. */
+export const OFFLOAD_STUCK_MS = 30_000;
+
 /** A complete node gives each grant with this chance regardless of what it once received (optimistic unchoke's part). */
 export const OPEN_GRANT_CHANCE = 0.2;
 

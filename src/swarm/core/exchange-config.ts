@@ -16,6 +16,17 @@ export interface ExchangeConfig {
   uploadBytesPerSec?: number;
   /** Limit of the downlink, bytes per second. Default: none. */
   downloadBytesPerSec?: number;
+  /**
+   * All peers belong to one owner who trusts them: credit goes by progress alone, whoever gave what. Free-riders
+   * pay nothing then. Default false.
+   */
+  fleet?: boolean;
+  /**
+   * As the origin of an asset, stop giving it once {@link OFFLOAD_SHARE} times its size has gone out and every chunk
+   * is with a connected peer. It goes on for chunks that vanish again, and for peers that get nothing elsewhere.
+   * Default false.
+   */
+  offload?: boolean;
   /** Contacts remembered for each asset. Default 500. */
   maxContacts?: number;
 }

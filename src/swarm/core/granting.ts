@@ -6,20 +6,24 @@ import {
   LOOK_AHEAD_MARGIN_MS,
   MAX_OFFER,
   MIN_GRANT_BYTES,
+  OFFLOAD_SHARE,
+  OFFLOAD_STUCK_MS,
   OPEN_GRANT_CHANCE,
 } from './constants.ts';
 import type { Core } from './core.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { Message } from './messages.ts';
-import type { Grant, Peer } from './peer.ts';
+import { isServed, type Grant, type Peer } from './peer.ts';
 import {
   compareRanks,
   hasGiftBudget,
   rankAtOrigin,
+  rankInFleet,
   rankWhenComplete,
   rankWhileLeeching,
   type Rank,
 } from './ranking.ts';
+import { randomInt, type Rng } from './rng.ts';
 
 /** The longest round trip among those served is looked for this often. */
 const RTT_REFRESH_MS = 100;
@@ -108,6 +112,7 @@ export class Granting {
     peer.grants.delete(grant.id);
     peer.grantedBytes -= grant.left;
     this.#core.committedBytes -= grant.left;
+    if (grant.offer) grant.offer.swarm.givenBytes -= grant.left;
     grant.left = 0;
     if (!grant.offer) return;
     const { swarm, chunks } = grant.offer;
@@ -118,6 +123,7 @@ export class Granting {
   /** Takes back credit whose lease ran out. */
   expire(): void {
     for (const peer of this.#core.peers.values()) {
+      this.#watchStuck(peer);
       for (const grant of peer.grants.values()) {
         if (grant.expiresAtMs > this.#core.nowMs) break;
         this.close(peer, grant);
@@ -129,6 +135,14 @@ export class Granting {
     }
   }
 
+  /** A peer that finds what an offloaded origin holds with nobody else gets it from the origin after all. */
+  #watchStuck(peer: Peer): void {
+    for (const membership of peer.memberships.values()) {
+      if (!membership.swarm.isOffloaded) continue;
+      if (this.#core.nowMs - membership.newsAtMs >= OFFLOAD_STUCK_MS) membership.isStuck = true;
+    }
+  }
+
   #choose(): Peer | undefined {
     const { peers, nowMs, rng } = this.#core;
     const isLeeching = this.#core.isLeeching;
@@ -137,6 +151,7 @@ export class Granting {
     let best: Peer | undefined;
     let bestRank: Rank | undefined;
     let ties = 0;
+    this.#watchOffload();
     const isHolding = this.#watchPasses();
     for (const peer of peers.values()) {
       if (peer.isLeaving || peer.servable <= 0) continue;
@@ -158,6 +173,15 @@ export class Granting {
     return best;
   }
 
+  /** Offload mode: an origin stops where it has given enough, and goes on where a chunk has no copy outside. */
+  #watchOffload(): void {
+    if (!this.#core.settings.offload) return;
+    for (const swarm of this.#core.assets.values()) {
+      const { passes, givenBytes, bytes } = swarm;
+      swarm.isOffloaded = passes !== undefined && !passes.isFirstPass && givenBytes >= OFFLOAD_SHARE * bytes;
+    }
+  }
+
   /** Second copies wait a round trip for the last first copies to be asked for, and no longer. */
   #watchPasses(): boolean {
     const { nowMs, assets } = this.#core;
@@ -174,9 +198,11 @@ export class Granting {
   #rank(peer: Peer, grantBytes: number, isLeeching: boolean, giftBudget: boolean, isOpen: boolean): Rank {
     const { sentBytes, grantedBytes, receivedBytes, progress } = peer;
     const candidate = { grantBytes, sentBytes, grantedBytes, receivedBytes, progress };
-    if (isLeeching) return rankWhileLeeching(candidate, giftBudget);
+    const { fleet } = this.#core.settings;
+    if (isLeeching) return fleet ? rankInFleet(candidate) : rankWhileLeeching(candidate, giftBudget);
     const passes = originSwarm(peer)?.passes;
-    if (!passes) return rankWhenComplete(candidate, isOpen);
+    if (!passes) return fleet ? rankInFleet(candidate) : rankWhenComplete(candidate, isOpen);
+    if (fleet && !passes.isFirstPass) return rankInFleet(candidate);
     const unforwarded = passes.unforwarded(peer.key);
     return rankAtOrigin({ unforwarded, lastGrant: peer.lastGrant, progress }, passes.isFirstPass);
   }
@@ -185,13 +211,15 @@ export class Granting {
     const core = this.#core;
     const bytes = grantBytesFor(peer);
     const leaseMs = Math.ceil(peer.leaseMs);
-    const swarm = originSwarm(peer);
+    const only = soleAsset(peer, core.rng);
+    const swarm = only ?? originSwarm(peer);
     const offered = swarm ? this.#offer(peer, swarm, bytes) : [];
     const grant: Grant = {
       id: peer.nextGrantId++,
       left: bytes,
       isSpent: false,
       expiresAtMs: core.nowMs + leaseMs + peer.rttMs + LEASE_SLACK_MS,
+      only,
       offer: swarm && offered.length > 0 ? { swarm, chunks: new Set(offered) } : undefined,
     };
     this.#grants++;
@@ -200,8 +228,16 @@ export class Granting {
     peer.grants.set(grant.id, grant);
     peer.grantedBytes += bytes;
     core.committedBytes += bytes;
+    if (grant.offer) grant.offer.swarm.givenBytes += bytes;
     const offer = grant.offer && { asset: grant.offer.swarm.key, chunks: offered };
-    core.send(peer, { type: 'grant', id: grant.id, bytes, leaseMs, ...(offer && { offer }) });
+    core.send(peer, {
+      type: 'grant',
+      id: grant.id,
+      bytes,
+      leaseMs,
+      ...(offer && { offer }),
+      ...(only && { only: only.key }),
+    });
   }
 
   #offer(peer: Peer, swarm: AssetSwarm, bytes: number): number[] {
@@ -239,10 +275,21 @@ export class Granting {
 /** A grant is worth the largest chunk of what the peer lacks and this node holds. */
 function grantBytesFor(peer: Peer): number {
   let bytes = MIN_GRANT_BYTES;
-  for (const { swarm, lacks } of peer.memberships.values()) {
-    if (lacks > 0) bytes = Math.max(bytes, swarm.maxChunkBytes);
+  for (const membership of peer.memberships.values()) {
+    if (membership.lacks > 0 && isServed(membership)) bytes = Math.max(bytes, membership.swarm.maxChunkBytes);
   }
   return bytes;
+}
+
+/**
+ * Where the peer lacks something that it is not to get now, credit is good for one asset alone: one of those it is
+ * to get, at random, an origin's first pass before others.
+ */
+function soleAsset(peer: Peer, rng: Rng): AssetSwarm | undefined {
+  const lacking = [...peer.memberships.values()].filter(({ lacks }) => lacks > 0);
+  const served = lacking.filter(isServed);
+  if (served.length === lacking.length) return undefined;
+  return originSwarm(peer) ?? served[randomInt(rng, served.length)]?.swarm;
 }
 
 /**
@@ -259,8 +306,9 @@ function windowOf(peer: Peer, grantBytes: number): number {
 /** A swarm this node is the origin of and the peer lacks something in; one in its first pass first. */
 function originSwarm(peer: Peer): AssetSwarm | undefined {
   let found: AssetSwarm | undefined;
-  for (const { swarm, lacks } of peer.memberships.values()) {
-    if (lacks <= 0 || !swarm.passes) continue;
+  for (const membership of peer.memberships.values()) {
+    const { swarm, lacks } = membership;
+    if (lacks <= 0 || !swarm.passes || !isServed(membership)) continue;
     if (swarm.passes.isFirstPass) return swarm;
     found ??= swarm;
   }

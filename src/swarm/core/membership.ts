@@ -14,6 +14,8 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
       isTold: false,
       isStale: false,
       lacks: 0,
+      newsAtMs: -Infinity,
+      isStuck: false,
       contactsVersion: -1,
       contactsAtMs: -Infinity,
     };
@@ -29,11 +31,11 @@ export function haveOf(bits: Bitfield): Have {
   return { kind: 'some', bits: bits.bytes.slice() };
 }
 
-/** The bitfield a peer sent, or undefined where it does not fit the asset. */
+/** The bitfield a peer sent, or undefined where it does not fit the asset. A copy: events are not changed. */
 export function bitfieldOf(size: number, have: Have): Bitfield | undefined {
   if (have.kind === 'all') return Bitfield.full(size);
   if (have.kind === 'none') return new Bitfield(size);
-  return Bitfield.fits(size, have.bits) ? new Bitfield(size, have.bits) : undefined;
+  return Bitfield.fits(size, have.bits) ? new Bitfield(size, have.bits.slice()) : undefined;
 }
 
 /** Sets or replaces what the peer has, and counts it in the swarm. */

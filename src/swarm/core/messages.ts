@@ -57,7 +57,7 @@ export type Message =
   | { type: 'leave'; asset: AssetKey }
   /**
    * Credit of `bytes` for any assets we share, good for `leaseMs` from receipt. `offer`: the origin's choice;
-   * take these first.
+   * take these first. `only`: good for this asset alone, of which the offer is too.
    */
   | {
       type: 'grant';
@@ -65,6 +65,7 @@ export type Message =
       bytes: number;
       leaseMs: number;
       offer?: { asset: AssetKey; chunks: readonly number[] };
+      only?: AssetKey;
     }
   | { type: 'decline'; grant: number; bytes: number; reason: DeclineReason }
   | { type: 'have'; asset: AssetKey; chunks: readonly number[] }

@@ -21,6 +21,10 @@ export interface Membership {
   isStale: boolean;
   /** Chunks it was told I have, and lacks. */
   lacks: number;
+  /** When it last joined, or announced a chunk that I did not send it. */
+  newsAtMs: number;
+  /** It has had no news for so long that it seems to find what it lacks with nobody else. */
+  isStuck: boolean;
   /** The version of the members it last got contacts of, and when. */
   contactsVersion: number;
   contactsAtMs: number;
@@ -37,6 +41,11 @@ export interface Pace {
   askWaitMs: number;
 }
 
+/** Whether this node gives the peer credit for what it lacks of the asset. */
+export function isServed({ swarm, isStuck }: Membership): boolean {
+  return !swarm.isOffloaded || isStuck;
+}
+
 /** Credit given to a peer. */
 export interface Grant {
   readonly id: number;
@@ -44,6 +53,8 @@ export interface Grant {
   left: number;
   isSpent: boolean;
   readonly expiresAtMs: number;
+  /** The only asset it can be spent on; undefined: any. */
+  readonly only: AssetSwarm | undefined;
   /** Chunks offered with it, until they are asked for. */
   offer: { swarm: AssetSwarm; chunks: Set<number> } | undefined;
 }
@@ -172,10 +183,12 @@ export class Peer {
     return this.grantedBytes + this.uploads.unackedBytes;
   }
 
-  /** Chunks I hold that it lacks, less those on their way and those it has credit for. */
+  /** Chunks I hold and give that it lacks, less those on their way and those it has credit for. */
   get servable(): number {
     let lacks = 0;
-    for (const membership of this.memberships.values()) lacks += membership.lacks;
+    for (const membership of this.memberships.values()) {
+      if (isServed(membership)) lacks += membership.lacks;
+    }
     return lacks - this.grants.size - this.uploads.count;
   }
 

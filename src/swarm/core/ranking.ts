@@ -60,6 +60,11 @@ export function rankWhenComplete(peer: Candidate, isOpen: boolean): Rank {
   return { band: isTaker && !isOpen ? 1 : 0, place: peer.progress };
 }
 
+/** In a fleet of one owner: who has least comes first, whoever gave what. */
+export function rankInFleet(peer: Candidate): Rank {
+  return { band: 0, place: peer.progress };
+}
+
 /**
  * The origin serves those who pass on what they got: in the first pass (some chunk has no copy outside) in
  * turn, later the one who has least.

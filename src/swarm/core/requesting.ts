@@ -52,7 +52,7 @@ export class Requesting {
     for (let count = 0; message.leaseMs > 0 && count < MAX_CHUNKS_PER_GRANT && left > 0; count++) {
       const room = this.#room(peer);
       if (room < left) busy = true;
-      const found = room > 0 ? this.#choose(peer, Math.min(left, room), offered) : undefined;
+      const found = room > 0 ? this.#choose(peer, message.only, Math.min(left, room), offered) : undefined;
       if (!found) break;
       const { swarm, chunk } = found;
       left -= swarm.bytesOf(chunk);
@@ -196,22 +196,33 @@ export class Requesting {
    * What was taken back from this very peer comes last: the first copy may still be on its way, and the one
    * thing worse than a second copy is none.
    */
-  #choose(peer: Peer, maxBytes: number, offered: number[]): Choice | undefined {
+  #choose(peer: Peer, only: AssetKey | undefined, maxBytes: number, offered: number[]): Choice | undefined {
     const isFresh = (swarm: AssetSwarm, chunk: number): boolean =>
       !peer.tombstones.has(chunkKey(swarm.key, chunk)) && !isBetterElsewhere(peer, swarm, chunk);
-    const found = this.#chooseWhere(peer, maxBytes, offered, isFresh);
+    const found = this.#chooseWhere(peer, only, maxBytes, offered, isFresh);
     if (found || peer.tombstones.size === 0) return found;
-    return this.#chooseWhere(peer, maxBytes, [], (swarm, chunk) => !isBetterElsewhere(peer, swarm, chunk));
+    return this.#chooseWhere(
+      peer,
+      only,
+      maxBytes,
+      [],
+      (swarm, chunk) => !isBetterElsewhere(peer, swarm, chunk),
+    );
   }
 
   #chooseWhere(
     peer: Peer,
+    only: AssetKey | undefined,
     maxBytes: number,
     offered: number[],
     isFresh: (swarm: AssetSwarm, chunk: number) => boolean,
   ): Choice | undefined {
     const memberships = [...peer.memberships.values()].filter(
-      ({ swarm, have }) => have && swarm.picker.count > 0 && swarm.minChunkBytes <= maxBytes,
+      ({ swarm, have }) =>
+        have &&
+        (only === undefined || swarm.key === only) &&
+        swarm.picker.count > 0 &&
+        swarm.minChunkBytes <= maxBytes,
     );
     if (memberships.length === 0) return undefined;
     const suits = (swarm: AssetSwarm, chunk: number) =>

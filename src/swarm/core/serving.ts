@@ -87,7 +87,12 @@ export class Serving {
 
   #serve(peer: Peer, swarm: AssetSwarm, chunk: number, grantId: number, grant: Grant | undefined): void {
     const bytes = swarm.bytesOf(chunk);
-    if (!grant || bytes > grant.left || peer.uploads.has(swarm.key, chunk)) {
+    if (
+      !grant ||
+      bytes > grant.left ||
+      (grant.only && grant.only !== swarm) ||
+      peer.uploads.has(swarm.key, chunk)
+    ) {
       if (!peer.expiredGrants.has(grantId)) peer.strikes++;
       return this.#reject(peer, swarm.key, chunk, 'no-credit');
     }
@@ -95,12 +100,14 @@ export class Serving {
     grant.isSpent = true;
     peer.grantedBytes -= bytes;
     peer.declines = 0;
+    if (grant.offer) grant.offer.swarm.givenBytes -= bytes;
     if (!swarm.have.has(chunk)) {
       this.#core.committedBytes -= bytes;
       return this.#reject(peer, swarm.key, chunk, 'missing');
     }
     peer.strikes = Math.max(0, peer.strikes - 1);
     peer.sentBytes += bytes;
+    swarm.givenBytes += bytes;
     if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
     swarm.passes?.asked(peer.key, chunk);
     this.#upload(peer, swarm, chunk, bytes);
@@ -137,7 +144,9 @@ export class Serving {
     this.#granting.rate.forget(upload.left);
     peer.deliveryRate.forget(upload.left);
     const theirs = peer.memberships.get(asset)?.have;
-    this.#core.assets.get(asset)?.passes?.takeBack(peer.key, chunk, theirs?.has(chunk) ?? false);
+    const swarm = this.#core.assets.get(asset);
+    if (swarm) swarm.givenBytes -= upload.left;
+    swarm?.passes?.takeBack(peer.key, chunk, theirs?.has(chunk) ?? false);
     return upload;
   }
 

@@ -18,6 +18,8 @@ export type ControlMessage =
       bytes: number;
       leaseMs: number;
       offer?: { slot: number; chunks: readonly number[] };
+      /** Good for this slot's asset alone, of which the offer is too. */
+      only?: number;
     }
   | { type: 'decline'; grant: number; bytes: number; reason: DeclineReason }
   | { type: 'have'; slot: number; chunks: readonly number[] }

@@ -167,8 +167,10 @@ function grant(f: Fields): ControlMessage {
     bytes: f.uint(2, ANY),
     leaseMs: f.uint(3, U32),
   };
+  const slot = f.uint(4, U32);
   const chunks = f.bytes(5, limit.MAX_CONTROL_FRAME_BYTES);
-  return chunks ? { ...message, offer: { slot: f.uint(4, U32), chunks: unpackChunks(chunks) } } : message;
+  const offer = chunks && { slot, chunks: unpackChunks(chunks) };
+  return { ...message, ...(offer && { offer }), ...(f.uint(6, ANY) !== 0 && { only: slot }) };
 }
 
 function have(f: Fields): Have {

@@ -35,7 +35,9 @@ function encodeBody(message: ControlMessage): Uint8Array {
       return out.finish();
     case 'grant':
       out.uint(1, message.id).uint(2, message.bytes).uint(3, Math.round(message.leaseMs));
-      if (message.offer) out.uint(4, message.offer.slot).bytes(5, packChunks(message.offer.chunks));
+      out.uint(4, message.only ?? message.offer?.slot ?? 0);
+      if (message.offer) out.bytes(5, packChunks(message.offer.chunks));
+      out.bool(6, message.only !== undefined);
       return out.finish();
     case 'decline':
       out.uint(1, message.grant).uint(2, message.bytes);

@@ -3,6 +3,7 @@ import {
   compareRanks,
   hasGiftBudget,
   rankAtOrigin,
+  rankInFleet,
   rankWhenComplete,
   rankWhileLeeching,
   type Candidate,
@@ -53,6 +54,11 @@ describe('the ranking of grants', () => {
   it('counts credit that is not used yet', () => {
     const granted = rankWhileLeeching(peer(5, 5, 0.5, 2), true);
     assert.ok(isBefore(rankWhileLeeching(peer(6, 5), true), granted));
+  });
+
+  it('serves who has least in a fleet, whoever gave what', () => {
+    assert.ok(isBefore(rankInFleet(peer(9, 0, 0.2)), rankInFleet(peer(0, 9, 0.3))));
+    assert.equal(compareRanks(rankInFleet(peer(9, 0)), rankInFleet(peer(0, 9))), 0);
   });
 
   it('allows one gift in twenty grants, and four from the start', () => {
