@@ -53,6 +53,6 @@ export interface Outcome {
 export interface RunOptions {
   /** Names the run together with its scenario. Any 32-bit number. */
   seed: number;
-  /** Looked at between events: ends the run with its reason. */
+  /** Ends the run with its reason: `simulate` gives way to other work now and then. */
   signal?: AbortSignal | undefined;
 }

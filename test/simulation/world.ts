@@ -4,7 +4,7 @@ import type { ExchangeConfig } from '../../src/swarm/core/exchange-config.ts';
 import type { Action, Event } from '../../src/swarm/core/events.ts';
 import type { Message, PeerKey } from '../../src/swarm/core/messages.ts';
 import { seededRng, type Rng } from '../../src/swarm/core/rng.ts';
-import { EventQueue } from './event-queue.ts';
+import { EventQueue } from '../../src/simulator/event-queue.ts';
 
 /** The one asset of a simulated world. */
 export const ASSET = 1;
