@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import type { System } from '../testbed/system.ts';
+import { nginxCurl } from './systems/nginx-curl.ts';
+import { torrentSystem, type TorrentClient } from './systems/torrent-system.ts';
+
+const KIB = 1024;
+
+/** Debian's own Python is the one that finds Debian's libtorrent. */
+const PYTHON = '/usr/bin/python3';
+
+const libtorrent = {
+  program: 'libtorrent-node.py',
+  interpreter: PYTHON,
+  versionCommand: [PYTHON, '-c', 'import libtorrent; print("libtorrent", libtorrent.version)'],
+  install: 'apt-get install python3-libtorrent',
+} as const satisfies Partial<TorrentClient>;
+
+const webtorrent = {
+  program: 'webtorrent-node.ts',
+  versionCommand: [
+    process.execPath,
+    '-p',
+    '"webtorrent " + JSON.parse(fs.readFileSync(process.argv[1])).version',
+    join(import.meta.dirname, 'node_modules', 'webtorrent', 'package.json'),
+  ],
+  install: 'npm ci --prefix benchmarks/peers',
+  pieceBytes: 64 * KIB,
+} as const satisfies Partial<TorrentClient>;
+
+/** The peers beside shoal, the best first. Piece sizes: what each one's torrent maker takes for 64 MiB, but for the tuned ones. */
+export const PEER_SYSTEMS: readonly System[] = [
+  torrentSystem({
+    ...libtorrent,
+    name: 'libtorrent-tuned',
+    pieceBytes: 64 * KIB,
+    // The best of eight tunings for a small crowd: short queues, so that pieces are chosen late, and few at a time
+    // from the origin, so that each is whole, and forwarded, soon.
+    settings: { max_out_request_queue: 4 },
+    originSettings: { unchoke_slots_limit: 2 },
+  }),
+  torrentSystem({
+    ...libtorrent,
+    name: 'libtorrent-super',
+    pieceBytes: 64 * KIB,
+    superSeeding: true,
+  }),
+  torrentSystem({ ...libtorrent, name: 'libtorrent', pieceBytes: 128 * KIB }),
+  torrentSystem({
+    name: 'aria2',
+    program: 'aria2-node.ts',
+    versionCommand: ['aria2c', '--version'],
+    install: 'apt-get install aria2',
+    pieceBytes: 64 * KIB,
+  }),
+  torrentSystem({
+    name: 'transmission',
+    program: 'transmission-node.ts',
+    versionCommand: ['transmission-daemon', '--version'],
+    install: 'apt-get install transmission-daemon',
+    pieceBytes: 64 * KIB,
+  }),
+  torrentSystem({ ...webtorrent, name: 'webtorrent-rarest', settings: { strategy: 'rarest' } }),
+  torrentSystem({ ...webtorrent, name: 'webtorrent' }),
+  nginxCurl,
+];

@@ -1,0 +1,94 @@
+import { writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Host } from '../../testbed/network.ts';
+import type {
+  Bed,
+  Content,
+  PeerOptions,
+  Running,
+  RunningPeer,
+  Session,
+  System,
+} from '../../testbed/system.ts';
+import { makeTorrent } from '../torrent.ts';
+import { TRACKER_PORT } from '../tracker.ts';
+import type { ClientConfig } from './client.ts';
+import { startProgram } from './program.ts';
+import { versionOf } from './version.ts';
+
+/** A BitTorrent client, or one way to configure it. */
+export interface TorrentClient {
+  name: string;
+  /** File in this folder that runs it, told a {@link ClientConfig}. */
+  program: string;
+  /** What the program is run by; default: this Node. */
+  interpreter?: string | undefined;
+  /** Prints its version. */
+  versionCommand: readonly [string, ...string[]];
+  /** What to install where the version command fails. */
+  install: string;
+  /** Bytes of a piece: what the client's own torrent maker takes for 64 MiB, unless tuned. */
+  pieceBytes: number;
+  /** Settings of the client: of every node, and those that the origin has besides. */
+  settings?: ClientConfig['settings'] | undefined;
+  originSettings?: ClientConfig['settings'] | undefined;
+  superSeeding?: boolean | undefined;
+}
+
+/**
+ * A BitTorrent client on the test bed. All meet through a tracker on the services host that tells each of everyone
+ * before it, so the crowd is one mesh however a scenario lets nodes meet, and stays known when the origin is gone:
+ * the best case for BitTorrent. Public discovery (DHT, local) is off; peer exchange is as it comes.
+ */
+export function torrentSystem(client: TorrentClient): System {
+  return {
+    name: client.name,
+    version: () => versionOf(client.versionCommand, client.install),
+    prepare: (content, bed) => prepare(client, content, bed),
+  };
+}
+
+async function prepare(client: TorrentClient, content: Content, bed: Bed): Promise<Session> {
+  const torrent = join(bed.folder, 'content.torrent');
+  const announce = `http://${bed.services.address}:${TRACKER_PORT}/announce`;
+  const { pieceBytes } = client;
+  await writeFile(torrent, await makeTorrent(content.path, { name: content.name, pieceBytes, announce }));
+  const tracker = startProgram(bed.services, [
+    process.execPath,
+    join(import.meta.dirname, '..', 'tracker.ts'),
+  ]);
+  await tracker.ready;
+
+  const start = (host: Host, role: ClientConfig['role'], options: PeerOptions) => {
+    if (basename(options.path) !== content.name) {
+      throw new Error(`A torrent's file keeps its name, so ${options.path} should end in ${content.name}.`);
+    }
+    const config: ClientConfig = {
+      role,
+      torrent,
+      folder: dirname(options.path),
+      freeRider: options.freeRider,
+      settings: { ...client.settings, ...(role === 'origin' ? client.originSettings : {}) },
+      superSeeding: client.superSeeding === true,
+    };
+    const interpreter = client.interpreter ?? process.execPath;
+    return startProgram(host, [
+      interpreter,
+      join(import.meta.dirname, client.program),
+      JSON.stringify(config),
+    ]);
+  };
+  return {
+    async startOrigin(host): Promise<Running> {
+      const program = start(host, 'origin', { path: content.path, freeRider: false });
+      await program.ready;
+      return program;
+    },
+    async startPeer(host, options): Promise<RunningPeer> {
+      const program = start(host, 'peer', options);
+      await program.ready;
+      return { finished: program.finished, kill: program.kill, go: () => program.say('go') };
+    },
+    close: () => tracker.kill(),
+  };
+}
