@@ -18,6 +18,7 @@ import {
   gainChunk,
   haveOf,
   membershipOf,
+  noteBounded,
   replaceHave,
   withdraw,
 } from './membership.ts';
@@ -114,6 +115,7 @@ export class Announcing {
     const isNew = !swarm.members.has(peer.key);
     replaceHave(peer, membership, have, message.have.kind === 'all');
     swarm.members.set(peer.key, peer);
+    swarm.gone.delete(peer.key);
     hasNews(membership, this.#core.nowMs);
     if (isNew) swarm.membersVersion++;
     wantsAgain(peer);
@@ -134,7 +136,9 @@ export class Announcing {
     withdraw(peer, membership);
     swarm.passes?.gone(peer.key);
     peer.memberships.delete(swarm.key);
-    if (swarm.members.delete(peer.key)) swarm.membersVersion++;
+    if (!swarm.members.delete(peer.key)) return;
+    swarm.membersVersion++;
+    noteBounded(swarm.gone, peer.key);
   }
 
   onHave(peer: Peer, swarm: AssetSwarm, message: HaveMessage): Misbehaviour | undefined {

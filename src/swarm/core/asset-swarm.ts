@@ -3,6 +3,7 @@ import { ChunkPicker } from './chunk-picker.ts';
 import type { AssetKey, ChunkRun, PeerKey } from './messages.ts';
 import { OriginPasses } from './origin-passes.ts';
 import type { Peer } from './peer.ts';
+import type { Throttle } from './rate-limits.ts';
 import type { Rng } from './rng.ts';
 
 /** A chunk this node asked a peer for. At any time a chunk is asked of one peer only. */
@@ -46,6 +47,7 @@ export class AssetSwarm {
   readonly minChunkBytes: number;
   /** Sizes of all chunks together. */
   readonly bytes: number;
+  readonly throttle: Throttle = { upload: undefined, download: undefined };
   /** Bytes of it that peers asked for or were offered, less what came to nothing. */
   givenBytes = 0;
   /** This origin has given enough of it for now (offload mode): others serve it. */
@@ -57,6 +59,10 @@ export class AssetSwarm {
   wantedLeft = 0;
   /** Chunks were asked for again so many times. */
   readonly reissues = new Map<number, number>();
+  /** Peers that took part and are gone, oldest first. */
+  readonly gone = new Set<PeerKey>();
+  /** Peers that announced a chunk and could not read it when they were asked: their file changed, or a disk failed. */
+  readonly failed = new Set<PeerKey>();
   /** Counts up with each change of the members, so that contacts go out only when they changed. */
   membersVersion = 0;
   #wanted: Bitfield | 'all' | 'none' = 'none';

@@ -73,9 +73,6 @@ export const TRUST_GROWTH = 2;
 /** Most chunks asked for with one grant. Bounds the work that a REQUEST of tiny chunks can cause. */
 export const MAX_CHUNKS_PER_GRANT = 1024;
 
-/** Seconds of a limited downlink that may be under way before further grants are declined. */
-export const DOWNLINK_QUEUE_SEC = 0.3;
-
 /** Share of grants that may go to peers which never gave, besides {@link GIFT_GRANTS}: bounds what new identities earn. */
 export const GIFT_SHARE = 0.05;
 

@@ -1,3 +1,4 @@
+import { limitOf, type Allowance } from './allowance.ts';
 import type { AssetSwarm } from './asset-swarm.ts';
 import type { Action } from './events.ts';
 import type { Settings } from './exchange-config.ts';
@@ -20,6 +21,8 @@ export class Core {
   readonly assets = new Map<AssetKey, AssetSwarm>();
   /** Bytes granted or asked of this node and not acknowledged, over all peers. */
   committedBytes = 0;
+  /** The limit of the downlink. */
+  download: Allowance | undefined;
   /** Bytes asked for by this node and not stored, over all peers. */
   inboundBytes = 0;
   #actions: Action[] = [];
@@ -28,6 +31,7 @@ export class Core {
   constructor(settings: Settings, rng: Rng) {
     this.settings = settings;
     this.rng = rng;
+    this.download = limitOf(settings.downloadBytesPerSec, 0);
   }
 
   act(action: Action): void {

@@ -1,5 +1,6 @@
 import type { Bitfield } from './bitfield.ts';
 import type { AssetKey, ChunkRun, Contact, Message, PeerKey } from './messages.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 /** Input to the core. `Exchange.handle(nowMs, event)`. */
 export type Event =
@@ -50,8 +51,10 @@ export type Event =
   | { type: 'reachable'; peer: PeerKey; addresses: readonly string[] }
   /** A dial action ended without a link. */
   | { type: 'dial-failed'; peer: PeerKey }
-  /** Limits of this node's links in bytes per second; undefined: none. */
-  | { type: 'limits'; uploadBytesPerSec: number | undefined; downloadBytesPerSec: number | undefined }
+  /** Limits of this node, and of each single peer (`perPeer`), in bytes per second; undefined: none. */
+  | ({ type: 'limits'; perPeer?: RateLimits | undefined } & RateLimits)
+  /** Limits of one asset, within those of the node. */
+  | ({ type: 'asset-limits'; asset: AssetKey } & RateLimits)
   /** Nothing happened but time: the wake-up asked for by `nextWakeMs`. */
   | { type: 'wake' };
 

@@ -1,4 +1,5 @@
 import type { PeerKey } from './messages.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 const MIB = 1024 * 1024;
 
@@ -16,6 +17,8 @@ export interface ExchangeConfig {
   uploadBytesPerSec?: number;
   /** Limit of the downlink, bytes per second. Default: none. */
   downloadBytesPerSec?: number;
+  /** Limits of each single peer, within those of the node. Default: none. */
+  perPeer?: RateLimits;
   /**
    * All peers belong to one owner who trusts them: credit goes by progress alone, whoever gave what. Free-riders
    * pay nothing then. Default false.

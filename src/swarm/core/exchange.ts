@@ -8,6 +8,7 @@ import { Granting } from './granting.ts';
 import type { AssetKey, Message, PeerKey } from './messages.ts';
 import { Neighbourhood } from './neighbourhood.ts';
 import { Peer, type PastLedger } from './peer.ts';
+import { limitAsset, limitPeer, setNodeLimits } from './rate-limits.ts';
 import { Receiving } from './receiving.ts';
 import { Requesting } from './requesting.ts';
 import type { Rng } from './rng.ts';
@@ -23,6 +24,10 @@ export interface AssetStats {
   chunksWanted: number;
   /** Peers that joined. */
   peers: readonly PeerKey[];
+  /** Peers that took part and are gone. */
+  left: number;
+  /** Peers that could not read a chunk they had announced: their file changed, or their disk failed. */
+  failed: readonly PeerKey[];
   /** Verified bytes received, by peer, since the asset was added. */
   receivedByPeer: ReadonlyMap<PeerKey, number>;
   /** Verified bytes per second over the last four seconds. */
@@ -74,7 +79,7 @@ export class Exchange {
     // Most events are pieces of chunks, which change nothing for grants unless they cost the sender its link.
     if (event.type === 'data' && !event.last && this.#core.peers.size === peers) return;
     this.#granting.fill();
-    if (this.#granting.isStarved) this.#neighbourhood.dialIdle();
+    if (this.#granting.isStarved && !this.#granting.isThrottled) this.#neighbourhood.dialIdle();
   }
 
   /** The next thing to do, or undefined where there is nothing. */
@@ -107,6 +112,8 @@ export class Exchange {
       chunksHere: swarm.have.count,
       chunksWanted: swarm.wantedLeft,
       peers: [...swarm.members.keys()],
+      left: swarm.gone.size,
+      failed: [...swarm.failed],
       receivedByPeer: received?.byPeer ?? new Map<PeerKey, number>(),
       bytesPerSec: received?.speed.bytesPerSec(this.#core.nowMs) ?? 0,
     };
@@ -141,7 +148,7 @@ export class Exchange {
       case 'asset-added':
         return this.#addAsset(event);
       case 'limits':
-        return this.#limit(event);
+        return setNodeLimits(this.#core, event, event.perPeer ?? {});
       case 'connected':
         return this.#connected(event.peer);
       case 'gone': {
@@ -161,13 +168,6 @@ export class Exchange {
       default:
         return this.#ofAsset(event);
     }
-  }
-
-  #limit({ uploadBytesPerSec, downloadBytesPerSec }: Extract<Event, { type: 'limits' }>): void {
-    const { settings } = this.#core;
-    if (settings.downloadBytesPerSec !== downloadBytesPerSec) this.#requesting.limitChanged();
-    settings.uploadBytesPerSec = uploadBytesPerSec;
-    settings.downloadBytesPerSec = downloadBytesPerSec;
   }
 
   #fromPeer(event: Extract<Event, { type: 'message' | 'data' | 'rtt' | 'reachable' }>): void {
@@ -235,6 +235,7 @@ export class Exchange {
       {
         type:
           | 'asset-removed'
+          | 'asset-limits'
           | 'want'
           | 'named'
           | 'verified'
@@ -254,6 +255,8 @@ export class Exchange {
     switch (event.type) {
       case 'asset-removed':
         return this.#removeAsset(swarm);
+      case 'asset-limits':
+        return limitAsset(this.#core, swarm, event);
       case 'want': {
         const before = swarm.wantedLeft;
         swarm.want(event.wanted, event.urgent);
@@ -336,6 +339,7 @@ export class Exchange {
     if (before) this.#remove(before);
     const peer = new Peer(key, this.#core.nowMs, JOIN_BURST, this.#past.get(key));
     this.#core.peers.set(key, peer);
+    limitPeer(this.#core, peer);
     this.#neighbourhood.connected(key);
     this.#announcing.greet(peer);
   }

@@ -13,7 +13,7 @@ import {
 import type { Core } from './core.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { Message } from './messages.ts';
-import { isServed, type Grant, type Peer } from './peer.ts';
+import { isServed, type Grant, type Membership, type Peer } from './peer.ts';
 import {
   compareRanks,
   hasGiftBudget,
@@ -23,6 +23,7 @@ import {
   rankWhileLeeching,
   type Rank,
 } from './ranking.ts';
+import { isSpent } from './rate-limits.ts';
 import { randomInt, type Rng } from './rng.ts';
 
 /** The longest round trip among those served is looked for this often. */
@@ -43,6 +44,8 @@ export class Granting {
   readonly rate = new DeliveryRate();
   /** There was room in the look-ahead and nobody to grant to. */
   isStarved = false;
+  /** Somebody waits for a limit: being starved means nothing then. */
+  isThrottled = false;
   /** When a peer that declined may be granted again, where somebody waits for that; else Infinity. */
   retryAtMs = Infinity;
   readonly #core: Core;
@@ -65,13 +68,36 @@ export class Granting {
     this.retryAtMs = Infinity;
     const target = this.lookAheadBytes();
     this.isStarved = false;
+    this.isThrottled = false;
+    this.#refillLimits();
     while (this.#core.committedBytes < target) {
       const peer = this.#choose() ?? (this.#announce() ? this.#choose() : undefined);
       if (!peer) {
         this.isStarved = true;
-        return;
+        return this.#awaitLimits();
       }
       this.#grant(peer);
+    }
+  }
+
+  #refillLimits(): void {
+    const { assets, peers, settings, nowMs } = this.#core;
+    for (const { throttle } of assets.values()) throttle.upload?.refill(nowMs);
+    if (settings.perPeer?.uploadBytesPerSec === undefined) return;
+    for (const { throttle } of peers.values()) throttle.upload?.refill(nowMs);
+  }
+
+  /** Comes back when the first of the limits that hold something back lets more through. */
+  #awaitLimits(): void {
+    for (const peer of this.#core.peers.values()) {
+      for (const { swarm, lacks } of peer.memberships.values()) {
+        if (lacks <= 0) continue;
+        for (const limit of [swarm.throttle.upload, peer.throttle.upload]) {
+          if (!limit || !isSpent(limit)) continue;
+          this.isThrottled = true;
+          this.retryAtMs = Math.min(this.retryAtMs, limit.opensAtMs);
+        }
+      }
     }
   }
 
@@ -112,6 +138,8 @@ export class Granting {
     peer.grants.delete(grant.id);
     peer.grantedBytes -= grant.left;
     this.#core.committedBytes -= grant.left;
+    peer.throttle.upload?.giveBack(grant.left);
+    grant.only?.throttle.upload?.giveBack(grant.left);
     if (grant.offer) grant.offer.swarm.givenBytes -= grant.left;
     grant.left = 0;
     if (!grant.offer) return;
@@ -154,7 +182,7 @@ export class Granting {
     this.#watchOffload();
     const isHolding = this.#watchPasses();
     for (const peer of peers.values()) {
-      if (peer.isLeaving || peer.servable <= 0) continue;
+      if (peer.isLeaving || peer.servable <= 0 || isSpent(peer.throttle.upload)) continue;
       if (isHolding && originSwarm(peer)?.passes?.isClosing) continue;
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
@@ -228,6 +256,8 @@ export class Granting {
     peer.grants.set(grant.id, grant);
     peer.grantedBytes += bytes;
     core.committedBytes += bytes;
+    peer.throttle.upload?.take(bytes);
+    only?.throttle.upload?.take(bytes);
     if (grant.offer) grant.offer.swarm.givenBytes += bytes;
     const offer = grant.offer && { asset: grant.offer.swarm.key, chunks: offered };
     core.send(peer, {
@@ -282,13 +312,14 @@ function grantBytesFor(peer: Peer): number {
 }
 
 /**
- * Where the peer lacks something that it is not to get now, credit is good for one asset alone: one of those it is
- * to get, at random, an origin's first pass before others.
+ * Where the peer lacks something that it is not to get now, or that has a limit, credit is good for one asset alone:
+ * one of those it is to get, at random, an origin's first pass before others.
  */
 function soleAsset(peer: Peer, rng: Rng): AssetSwarm | undefined {
   const lacking = [...peer.memberships.values()].filter(({ lacks }) => lacks > 0);
   const served = lacking.filter(isServed);
-  if (served.length === lacking.length) return undefined;
+  const isFree = (membership: Membership) => isServed(membership) && !membership.swarm.throttle.upload;
+  if (lacking.every(isFree)) return undefined;
   return originSwarm(peer) ?? served[randomInt(rng, served.length)]?.swarm;
 }
 

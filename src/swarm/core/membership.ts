@@ -1,6 +1,6 @@
 import type { AssetSwarm } from './asset-swarm.ts';
 import { Bitfield } from './bitfield.ts';
-import type { Have } from './messages.ts';
+import type { Have, PeerKey } from './messages.ts';
 import type { Membership, Peer } from './peer.ts';
 
 /** The record of a peer in a swarm, made where there is none. */
@@ -22,6 +22,16 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
     peer.memberships.set(swarm.key, membership);
   }
   return membership;
+}
+
+/** Peers remembered of each kind in a swarm, to tell people of: more would be no news. */
+const MAX_NOTED_PEERS = 100;
+
+/** Notes a peer; beyond {@link MAX_NOTED_PEERS} the oldest one goes. */
+export function noteBounded(set: Set<PeerKey> | undefined, peer: PeerKey): void {
+  set?.delete(peer);
+  set?.add(peer);
+  if (set && set.size > MAX_NOTED_PEERS) set.delete(set.values().next().value as PeerKey);
 }
 
 /** What this node says in JOIN. The bits are a copy: the message may be written later. */

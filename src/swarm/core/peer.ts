@@ -3,6 +3,7 @@ import type { Bitfield } from './bitfield.ts';
 import { ASK_AGAIN_MS, ASK_BURST, MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } from './constants.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
+import { isSpent, type Throttle } from './rate-limits.ts';
 import { UploadQueue } from './upload-queue.ts';
 
 /** Round trips are the smallest of the last one to two of these: queues come and go, the path stays. */
@@ -41,9 +42,9 @@ export interface Pace {
   askWaitMs: number;
 }
 
-/** Whether this node gives the peer credit for what it lacks of the asset. */
+/** Whether this node gives the peer credit for what it lacks of the asset now, as far as the asset goes. */
 export function isServed({ swarm, isStuck }: Membership): boolean {
-  return !swarm.isOffloaded || isStuck;
+  return (!swarm.isOffloaded || isStuck) && !isSpent(swarm.throttle.upload);
 }
 
 /** Credit given to a peer. */
@@ -109,6 +110,7 @@ export class Peer {
   /** By asset: what outlives a LEAVE. No more than the assets of this node. */
   readonly paces = new Map<AssetKey, Pace>();
 
+  readonly throttle: Throttle = { upload: undefined, download: undefined };
   readonly uploads = new UploadQueue();
   readonly deliveryRate = new DeliveryRate();
   lastAckAtMs = 0;

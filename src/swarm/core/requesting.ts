@@ -1,6 +1,6 @@
+import type { Allowance } from './allowance.ts';
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import {
-  DOWNLINK_QUEUE_SEC,
   FIRST_TRUST_BYTES,
   FIRST_TRUST_CHUNKS,
   MAX_CHUNKS_PER_GRANT,
@@ -13,9 +13,10 @@ import {
   UNKNOWN_REISSUE_MS,
 } from './constants.ts';
 import type { Core } from './core.ts';
-import { loseChunk } from './membership.ts';
+import { loseChunk, noteBounded } from './membership.ts';
 import type { AssetKey, ChunkRun, DeclineReason, Message } from './messages.ts';
 import type { Peer } from './peer.ts';
+import { isSpent } from './rate-limits.ts';
 import { randomInt } from './rng.ts';
 import { chunkKey } from './upload-queue.ts';
 
@@ -29,12 +30,11 @@ interface Choice {
 /** Weight of the newest sample in a peer's smoothed service time and rate. */
 const SMOOTHING = 0.25;
 
+const UNLIMITED: readonly Allowance[] = [];
+
 /** Spends the credit that comes in: the chunk is chosen only now (late binding), so nothing is chosen twice. */
 export class Requesting {
   readonly #core: Core;
-  /** Bytes that may still be asked for under a download limit; may go below zero by one chunk. */
-  #tokens = 0;
-  #tokensAtMs = 0;
   /** Chunks became pickable since the last reminder: a request came to nothing, or wishes changed. */
   #isReleased = false;
 
@@ -48,6 +48,7 @@ export class Requesting {
     let left = message.bytes;
     let busy = false;
     const picked = new Map<AssetSwarm, ChunkRun[]>();
+    for (const { swarm } of peer.memberships.values()) swarm.throttle.download?.refill(this.#core.nowMs);
     const offered = message.leaseMs > 0 ? this.#offered(peer, message) : [];
     for (let count = 0; message.leaseMs > 0 && count < MAX_CHUNKS_PER_GRANT && left > 0; count++) {
       const room = this.#room(peer);
@@ -62,6 +63,7 @@ export class Requesting {
     for (const [swarm, runs] of picked) {
       this.#core.send(peer, { type: 'request', grant: message.id, asset: swarm.key, runs });
     }
+    busy ||= isThrottled(peer);
     if (left > 0) this.#decline(peer, message, left, busy, picked.size > 0);
   }
 
@@ -76,6 +78,7 @@ export class Requesting {
       peer.tombstones.set(key, { left: request.bytes, sinceMs: this.#core.nowMs });
     }
     const membership = peer.memberships.get(message.asset);
+    if (message.reason === 'failed') noteBounded(membership?.swarm.failed, peer.key);
     if (membership && (message.reason === 'missing' || message.reason === 'failed')) {
       loseChunk(peer, membership, message.chunk);
     }
@@ -118,12 +121,6 @@ export class Requesting {
     return isElsewhere(peer, swarm, request.chunk);
   }
 
-  /** The download limit is another one: it begins now, with neither debt nor burst. */
-  limitChanged(): void {
-    this.#tokens = 0;
-    this.#tokensAtMs = this.#core.nowMs;
-  }
-
   /** Takes a request back and tells the peer. */
   cancel(peer: Peer, request: ChunkRequest): void {
     const { asset, chunk } = request;
@@ -148,7 +145,9 @@ export class Requesting {
     peer.requests.delete(chunkKey(request.asset, request.chunk));
     peer.requestedBytes -= request.bytes;
     this.#core.inboundBytes -= request.bytes;
-    this.#core.assets.get(request.asset)?.release(request);
+    const swarm = this.#core.assets.get(request.asset);
+    swarm?.release(request);
+    for (const limit of this.#limits(peer, swarm)) limit.giveBack(request.bytes - request.receivedBytes);
     this.#isReleased = true;
   }
 
@@ -220,6 +219,7 @@ export class Requesting {
     const memberships = [...peer.memberships.values()].filter(
       ({ swarm, have }) =>
         have &&
+        !isSpent(swarm.throttle.download) &&
         (only === undefined || swarm.key === only) &&
         swarm.picker.count > 0 &&
         swarm.minChunkBytes <= maxBytes,
@@ -256,11 +256,11 @@ export class Requesting {
   }
 
   #take(peer: Peer, swarm: AssetSwarm, chunk: number): void {
-    const { nowMs, settings } = this.#core;
+    const { nowMs } = this.#core;
     const bytes = swarm.bytesOf(chunk);
     peer.requestedBytes += bytes;
     this.#core.inboundBytes += bytes;
-    if (settings.downloadBytesPerSec !== undefined) this.#tokens -= bytes;
+    for (const limit of this.#limits(peer, swarm)) limit.take(bytes);
     const tombstone = peer.tombstones.get(chunkKey(swarm.key, chunk));
     const request: ChunkRequest = {
       asset: swarm.key,
@@ -285,14 +285,27 @@ export class Requesting {
     const { settings, inboundBytes, nowMs } = this.#core;
     const memory = settings.maxInboundBytes - inboundBytes;
     const trust = peer.requestedBytes === 0 ? Infinity : trustOf(peer) - peer.requestedBytes;
-    const limit = settings.downloadBytesPerSec;
-    if (limit === undefined) return Math.min(memory, trust);
-    const burst = DOWNLINK_QUEUE_SEC * limit;
-    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#tokensAtMs) / 1000) * limit);
-    this.#tokensAtMs = nowMs;
-    if (this.#tokens <= 0 || (inboundBytes > 0 && inboundBytes >= burst)) return 0;
-    return Math.min(memory, trust);
+    const { download } = this.#core;
+    const isQueued = download && inboundBytes > 0 && inboundBytes >= download.burst;
+    const isSpentNow = this.#limits(peer, undefined).some((limit) => limit.refill(nowMs) <= 0);
+    return isQueued || isSpentNow ? 0 : Math.min(memory, trust);
   }
+
+  /** The download limits that a chunk of the asset counts against, where it comes from the peer. */
+  #limits(peer: Peer, swarm: AssetSwarm | undefined): readonly Allowance[] {
+    const { download } = this.#core;
+    if (!download && !peer.throttle.download && !swarm?.throttle.download) return UNLIMITED;
+    const limits = [download, peer.throttle.download, swarm?.throttle.download];
+    return limits.filter((limit) => limit !== undefined);
+  }
+}
+
+/** Something that is wanted of the peer has to wait for its asset's limit. */
+function isThrottled(peer: Peer): boolean {
+  for (const { swarm, have } of peer.memberships.values()) {
+    if (have && swarm.picker.count > 0 && isSpent(swarm.throttle.download)) return true;
+  }
+  return false;
 }
 
 function trustOf(peer: Peer): number {
