@@ -1,6 +1,35 @@
 /** Who is to blame for an error: this machine or its user, a remote peer, or nobody (a time-out, an abort). */
 export type Fault = 'local' | 'peer' | 'none';
 
+/** Why an address could not be reached. `failed`: anything else, which `message` tells. */
+export type DialReason =
+  'refused' | 'timeout' | 'no-route' | 'unknown-host' | 'wrong-peer' | 'other-network' | 'failed';
+
+/** An address that did not lead to a node of this network. */
+export interface DialFailure {
+  address: string;
+  reason: DialReason;
+  /** For people, such as "nothing listens there". */
+  message: string;
+}
+
+/** One way in which somebody who has an asset was looked for, and what came of it. */
+export interface SearchAttempt {
+  /**
+   * `link`: addresses of the link; `peers`: peers and bootstrap nodes that were named; `earlier`: peers of the asset's
+   * swarm from earlier runs; `swarm`: peers that are connected; `dht`; `mdns`: the local network.
+   */
+  way: 'link' | 'peers' | 'earlier' | 'swarm' | 'dht' | 'mdns';
+  /** One line for people, at most some hundred characters. */
+  text: string;
+  /** Nodes dialled, asked or heard. 0: none is known, or this way is switched off. */
+  tried: number;
+  /** How many of those answered. */
+  reached: number;
+  /** What could not be reached, at most eight. */
+  failures: readonly DialFailure[];
+}
+
 /** What {@link ShoalError} takes besides its code and message. */
 export interface ShoalErrorOptions {
   /** Default `'local'`. */
@@ -9,6 +38,8 @@ export interface ShoalErrorOptions {
   cause?: unknown;
   /** The base58 id of the peer at fault, where there is one. */
   peer?: string;
+  /** What was tried, where nobody was found. */
+  tried?: readonly SearchAttempt[];
 }
 
 /**
@@ -21,6 +52,8 @@ export class ShoalError extends Error {
   readonly fault: Fault;
   /** The base58 id of the peer at fault, where there is one. */
   readonly peer: string | undefined;
+  /** `ERR_NO_PROVIDERS`: what was tried, one entry for each way there is. */
+  readonly tried: readonly SearchAttempt[] | undefined;
 
   constructor(code: string, message: string, options: ShoalErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -28,5 +61,6 @@ export class ShoalError extends Error {
     this.code = code;
     this.fault = options.fault ?? 'local';
     this.peer = options.peer;
+    this.tried = options.tried;
   }
 }

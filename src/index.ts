@@ -13,6 +13,13 @@
 export { createShoal } from './node/create-shoal.ts';
 export { defaultDataDir } from './node/data-dir.ts';
 export { inspect } from './node/inspect.ts';
-export { ShoalError, type Fault, type ShoalErrorOptions } from './errors.ts';
+export {
+  ShoalError,
+  type DialFailure,
+  type DialReason,
+  type Fault,
+  type SearchAttempt,
+  type ShoalErrorOptions,
+} from './errors.ts';
 export { version } from './version.ts';
 export type * from './api.ts';

@@ -14,6 +14,10 @@ export interface CommonOptions {
   timeout?: number;
   uploadLimit?: number;
   downloadLimit?: number;
+  peerUploadLimit?: number;
+  peerDownloadLimit?: number;
+  fleet?: boolean;
+  offload?: boolean;
   mdns?: boolean;
   dht?: boolean;
   logLevel?: (typeof LEVELS)[number];
@@ -30,7 +34,10 @@ export function addCommonOptions(program: Command): void {
       '--data <dir>',
       "data folder (default: $SHOAL_DATA, else shoal in the user's data folder)",
     ).argParser(parseText),
-    new Option('--listen <multiaddr>', 'listen here (repeatable; default: any free port)').argParser(collect),
+    new Option(
+      '--listen <multiaddr>',
+      'listen here (repeatable; default: a free port, the same again after a restart)',
+    ).argParser(collect),
     new Option('--peer <multiaddr>', 'connect to this peer (repeatable)').argParser(collect),
     new Option('--bootstrap <multiaddr>', 'find others through this node (repeatable)').argParser(collect),
     new Option('--network <name>', 'name of the network; different ones never mix (default: main)').argParser(
@@ -41,6 +48,10 @@ export function addCommonOptions(program: Command): void {
     ),
     new Option('--upload-limit <rate>', 'send at most this, such as 2MB/s').argParser(parseRate),
     new Option('--download-limit <rate>', 'receive at most this').argParser(parseRate),
+    new Option('--peer-upload-limit <rate>', 'send each peer at most this').argParser(parseRate),
+    new Option('--peer-download-limit <rate>', 'receive from each peer at most this').argParser(parseRate),
+    new Option('--fleet', 'all peers are mine: serve who has least, whoever gave what'),
+    new Option('--offload', 'stop giving what is shared here once others have all of it'),
     new Option('--no-mdns', 'do not look for peers on the local network'),
     new Option('--no-dht', 'take no part in the DHT'),
     new Option('--log-level <level>', 'log to stderr (default: warn)').choices([...LEVELS]),

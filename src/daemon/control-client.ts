@@ -120,7 +120,9 @@ export class Owner {
       if (reply?.type === 'event') sink.emit(reply.event);
       else if (reply?.type === 'lingering') sink.lingering(reply.durationMs);
       else if (reply?.type === 'end') return 'done';
-      else if (reply?.type === 'error') throw new ShoalError(reply.code, reply.message);
+      else if (reply?.type === 'error') {
+        throw new ShoalError(reply.code, reply.message, { tried: reply.tried });
+      }
     }
   }
 

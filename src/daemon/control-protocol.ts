@@ -1,3 +1,4 @@
+import type { SearchAttempt } from '../index.ts';
 import type { Job, JobEvent } from './job.ts';
 
 /**
@@ -41,7 +42,7 @@ export type Reply =
   /** The job's work is done; it serves on for so long, or (`handed`) the owner does without being waited for. */
   | { type: 'lingering'; durationMs: number | 'forever' | 'handed' }
   | { type: 'end' }
-  | { type: 'error'; code: string; message: string };
+  | { type: 'error'; code: string; message: string; tried?: readonly SearchAttempt[] };
 
 /** Reads an owner's first message; undefined where it is none. */
 export function parseHello(value: unknown): Hello | undefined {
@@ -63,7 +64,7 @@ export function parseHello(value: unknown): Hello | undefined {
 /** Reads a reply of the owner; undefined where it is none that this version knows, to be skipped. */
 export function parseReply(value: unknown): Reply | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { type, event, durationMs, code, message } = value as Record<string, unknown>;
+  const { type, event, durationMs, code, message, tried } = value as Record<string, unknown>;
   switch (type) {
     case 'end':
       return { type };
@@ -74,10 +75,18 @@ export function parseReply(value: unknown): Reply | undefined {
         ? { type, durationMs }
         : undefined;
     case 'error':
-      return typeof code === 'string' && typeof message === 'string' ? { type, code, message } : undefined;
+      return typeof code === 'string' && typeof message === 'string'
+        ? { type, code, message, tried: isTried(tried) ? tried : undefined }
+        : undefined;
     default:
       return undefined;
   }
+}
+
+function isTried(value: unknown): value is readonly SearchAttempt[] {
+  const isAttempt = (each: unknown): boolean =>
+    typeof each === 'object' && each !== null && 'text' in each && typeof each.text === 'string';
+  return Array.isArray(value) && value.every(isAttempt);
 }
 
 /** The owner is another process of the same user and of the same protocol version: its events are taken as they are. */

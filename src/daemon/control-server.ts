@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { ShoalError, type Shoal } from '../index.ts';
 import { controlAddress } from './control-address.ts';
 import { CONTROL_PROTOCOL, type Hello, type Reply } from './control-protocol.ts';
-import { errorCode, errorMessage } from './error-text.ts';
+import { errorCode, errorMessage, errorTried } from './error-text.ts';
 import { encodeBytes, encodeJson, readFrames, type Frame } from './frame.ts';
 import { parseJob, type Job, type JobContext, type JobEvent } from './job.ts';
 import { runJob } from './run-job.ts';
@@ -118,7 +118,12 @@ export class ControlServer implements AsyncDisposable {
       await this.#run(job, peers, new Conversation(socket, frames, gone.signal));
       reply(socket, { type: 'end' });
     } catch (error) {
-      reply(socket, { type: 'error', code: errorCode(error), message: errorMessage(error) });
+      reply(socket, {
+        type: 'error',
+        code: errorCode(error),
+        message: errorMessage(error),
+        tried: errorTried(error),
+      });
     } finally {
       socket.end();
     }

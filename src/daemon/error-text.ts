@@ -1,7 +1,14 @@
+import { ShoalError, type SearchAttempt } from '../index.ts';
+
 /** The stable code of whatever was thrown; what has none of ours is `ERR_INTERNAL`. */
 export function errorCode(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && code.startsWith('ERR_') ? code : 'ERR_INTERNAL';
+}
+
+/** What was tried, where nobody was found. */
+export function errorTried(error: unknown): readonly SearchAttempt[] | undefined {
+  return error instanceof ShoalError ? error.tried : undefined;
 }
 
 /** What was thrown, as one line for a person. */

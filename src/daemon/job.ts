@@ -1,4 +1,11 @@
-import type { AssetEntry, AssetInfo, SourceShare, VerifyReport } from '../index.ts';
+import type {
+  AssetEntry,
+  AssetInfo,
+  SearchAttempt,
+  RateLimits,
+  SourceShare,
+  VerifyReport,
+} from '../index.ts';
 
 /**
  * What a command wants done by whichever process owns the data folder: itself, or the running owner it hands
@@ -12,6 +19,7 @@ export type Job =
   | { verb: 'rm'; cids: string[] }
   | { verb: 'verify'; cids: string[] }
   | { verb: 'inspect'; cid: string; timeoutMs: number }
+  | LimitJob
   | { verb: 'id' };
 
 export interface ShareJob {
@@ -20,6 +28,15 @@ export interface ShareJob {
   sources: string[];
   /** Bytes; undefined: by the size of the file. */
   chunkSize?: number;
+}
+
+export interface LimitJob {
+  verb: 'limit';
+  /** Assets the limits are for; none: the node. */
+  cids: string[];
+  limits: RateLimits;
+  /** Of each single peer; where `cids` are named they stay as they are. */
+  perPeer: RateLimits;
 }
 
 export interface SeedJob {
@@ -74,12 +91,15 @@ export type JobEvent =
     }
   | ({ event: 'asset' } & AssetInfo)
   | { event: 'removed'; cid: string }
+  /** Limits in force from now on, of an asset or (without `cid`) of the node; those left out are none. */
+  | ({ event: 'limited'; cid?: string; perPeer?: RateLimits } & RateLimits)
   | { event: 'verifying'; bytes: number; total: number }
   | ({ event: 'verified' } & VerifyReport)
   | InspectedEvent
   | { event: 'id'; peer: string; addresses: readonly string[]; dataDir: string; network: string }
   | { event: 'warning'; code: string; message: string }
-  | { event: 'error'; code: string; message: string };
+  /** `tried`: with `ERR_NO_PROVIDERS`, every way in which somebody who has it was looked for. */
+  | { event: 'error'; code: string; message: string; tried?: readonly SearchAttempt[] };
 
 /** Payload acknowledged by a peer since this process began, a sum for each asset and peer. */
 export interface UploadEvent {
@@ -154,6 +174,8 @@ export function parseJob(value: unknown): Job | undefined {
       return isText(fields['cid']) && isCount(fields['timeoutMs'])
         ? { verb: 'inspect', cid: fields['cid'], timeoutMs: fields['timeoutMs'] }
         : undefined;
+    case 'limit':
+      return parseLimit(fields);
     case 'share':
       return parseShare(fields);
     case 'get':
@@ -165,6 +187,17 @@ export function parseJob(value: unknown): Job | undefined {
 
 function parseSeed({ announce }: Record<string, unknown>): SeedJob | undefined {
   return announce === undefined || isStrings(announce) ? { verb: 'seed', announce } : undefined;
+}
+
+function parseLimit({ cids, limits, perPeer }: Record<string, unknown>): LimitJob | undefined {
+  if (!isStrings(cids) || !isLimits(limits) || !isLimits(perPeer)) return undefined;
+  return { verb: 'limit', cids, limits, perPeer };
+}
+
+function isLimits(value: unknown): value is RateLimits {
+  if (typeof value !== 'object' || value === null) return false;
+  const { uploadBytesPerSec: up, downloadBytesPerSec: down } = value as Record<string, unknown>;
+  return (up === undefined || isCount(up)) && (down === undefined || isCount(down));
 }
 
 function parseShare(fields: Record<string, unknown>): ShareJob | undefined {

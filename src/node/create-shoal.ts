@@ -4,9 +4,12 @@ import { openStore } from '../store/open-store.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
 import type { CID } from 'multiformats/cid';
-import { checkLimit } from './check-limit.ts';
+import { checkLimits } from './check-limit.ts';
 import { defaultDataDir } from './data-dir.ts';
+import { ContactBook } from './contact-book.ts';
+import { ContactKeeper } from './contact-keeper.ts';
 import { Discovery } from './discovery.ts';
+import { keepPorts, withKnownPorts } from './listen-ports.ts';
 import { createLibp2pNode, parseMultiaddr, startLibp2pNode, type ShoalLibp2p } from './libp2p-node.ts';
 import { ShoalNode } from './shoal-node.ts';
 
@@ -44,7 +47,8 @@ async function startNode(
   store: Store,
   log: (level: LogLevel, message: string) => void,
 ): Promise<ShoalNode> {
-  const listen = options.listen ?? DEFAULT_LISTEN;
+  const wanted = options.listen ?? DEFAULT_LISTEN;
+  const listen = await withKnownPorts(store, wanted);
   const network = options.network ?? 'main';
   // The node, the swarm and discovery need one another's answers; none asks before `node` is there.
   const late: { node?: ShoalNode } = {};
@@ -63,6 +67,8 @@ async function startNode(
     log,
     uploadBytesPerSec: options.uploadBytesPerSec,
     downloadBytesPerSec: options.downloadBytesPerSec,
+    perPeer: options.perPeer,
+    exchangeConfig: { fleet: options.fleet ?? false, offload: options.offload ?? false },
     resolveAsset: async (root: CID): Promise<StoredAsset | undefined> => late.node?.resolve(root),
     getNode: (root: CID, cid: CID) => store.getNode(root, cid),
     onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),
@@ -73,14 +79,25 @@ async function startNode(
     },
   });
   const named = [...(options.peers ?? []), ...(options.bootstrap ?? [])];
-  const discovery: Discovery = new Discovery({ libp2p, network, named, log });
-  const node = new ShoalNode({ store, libp2p, shell, discovery, log });
+  const discovery: Discovery = new Discovery({ libp2p, network, named, mdns: options.mdns ?? true, log });
+  const book = new ContactBook(store, network);
+  const keeper = new ContactKeeper({
+    libp2p,
+    book,
+    swarms: () => shell.swarms(),
+    dhtPeers: () => discovery.dhtPeers,
+    log,
+  });
+  const node = new ShoalNode({ store, libp2p, shell, discovery, book, keeper, log });
   late.node = node;
   try {
     await shell.start();
     await startLibp2pNode(libp2p, listen);
     options.signal?.throwIfAborted();
+    await keepPorts(store, wanted, node.addresses);
     discovery.start();
+    keeper.start();
+    discovery.rejoinDht(await book.dhtPeers());
     return node;
   } catch (error) {
     await node.close();
@@ -98,5 +115,6 @@ function checkOptions(options: ShoalOptions): void {
   for (const address of [...(options.listen ?? []), ...(options.peers ?? []), ...(options.bootstrap ?? [])]) {
     parseMultiaddr(address);
   }
-  for (const limit of [options.uploadBytesPerSec, options.downloadBytesPerSec]) checkLimit(limit);
+  checkLimits(options);
+  checkLimits(options.perPeer);
 }

@@ -1,10 +1,14 @@
-import type { PeerId, PeerInfo } from '@libp2p/interface';
+import type { PeerInfo } from '@libp2p/interface';
 import { setMaxListeners } from 'node:events';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { Contact } from '../swarm/core/messages.ts';
+import { controlProtocol } from '../swarm/link-table.ts';
+import { DhtSearch, WALK_TIMEOUT_MS } from './dht-search.ts';
+import { DialTarget } from './dial-target.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
+import type { SearchState } from './search-report.ts';
 
 /** What {@link Discovery} is made from. */
 export interface DiscoveryOptions {
@@ -12,34 +16,21 @@ export interface DiscoveryOptions {
   network: string;
   /** Multiaddrs of peers to stay connected to. */
   named: readonly string[];
+  /** Whether the local network is listened to. Default false. */
+  mdns?: boolean;
   log: (level: LogLevel, message: string) => void;
 }
 
-/** What a search has tried so far: the substance of "nobody has it". */
-export interface SearchReport {
-  /** Finished walks of the DHT. */
-  dhtWalks: number;
-  /** Providers that the DHT named. */
-  dhtProviders: number;
-  /** Nodes heard on the local network since the start. */
-  localPeers: number;
-  /** Named peers that could not be reached, each with the reason. */
-  unreachable: readonly string[];
+/** Where to look for an asset. */
+export interface SearchPlaces {
+  /** Addresses that a link names. */
+  addresses: readonly string[];
+  /** Peers of its swarm from earlier runs. */
+  earlier: readonly Contact[];
 }
 
-/** Waits between attempts to reach a named peer: doubling from the first to the last. */
-const REDIAL_FIRST_MS = 1_000;
-const REDIAL_LAST_MS = 30_000;
-
-/** One attempt to reach a named peer; a host that drops packets answers nothing at all. */
+/** One connection attempt to a node heard on the local network. */
 const DIAL_TIMEOUT_MS = 10_000;
-
-/** Waits between walks of the DHT for a root nobody is found for yet. */
-const SEARCH_FIRST_MS = 500;
-const SEARCH_LAST_MS = 30_000;
-
-/** One walk of the DHT, for finding or for providing. */
-const WALK_TIMEOUT_MS = 30_000;
 
 /** Walks for providing under way at once. */
 const PROVIDE_CONCURRENCY = 4;
@@ -56,9 +47,15 @@ const REPROVIDE_DEBOUNCE_MS = 500;
 /** Nodes heard on the local network are dialled up to this many connections: twice the swarm's degree of 30. */
 const MAX_LOCAL_CONNECTIONS = 60;
 
+/** Peers of earlier runs that a node which serves tries to get back to, over all its assets: twice the degree. */
+const MAX_REJOINED = 60;
+
+/** Peers remembered to be of another network; beyond that the oldest is asked again. */
+const MAX_FOREIGN = 1024;
+
 /**
  * Finds peers: named ones are kept connected, providers are announced to and looked up in the DHT, and nodes
- * heard by mDNS are connected to. What is found goes to the swarm as contacts. Nothing else is ever dialled.
+ * heard by mDNS and those of earlier runs are connected to. What is found goes to the swarm as contacts. Nothing else is ever dialled.
  */
 export class Discovery implements AsyncDisposable {
   readonly #libp2p: ShoalLibp2p;
@@ -67,9 +64,13 @@ export class Discovery implements AsyncDisposable {
   readonly #provided = new Map<string, CID>();
   readonly #provideQueue = new Set<string>();
   readonly #dhtPeers = new Set<string>();
-  readonly #unreachable = new Map<string, string>();
+  readonly #named: DialTarget[] = [];
+  /** Peers of earlier runs that are being dialled to come back to swarms that are served. */
+  readonly #rejoining = new Set<string>();
+  /** Peers that turned out not to speak this network's protocol. */
+  readonly #foreign = new Set<string>();
   readonly #localPeers = new Set<string>();
-  readonly #wakeSearches = new Set<() => void>();
+  readonly #searches = new Set<DhtSearch>();
   readonly #tasks = new Set<Promise<void>>();
   #provideWorkers = 0;
   #debounce: NodeJS.Timeout | undefined;
@@ -88,6 +89,7 @@ export class Discovery implements AsyncDisposable {
     this.#libp2p.addEventListener(
       'peer:identify',
       (event) => {
+        this.#noteNetwork(event.detail.peerId.toString(), event.detail.protocols);
         if (!event.detail.protocols.includes(dhtProtocol(this.#options.network))) return;
         this.#dhtPeers.add(event.detail.peerId.toString());
         this.#onDhtPeer();
@@ -101,30 +103,39 @@ export class Discovery implements AsyncDisposable {
         signal,
       },
     );
-    for (const address of this.#options.named)
-      this.#run(this.#keepConnected([parseMultiaddr(address)], signal));
+    for (const address of this.#options.named) {
+      const target = this.#target('peers', [parseMultiaddr(address)]);
+      this.#named.push(target);
+      this.#run(target.keepConnected(signal));
+    }
     this.#reprovide = setInterval(() => this.#provideAll(), REPROVIDE_INTERVAL_MS);
     this.#reprovide.unref();
   }
 
+  /** Nodes of the DHT that are connected. */
+  get dhtPeers(): ReadonlySet<string> {
+    return this.#dhtPeers;
+  }
+
+  /** Nodes of the DHT from an earlier run: through any of them all others are found. */
+  rejoinDht(nodes: readonly Contact[]): void {
+    if (!this.#libp2p.services.dht) return;
+    for (const node of nodes) this.#rejoin(node);
+  }
+
   /**
-   * Connects to the nodes that a link names and stays connected until the signal ends it. Addresses that are
-   * none are passed over: a link is somebody else's text.
+   * Dials peers of earlier runs until each was connected once: then the exchange keeps what it needs.
+   *
+   * @param swarms the peers of each swarm, the most promising first: each swarm has its turn before any has a second
    */
-  reach(addresses: readonly string[], signal: AbortSignal): void {
-    const byPeer = new Map<string, Multiaddr[]>();
-    for (const address of addresses) {
-      try {
-        const target = parseMultiaddr(address);
-        const peer = peerOf(target) ?? address;
-        if (peer === this.#libp2p.peerId.toString()) continue;
-        byPeer.set(peer, [...(byPeer.get(peer) ?? []), target]);
-      } catch {
-        this.#options.log('warn', `the link names "${address}", which is not a multiaddr`);
+  rejoin(swarms: readonly (readonly Contact[])[]): void {
+    const most = Math.max(0, ...swarms.map((contacts) => contacts.length));
+    for (let rank = 0; rank < most; rank++) {
+      for (const contacts of swarms) {
+        const contact = contacts[rank];
+        if (contact && this.#rejoining.size < MAX_REJOINED) this.#rejoin(contact);
       }
     }
-    const limited = AbortSignal.any([signal, this.#stop.signal]);
-    for (const targets of byPeer.values()) this.#run(this.#keepConnected(targets, limited));
   }
 
   /** A node heard on the local network: connect to it, so that links can ask it. */
@@ -155,32 +166,33 @@ export class Discovery implements AsyncDisposable {
   }
 
   /**
-   * Walks the DHT for providers of a root, again and again, until the signal ends it. Asks anew as soon as the
-   * DHT gains a member.
+   * Looks for peers that have a root, until the signal ends it: dials the link's addresses and peers of earlier runs,
+   * and walks the DHT again and again, at once when it gains a member.
    *
-   * @returns a view of what has been tried, kept up to date
+   * @param onContacts told of every provider that the DHT names
+   * @returns what has been tried, kept up to date; the swarm's part is the caller's to add
    */
-  search(root: CID, onContacts: (contacts: Contact[]) => void, signal: AbortSignal): SearchReport {
-    const counts = { dhtWalks: 0, dhtProviders: 0 };
-    const { dht } = this.#libp2p.services;
-    if (dht)
-      this.#run(this.#searchLoop(root, onContacts, counts, AbortSignal.any([signal, this.#stop.signal])));
-    const localPeers = (): number => this.#localPeers.size;
-    const unreachable = (): string[] => [...this.#unreachable].map(([address, why]) => `${address} (${why})`);
-    return {
-      get dhtWalks() {
-        return counts.dhtWalks;
-      },
-      get dhtProviders() {
-        return counts.dhtProviders;
-      },
-      get localPeers() {
-        return localPeers();
-      },
-      get unreachable() {
-        return unreachable();
-      },
-    };
+  search(
+    root: CID,
+    places: SearchPlaces,
+    onContacts: (contacts: Contact[]) => void,
+    signal: AbortSignal,
+  ): Omit<SearchState, 'swarm'> {
+    const limited = AbortSignal.any([signal, this.#stop.signal]);
+    const targets = [...this.#linkTargets(places.addresses)];
+    for (const target of targets) this.#run(target.keepConnected(limited));
+    for (const contact of places.earlier) {
+      const target = this.#earlierTarget(contact);
+      if (!target) continue;
+      targets.push(target);
+      this.#run(target.connectOnce(limited));
+    }
+    const dht = this.#libp2p.services.dht && new DhtSearch(this.#libp2p, root, this.#options.log);
+    if (dht) {
+      this.#searches.add(dht);
+      this.#run(dht.run(onContacts, limited).finally(() => this.#searches.delete(dht)));
+    }
+    return this.#stateOf(targets, dht);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,46 +217,73 @@ export class Discovery implements AsyncDisposable {
     this.#tasks.add(tracked);
   }
 
-  async #keepConnected(targets: Multiaddr[], signal: AbortSignal): Promise<void> {
-    const name = targets.join(' or ');
-    let waitMs = REDIAL_FIRST_MS;
-    while (!signal.aborted) {
+  /** Addresses that are none are passed over: a link is somebody else's text. */
+  #linkTargets(addresses: readonly string[]): DialTarget[] {
+    const byPeer = new Map<string, Multiaddr[]>();
+    for (const address of addresses) {
       try {
-        const connection = await this.#libp2p.dial(targets, {
-          signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]),
-        });
-        this.#unreachable.delete(name);
-        waitMs = REDIAL_FIRST_MS;
-        await this.#whenGone(connection.remotePeer, signal);
-        if (!signal.aborted) this.#options.log('info', `lost the connection to ${name}`);
-      } catch (error) {
-        if (signal.aborted) break;
-        const why = dialFailure(error);
-        if (!this.#unreachable.has(name)) this.#options.log('warn', `cannot reach ${name}: ${why}`);
-        this.#unreachable.set(name, why);
+        const target = parseMultiaddr(address);
+        const peer = peerOf(target) ?? address;
+        if (peer === this.#libp2p.peerId.toString()) continue;
+        byPeer.set(peer, [...(byPeer.get(peer) ?? []), target]);
+      } catch {
+        this.#options.log('warn', `the link names "${address}", which is not a multiaddr`);
       }
-      await sleep(waitMs, signal);
-      waitMs = Math.min(waitMs * 2, REDIAL_LAST_MS);
+    }
+    return [...byPeer.values()].map((targets) => this.#target('link', targets));
+  }
+
+  #earlierTarget({ peer, addresses }: Contact): DialTarget | undefined {
+    if (peer === this.#libp2p.peerId.toString()) return undefined;
+    try {
+      return this.#target(
+        'earlier',
+        addresses.map((address) => parseMultiaddr(`${address}/p2p/${peer}`)),
+      );
+    } catch {
+      return undefined;
     }
   }
 
-  #whenGone(peer: PeerId, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const done = new AbortController();
-    const finish = (): void => {
-      done.abort();
-      resolve();
-    };
-    signal.addEventListener('abort', finish, { signal: done.signal });
-    this.#libp2p.addEventListener(
-      'peer:disconnect',
-      (event) => {
-        if (event.detail.equals(peer)) finish();
+  #target(way: DialTarget['way'], addresses: readonly Multiaddr[]): DialTarget {
+    const [first] = addresses;
+    const { log } = this.#options;
+    return new DialTarget({ libp2p: this.#libp2p, log }, way, addresses, first && peerOf(first));
+  }
+
+  #rejoin(contact: Contact): void {
+    if (this.#rejoining.has(contact.peer)) return;
+    const target = this.#earlierTarget(contact);
+    if (!target) return;
+    this.#rejoining.add(contact.peer);
+    this.#run(target.connectOnce(this.#stop.signal).finally(() => this.#rejoining.delete(contact.peer)));
+  }
+
+  #stateOf(targets: DialTarget[], dht: DhtSearch | undefined): Omit<SearchState, 'swarm'> {
+    const libp2p = this.#libp2p;
+    const dhtPeers = (): number => this.#dhtPeers.size;
+    const localPeers = (): number | undefined => (this.#options.mdns ? this.#localPeers.size : undefined);
+    return {
+      targets,
+      named: this.#named,
+      dht,
+      get dhtPeers() {
+        return dhtPeers();
       },
-      { signal: done.signal },
-    );
-    if (signal.aborted || this.#libp2p.getConnections(peer).length === 0) finish();
-    return promise;
+      get localPeers() {
+        return localPeers();
+      },
+      isForeign: (peer) => this.#foreign.has(peer),
+      isConnected: (peer) => libp2p.getConnections().some(({ remotePeer }) => remotePeer.toString() === peer),
+    };
+  }
+
+  #noteNetwork(peer: string, protocols: readonly string[]): void {
+    this.#foreign.delete(peer);
+    if (protocols.includes(controlProtocol(this.#options.network))) return;
+    if (this.#foreign.size >= MAX_FOREIGN)
+      this.#foreign.delete(this.#foreign.values().next().value as string);
+    this.#foreign.add(peer);
   }
 
   async #dialLocal(peer: PeerInfo): Promise<void> {
@@ -256,7 +295,7 @@ export class Discovery implements AsyncDisposable {
   #onDhtPeer(): void {
     clearTimeout(this.#debounce);
     this.#debounce = setTimeout(() => {
-      for (const wake of this.#wakeSearches) wake();
+      for (const search of this.#searches) search.wake();
       if (this.#dhtPeers.size <= SMALL_DHT_PEERS) this.#provideAll();
     }, REPROVIDE_DEBOUNCE_MS);
     this.#debounce.unref();
@@ -295,88 +334,9 @@ export class Discovery implements AsyncDisposable {
         this.#options.log('debug', `could not provide ${root.toString()}: ${String(error)}`);
     }
   }
-
-  async #searchLoop(
-    root: CID,
-    onContacts: (contacts: Contact[]) => void,
-    counts: { dhtWalks: number; dhtProviders: number },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const seen = new Set<string>();
-    let waitMs = SEARCH_FIRST_MS;
-    while (!signal.aborted) {
-      const before = seen.size;
-      await this.#walk(root, signal, (contact) => {
-        if (!seen.has(contact.peer)) counts.dhtProviders++;
-        seen.add(contact.peer);
-        onContacts([contact]);
-      });
-      counts.dhtWalks++;
-      waitMs = seen.size > before ? SEARCH_FIRST_MS : Math.min(waitMs * 2, SEARCH_LAST_MS);
-      const woken = await this.#sleepOrWake(waitMs, signal);
-      if (woken) waitMs = SEARCH_FIRST_MS;
-    }
-  }
-
-  async #walk(root: CID, signal: AbortSignal, onContact: (contact: Contact) => void): Promise<void> {
-    const self = this.#libp2p.peerId;
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
-    try {
-      for await (const event of this.#libp2p.services.dht?.findProviders(root, { signal: limited }) ?? []) {
-        if (event.name !== 'PROVIDER') continue;
-        for (const provider of event.providers) {
-          if (provider.id.equals(self)) continue;
-          onContact({ peer: provider.id.toString(), addresses: provider.multiaddrs.map(String) });
-        }
-      }
-    } catch (error) {
-      if (!signal.aborted)
-        this.#options.log('debug', `DHT: no answer for ${root.toString()}: ${String(error)}`);
-    }
-  }
-
-  /** @returns whether the DHT gained a member meanwhile */
-  async #sleepOrWake(ms: number, signal: AbortSignal): Promise<boolean> {
-    const wakened = new AbortController();
-    let woken = false;
-    const wake = (): void => {
-      woken = true;
-      wakened.abort();
-    };
-    this.#wakeSearches.add(wake);
-    await sleep(ms, AbortSignal.any([signal, wakened.signal]));
-    this.#wakeSearches.delete(wake);
-    return woken;
-  }
 }
 
 /** The peer id a multiaddr ends in, base58. */
 function peerOf(address: Multiaddr): string | undefined {
   return address.getComponents().findLast((component) => component.name === 'p2p')?.value;
-}
-
-/** Resolves after `ms`, or when the signal aborts: never rejects. Keeps no process alive. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(finish, ms);
-  timer.unref();
-  signal.addEventListener('abort', finish, { once: true });
-  function finish(): void {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', finish);
-    resolve();
-  }
-  return promise;
-}
-
-/** The heart of libp2p's dial errors, which bundle one error an address. */
-export function dialFailure(error: unknown): string {
-  const inner = error instanceof AggregateError ? error.errors : [error];
-  const texts = inner.map((each: unknown) => (each instanceof Error ? each.message : String(each)));
-  const known = texts.find((text) => /E[A-Z]{4,}/.test(text)) ?? texts[0] ?? 'unknown reason';
-  if (known.includes('ECONNREFUSED')) return 'nothing listens there';
-  if (known.includes('EHOSTUNREACH') || known.includes('ENETUNREACH')) return 'no route to it';
-  if (/abort|timed? ?out/i.test(known)) return 'no answer';
-  return known.split('\n', 1)[0] ?? known;
 }

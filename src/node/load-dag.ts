@@ -1,7 +1,8 @@
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import { DagWalk } from '../integrity/dag-walk.ts';
-import type { SearchReport } from './discovery.ts';
+import { attemptsOf, hintOf, type SearchState, type SwarmState } from './search-report.ts';
+import type { Contact } from '../swarm/core/messages.ts';
 import { IdleWatch } from './idle-watch.ts';
 import type { NodeContext } from './node-context.ts';
 
@@ -78,20 +79,16 @@ export async function withSearch<T>(
   task: (watch: IdleWatch, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const done = new AbortController();
-  let report: SearchReport | undefined;
-  const found = { peers: 0 };
-  using watch = new IdleWatch(options.timeoutMs, () => noProviders(context, root, options.timeoutMs, report));
+  let state: Omit<SearchState, 'swarm'> | undefined;
+  using watch = new IdleWatch(options.timeoutMs, () => noProviders(context, root, options.timeoutMs, state));
   const signal = AbortSignal.any([options.signal, context.closing, watch.signal]);
   const searching = AbortSignal.any([signal, done.signal]);
-  report = context.discovery.search(
-    root,
-    (contacts) => {
-      found.peers += contacts.length;
-      context.shell.addContacts(root, contacts);
-    },
-    searching,
-  );
-  context.discovery.reach(options.addresses, searching);
+  const earlier = await context.book.contacts(root);
+  const places = { addresses: options.addresses, earlier };
+  const onContacts = (contacts: Contact[]): void => context.shell.addContacts(root, contacts);
+  state = context.discovery.search(root, places, onContacts, searching);
+  // What was met before is dialled above; the exchange goes on trying while it has too few neighbours.
+  if (context.active(root) && earlier.length > 0) onContacts(earlier);
   try {
     return await task(watch, signal);
   } finally {
@@ -103,26 +100,30 @@ function noProviders(
   context: NodeContext,
   root: CID,
   timeoutMs: number,
-  report: SearchReport | undefined,
+  found: Omit<SearchState, 'swarm'> | undefined,
 ): ShoalError {
-  const peers = new Set(context.libp2p.getConnections().map((connection) => connection.remotePeer.toString()))
-    .size;
-  const tried = [
-    `asked ${count(peers, 'connected peer')}`,
-    context.libp2p.services.dht
-      ? `searched the DHT ${count(report?.dhtWalks ?? 0, 'time')} (it named ${count(report?.dhtProviders ?? 0, 'provider')})`
-      : 'the DHT is switched off',
-    `heard ${count(report?.localPeers ?? 0, 'node')} on the local network`,
-    ...(report?.unreachable.length ? [`could not reach ${report.unreachable.slice(0, 3).join(', ')}`] : []),
-  ];
-  return new ShoalError(
-    'ERR_NO_PROVIDERS',
-    `nobody sent anything of ${root.toString()} for ${timeoutMs / 1000} s: ${tried.join('; ')}. ` +
-      'Name a peer that has it (--peer), or wait longer (--timeout)',
-    { fault: 'none' },
-  );
+  const start = `nobody sent anything of ${root.toString()} for ${timeoutMs / 1000} s`;
+  if (!found)
+    return new ShoalError('ERR_NO_PROVIDERS', `${start}; wait longer (--timeout)`, { fault: 'none' });
+  const state = {
+    ...found,
+    dhtPeers: found.dhtPeers,
+    localPeers: found.localPeers,
+    swarm: swarmOf(context, root),
+  };
+  return new ShoalError('ERR_NO_PROVIDERS', `${start}; ${hintOf(state)}`, {
+    fault: 'none',
+    tried: attemptsOf(state),
+  });
 }
 
-function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
+function swarmOf(context: NodeContext, root: CID): SwarmState {
+  const peers = new Set(context.libp2p.getConnections().map(({ remotePeer }) => remotePeer.toString()));
+  const stats = context.active(root)?.session.stats();
+  return {
+    connected: peers.size,
+    members: stats?.peers ?? 0,
+    left: stats?.left ?? 0,
+    failed: stats?.failed ?? [],
+  };
 }

@@ -3,6 +3,7 @@ import type { LogLevel, ShoalEvents } from '../api.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import type { SwarmShell } from '../swarm/swarm-shell.ts';
 import type { ActiveAsset } from './active-asset.ts';
+import type { ContactBook } from './contact-book.ts';
 import type { Discovery } from './discovery.ts';
 import type { ShoalLibp2p } from './libp2p-node.ts';
 
@@ -11,6 +12,8 @@ export interface NodeContext {
   readonly store: Store;
   readonly shell: SwarmShell;
   readonly discovery: Discovery;
+  /** Peers of earlier runs. */
+  readonly book: ContactBook;
   readonly libp2p: ShoalLibp2p;
   readonly log: (level: LogLevel, message: string) => void;
   /** Aborts when the node closes, with the error that everything under way then ends in. */

@@ -4,6 +4,7 @@ import type {
   AssetInfo,
   LogLevel,
   OpenOptions,
+  RateLimits,
   Shared,
   ShareOptions,
   ShareSource,
@@ -15,11 +16,15 @@ import type {
 import { ShoalError } from '../errors.ts';
 import { parseCid } from '../integrity/parse-cid.ts';
 import type { AssetRecord, Store, StoredAsset } from '../store/store.ts';
+import type { Contact } from '../swarm/core/messages.ts';
 import type { SwarmShell } from '../swarm/swarm-shell.ts';
 import { ActiveAsset } from './active-asset.ts';
 import { AssetHandle, DEFAULT_TIMEOUT_MS } from './asset-handle.ts';
-import { checkLimit } from './check-limit.ts';
-import { dialFailure, type Discovery } from './discovery.ts';
+import { checkLimits } from './check-limit.ts';
+import type { ContactBook } from './contact-book.ts';
+import type { ContactKeeper } from './contact-keeper.ts';
+import { dialFailure } from './dial-failure.ts';
+import type { Discovery } from './discovery.ts';
 import { parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
 import { formatLink, parseLink } from './link.ts';
 import { loadDag } from './load-dag.ts';
@@ -34,6 +39,8 @@ export interface ShoalNodeParts {
   libp2p: ShoalLibp2p;
   shell: SwarmShell;
   discovery: Discovery;
+  book: ContactBook;
+  keeper: ContactKeeper;
   log: (level: LogLevel, message: string) => void;
 }
 
@@ -46,7 +53,9 @@ export class ShoalNode implements Shoal, NodeContext {
   readonly libp2p: ShoalLibp2p;
   readonly shell: SwarmShell;
   readonly discovery: Discovery;
+  readonly book: ContactBook;
   readonly log: (level: LogLevel, message: string) => void;
+  readonly #keeper: ContactKeeper;
   readonly #events = new EventTarget();
   readonly #active = new Map<string, ActiveAsset>();
   readonly #queues = new Map<string, Promise<unknown>>();
@@ -61,6 +70,8 @@ export class ShoalNode implements Shoal, NodeContext {
     this.libp2p = parts.libp2p;
     this.shell = parts.shell;
     this.discovery = parts.discovery;
+    this.book = parts.book;
+    this.#keeper = parts.keeper;
     this.log = parts.log;
     const { signal } = this.#closing;
     const listen = { signal };
@@ -157,14 +168,15 @@ export class ShoalNode implements Shoal, NodeContext {
 
   async seed(options: { signal?: AbortSignal } = {}): Promise<{ assets: number }> {
     const signal = this.#signal(options.signal);
-    let assets = 0;
+    const swarms: Contact[][] = [];
     for await (const record of this.store.list()) {
       signal.throwIfAborted();
       if (record.bytes === undefined) continue;
       this.discovery.provide(record.root);
-      assets++;
+      swarms.push(await this.book.contacts(record.root));
     }
-    return { assets };
+    this.discovery.rejoin(swarms);
+    return { assets: swarms.length };
   }
 
   async remove(cid: string): Promise<void> {
@@ -173,6 +185,7 @@ export class ShoalNode implements Shoal, NodeContext {
       if (!(await this.store.get(root))) throw unknownAsset(root);
       this.discovery.unprovide(root);
       await this.deactivate(root);
+      await this.#keeper.forget(root);
       await this.store.remove(root);
     });
   }
@@ -192,16 +205,25 @@ export class ShoalNode implements Shoal, NodeContext {
       });
     } catch (cause) {
       signal.throwIfAborted();
-      throw new ShoalError('ERR_PEER_UNREACHABLE', `cannot reach ${address}: ${dialFailure(cause)}`, {
-        cause,
-      });
+      throw new ShoalError(
+        'ERR_PEER_UNREACHABLE',
+        `cannot reach ${address}: ${dialFailure(address, cause).message}`,
+        {
+          cause,
+        },
+      );
     }
   }
 
-  setLimits(limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number }): void {
-    checkLimit(limits.uploadBytesPerSec);
-    checkLimit(limits.downloadBytesPerSec);
+  setLimits(limits: RateLimits & { perPeer?: RateLimits }): void {
+    checkLimits(limits);
+    checkLimits(limits.perPeer);
     this.shell.setLimits(limits);
+  }
+
+  setAssetLimits(cid: string, limits: RateLimits): void {
+    checkLimits(limits);
+    this.shell.setAssetLimits(parseCid(cid), limits);
   }
 
   addEventListener<K extends keyof ShoalEvents>(
@@ -311,6 +333,7 @@ export class ShoalNode implements Shoal, NodeContext {
       new ShoalError('ERR_CLOSED', 'the node was closed while this was going on', { fault: 'none' }),
     );
     this.#uploads.flush();
+    await this.#keeper.stop();
     await this.shell.stop();
     await Promise.allSettled([...this.#active.values()].map((asset) => asset.close()));
     this.#active.clear();

@@ -21,6 +21,10 @@ export interface SessionStats {
   receivedByPeer: ReadonlyMap<PeerKey, number>;
   /** Peers that take part in the asset's swarm and are connected. */
   peers: number;
+  /** Peers that took part in it and are gone. */
+  left: number;
+  /** Peers that could not read what they had announced: their file changed, or their disk failed. */
+  failed: readonly PeerKey[];
   /** Verified bytes per second over the last seconds. */
   bytesPerSec: number;
 }
@@ -36,7 +40,7 @@ export interface AssetSessionHost {
 export class AssetSession {
   readonly events: AssetSessionEvents;
   readonly #host: AssetSessionHost;
-  #last: SessionStats = { receivedByPeer: new Map(), peers: 0, bytesPerSec: 0 };
+  #last: SessionStats = { receivedByPeer: new Map(), peers: 0, left: 0, failed: [], bytesPerSec: 0 };
   #hasLeft = false;
 
   constructor(events: AssetSessionEvents, host: AssetSessionHost) {

@@ -70,6 +70,11 @@ export class AssetTable {
     return this.#byKey.get(key);
   }
 
+  /** All that are active. */
+  values(): IterableIterator<ActiveAsset> {
+    return this.#byKey.values();
+  }
+
   /** This node's number, and slot, for a root. */
   keyOf(text: string): AssetKey {
     let key = this.#keys.get(text);

@@ -9,6 +9,7 @@ import type { Action } from './core/events.ts';
 import type { ExchangeConfig } from './core/exchange-config.ts';
 import { Exchange } from './core/exchange.ts';
 import type { AssetKey, Contact, PeerKey } from './core/messages.ts';
+import type { RateLimits } from './core/rate-limits.ts';
 import { Dialer } from './dialer.ts';
 import { ExchangeDriver } from './exchange-driver.ts';
 import { IncomingChunks, localError } from './incoming-chunks.ts';
@@ -46,8 +47,10 @@ export interface SwarmShellOptions {
   resolveAsset: (root: CID) => Promise<StoredAsset | undefined>;
   /** An interior node of any asset, for peers that named its root. */
   getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
-  uploadBytesPerSec?: number;
-  downloadBytesPerSec?: number;
+  uploadBytesPerSec?: number | undefined;
+  downloadBytesPerSec?: number | undefined;
+  /** Limits of each single peer. */
+  perPeer?: RateLimits | undefined;
   /** A peer lied or broke the protocol, and was cut off. */
   onMisbehaved?: (peer: PeerKey, code: string, message: string) => void;
   /** Bytes of an asset that nobody joined were handed to the socket for a peer. */
@@ -81,16 +84,17 @@ export class SwarmShell {
   readonly #incoming: IncomingChunks;
   readonly #banned = new BanList();
   readonly #stopping = new AbortController();
-  #limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number };
+  /** Limits of assets by root, active or not. */
+  readonly #assetLimits = new Map<string, RateLimits>();
   #tick: NodeJS.Timeout | undefined;
 
   constructor(options: SwarmShellOptions) {
     this.#options = options;
-    const { libp2p, network, uploadBytesPerSec, downloadBytesPerSec } = options;
-    this.#limits = { uploadBytesPerSec, downloadBytesPerSec };
+    const { libp2p, network, uploadBytesPerSec, downloadBytesPerSec, perPeer = {} } = options;
+    const limits = { uploadBytesPerSec, downloadBytesPerSec, perPeer };
     const nowMs = (): number => performance.now();
     const log = options.log ?? ((): void => {});
-    const config = { self: libp2p.peerId.toString(), ...options.exchangeConfig, ...this.#limits };
+    const config = { self: libp2p.peerId.toString(), ...options.exchangeConfig, ...limits };
     this.#exchange = new Exchange(config, options.rng ?? Math.random);
     this.#driver = new ExchangeDriver(this.#exchange, nowMs, (action) => this.#act(action));
     this.#links = new LinkTable({
@@ -114,7 +118,7 @@ export class SwarmShell {
       log,
       handle: (event) => this.#driver.handle(event),
       resolve: options.resolveAsset,
-      onActive: (asset) => this.#feedJoins(asset),
+      onActive: (asset) => this.#activated(asset),
     });
     this.#care = new LinkCare({ nowMs, links: this.#links, handle: (event) => this.#driver.handle(event) });
     this.#incoming = new IncomingChunks({
@@ -225,12 +229,28 @@ export class SwarmShell {
     }
   }
 
-  /** Changes the limits while running; undefined: none. */
-  setLimits(limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number }): void {
-    this.#limits = limits;
-    const { uploadBytesPerSec, downloadBytesPerSec } = limits;
+  /** Who takes part in which swarm now, and who of them gave verified bytes of it. */
+  *swarms(): Generator<{ root: CID; peers: readonly PeerKey[]; gave: (peer: PeerKey) => boolean }> {
+    for (const { key, root } of this.#assets.values()) {
+      const stats = this.#exchange.stats(key);
+      if (stats) yield { root, peers: stats.peers, gave: (peer) => stats.receivedByPeer.has(peer) };
+    }
+  }
+
+  /** Changes the limits of the node and of each single peer while running; undefined: none. */
+  setLimits(limits: RateLimits & { perPeer?: RateLimits | undefined }): void {
+    const { uploadBytesPerSec, downloadBytesPerSec, perPeer } = limits;
     this.#uplink.setLimit(uploadBytesPerSec);
-    this.#driver.handle({ type: 'limits', uploadBytesPerSec, downloadBytesPerSec });
+    this.#driver.handle({ type: 'limits', uploadBytesPerSec, downloadBytesPerSec, perPeer });
+  }
+
+  /** Changes the limits of an asset, whether or not it is active now. */
+  setAssetLimits(root: CID, { uploadBytesPerSec, downloadBytesPerSec }: RateLimits): void {
+    const text = root.toString();
+    if (uploadBytesPerSec === undefined && downloadBytesPerSec === undefined) this.#assetLimits.delete(text);
+    else this.#assetLimits.set(text, { uploadBytesPerSec, downloadBytesPerSec });
+    const asset = this.#assets.get(text);
+    if (asset) this.#limit(asset, { uploadBytesPerSec, downloadBytesPerSec });
   }
 
   /** Whether the peer lied lately: for the connection gate. */
@@ -328,8 +348,14 @@ export class SwarmShell {
     this.#nodes.joined(link, named);
   }
 
-  /** An asset became active: peers that named it before are members now. */
-  #feedJoins(asset: ActiveAsset): void {
+  #limit(asset: ActiveAsset, { uploadBytesPerSec, downloadBytesPerSec }: RateLimits): void {
+    this.#driver.handle({ type: 'asset-limits', asset: asset.key, uploadBytesPerSec, downloadBytesPerSec });
+  }
+
+  /** An asset became active: it has its limits, and peers that named it before are members now. */
+  #activated(asset: ActiveAsset): void {
+    const limits = this.#assetLimits.get(asset.text);
+    if (limits) this.#limit(asset, limits);
     for (const link of this.#links.values()) {
       const named = link.named.find(asset.text);
       if (named) this.#feedJoin(link, named, asset);
@@ -434,6 +460,8 @@ export class SwarmShell {
       stats && {
         receivedByPeer: stats.receivedByPeer,
         peers: stats.peers.length,
+        left: stats.left,
+        failed: stats.failed,
         bytesPerSec: stats.bytesPerSec,
       }
     );

@@ -1,10 +1,16 @@
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import assert from 'node:assert/strict';
 import { CID } from 'multiformats/cid';
-import { Discovery } from '../../src/node/discovery.ts';
+import { multiaddr } from '@multiformats/multiaddr';
+import type { SearchAttempt } from '../../src/errors.ts';
+import { Discovery, type SearchPlaces } from '../../src/node/discovery.ts';
+import { attemptsOf } from '../../src/node/search-report.ts';
 import { createLibp2pNode, startLibp2pNode, type ShoalLibp2p } from '../../src/node/libp2p-node.ts';
 
 const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
+
+/** Neither a link nor an earlier run names anybody. */
+const NOWHERE = { addresses: [], earlier: [] };
 
 interface TestNode {
   libp2p: ShoalLibp2p;
@@ -46,6 +52,7 @@ describe('Discovery', () => {
     const done = new AbortController();
     node.discovery.search(
       ROOT,
+      NOWHERE,
       ([contact]) => {
         done.abort();
         resolve(contact?.peer ?? '');
@@ -79,7 +86,12 @@ describe('Discovery', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const done = new AbortController();
     const isC = (peer: string | undefined): boolean => peer === c.libp2p.peerId.toString();
-    d.discovery.search(ROOT, (contacts) => contacts.some((each) => isC(each.peer)) && resolve(), done.signal);
+    d.discovery.search(
+      ROOT,
+      NOWHERE,
+      (contacts) => contacts.some((each) => isC(each.peer)) && resolve(),
+      done.signal,
+    );
     await promise;
     done.abort();
   });
@@ -93,27 +105,89 @@ describe('Discovery', () => {
     const found: string[] = [];
     const report = b.discovery.search(
       ROOT,
+      NOWHERE,
       (contacts) => found.push(...contacts.map((each) => each.peer)),
       done.signal,
     );
-    while (report.dhtWalks < 2) await new Promise((resolve) => setImmediate(resolve));
+    while ((report.dht?.walks ?? 0) < 2) await new Promise((resolve) => setImmediate(resolve));
     done.abort();
     assert.deepEqual(found, []);
   });
 
-  it('says which named peer it cannot reach, and why', async () => {
+  /** What is told of the ways in which ROOT was looked for, once it is told of each dial. */
+  async function attempts(node: TestNode, places: SearchPlaces, dials: number): Promise<SearchAttempt[]> {
+    const done = new AbortController();
+    const state = node.discovery.search(ROOT, places, () => {}, done.signal);
+    const all = [...state.named, ...state.targets];
+    while (all.filter((each) => each.isReached || each.failures.size > 0).length < dials) await turn();
+    const swarm = { connected: 0, members: 0, left: 0, failed: [] };
+    const told = attemptsOf({ ...state, dhtPeers: state.dhtPeers, localPeers: state.localPeers, swarm });
+    done.abort();
+    return told;
+  }
+
+  it('says of each address why it could not be reached', async () => {
     const gone = await start();
     await stop(gone);
+    const other = await start();
+    const foreign = await start({ network: 'foreign' });
+    const wrong = other.address.replace(/[^/]+$/, foreign.libp2p.peerId.toString());
     const a = await start({ named: [gone.address] });
-    const done = new AbortController();
-    const report = a.discovery.search(ROOT, () => {}, done.signal);
-    while (report.unreachable.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    done.abort();
-    assert.deepEqual(report.unreachable, [`${gone.address} (nothing listens there)`]);
+    const addresses = [wrong, foreign.address, '/ip4/127.0.0.1/tcp/1'];
+    const [link, peers, earlier, , dht, mdns] = await attempts(
+      a,
+      { addresses, earlier: [{ peer: other.libp2p.peerId.toString(), addresses: ['/ip4/127.0.0.1/tcp/1'] }] },
+      4,
+    );
+    assert.deepEqual(
+      link?.failures.map(({ reason }) => reason),
+      ['wrong-peer', 'refused'],
+    );
+    assert.deepEqual(peers?.failures, [
+      { address: gone.address, reason: 'refused', message: 'nothing listens there' },
+    ]);
+    assert.equal(
+      peers?.text,
+      `named peers and bootstrap nodes: reached 0 of 1; ${gone.address}: nothing listens there`,
+    );
+    assert.equal(earlier?.tried, 1);
+    assert.equal(dht?.text, 'DHT: no node of it is known');
+    assert.equal(mdns?.text, 'local network: switched off');
+  });
+
+  it('tells a node of another network from one that cannot be reached', async () => {
+    const foreign = await start({ network: 'foreign' });
+    const a = await start();
+    const identified = new Promise((resolve) =>
+      a.libp2p.addEventListener('peer:identify', resolve, { once: true }),
+    );
+    await a.libp2p.dial(multiaddr(foreign.address));
+    await identified;
+    const [link] = await attempts(a, { addresses: [foreign.address], earlier: [] }, 1);
+    assert.equal(link?.reached, 0);
+    assert.equal(link?.failures[0]?.reason, 'other-network');
+  });
+
+  it('comes back to peers of earlier runs, each swarm having its turn', async () => {
+    const a = await start();
+    const b = await start();
+    const c = await start();
+    const contact = (node: TestNode): { peer: string; addresses: string[] } => ({
+      peer: node.libp2p.peerId.toString(),
+      addresses: [node.address.replace(/\/p2p\/.*/, '')],
+    });
+    const dead = { peer: contact(c).peer, addresses: ['/ip4/127.0.0.1/tcp/1'] };
+    const d = await start();
+    d.discovery.rejoin([[dead, contact(a)], [contact(b)]]);
+    for (const node of [a, b]) while (d.libp2p.getConnections(node.libp2p.peerId).length === 0) await turn();
   });
 });
 
 async function connected(node: TestNode): Promise<void> {
   if (node.libp2p.getConnections().length > 0) return;
   await new Promise((resolve) => node.libp2p.addEventListener('peer:connect', resolve, { once: true }));
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,9 +1,11 @@
-import type { AssetSwarm } from './asset-swarm.ts';
+import type { AssetSwarm, News } from './asset-swarm.ts';
 import {
   ASK_BURST,
   ASKS_PER_SEC,
   BATCH_MS,
   FREE_JOIN_MS,
+  HAVES_PER_SEC,
+  LONGEST_BATCH_MS,
   LONGEST_ASK_AGAIN_MS,
   JOIN_BURST,
   JOIN_FLOOD,
@@ -155,31 +157,40 @@ export class Announcing {
     return undefined;
   }
 
-  /** Chunks were verified: they are announced within {@link BATCH_MS}. */
-  note(): void {
-    this.flushAtMs = Math.min(this.flushAtMs, this.#core.nowMs + BATCH_MS);
+  /** A chunk was verified: everybody hears of it, at the latest within {@link Announcing.#batchMs}. */
+  note(swarm: AssetSwarm, chunk: number): void {
+    for (const peer of swarm.members.values()) {
+      const membership = peer.memberships.get(swarm.key);
+      if (!membership?.isTold || membership.have?.has(chunk)) continue;
+      membership.lacks++;
+      if (peer.declines < PATIENT_DECLINES) peer.declinedUntilMs = 0;
+    }
+    this.flushAtMs = Math.min(this.flushAtMs, this.#core.nowMs + this.#batchMs);
   }
 
-  /** Announces what waits. @returns whether somebody was told something */
-  flush(): boolean {
-    if (this.flushAtMs === Infinity) return false;
+  /** Tells everybody what they were not told yet. */
+  flush(): void {
     this.flushAtMs = Infinity;
-    let isTold = false;
     for (const swarm of this.#core.assets.values()) {
-      if (swarm.unannounced.length === 0) continue;
-      const news = swarm.unannounced;
-      swarm.unannounced = [];
-      for (const { chunk } of news) swarm.announced.set(chunk);
+      if (swarm.news.length === 0) continue;
       for (const peer of this.#core.peers.values()) {
-        if (this.#announce(peer, swarm, news)) isTold = true;
+        const membership = peer.memberships.get(swarm.key);
+        if (!membership) continue;
+        if (membership.isTold && !membership.have) membership.isStale = true;
+        this.#tellNewsOf(peer, membership);
+        membership.newsRead = 0;
       }
+      swarm.news = [];
     }
-    return isTold;
+  }
+
+  /** Tells one peer what it was not told yet, so that it can ask for it. */
+  tellNews(peer: Peer): void {
+    for (const membership of peer.memberships.values()) this.#tellNewsOf(peer, membership);
   }
 
   /** Takes a chunk back that turned out to be unreadable. */
   unannounce(swarm: AssetSwarm, chunk: number): void {
-    if (!swarm.announced.clear(chunk)) return;
     for (const peer of swarm.members.values()) {
       const membership = membershipOf(peer, swarm);
       if (membership.isTold && !membership.have?.has(chunk)) membership.lacks--;
@@ -187,38 +198,35 @@ export class Announcing {
   }
 
   /**
-   * Tells all but the one who sent the chunk: who lacks it may want it, and who has it must know that this node
-   * no longer lacks it, and how far it is: the origin would otherwise see none of its chunks spread.
-   *
-   * @returns whether the peer lacks one of them
+   * HAVE to one peer, unless it sent the chunk itself: who lacks it may want it, and who has it must know that this
+   * node no longer lacks it, and how far it is: the origin would otherwise see none of its chunks spread.
    */
-  #announce(peer: Peer, swarm: AssetSwarm, news: AssetSwarm['unannounced']): boolean {
-    const membership = peer.memberships.get(swarm.key);
-    if (!membership?.isTold || peer.isLeaving) return false;
-    const theirs = membership.have;
-    if (!theirs) {
-      membership.isStale = true;
-      return false;
-    }
+  #tellNewsOf(peer: Peer, membership: Membership): void {
+    const { swarm, isTold, have, newsRead } = membership;
+    if (!isTold || !have || peer.isLeaving || newsRead === swarm.news.length) return;
     const chunks: number[] = [];
-    let lacks = 0;
-    for (const { chunk, from } of news) {
-      if (from !== peer.key) chunks.push(chunk);
-      if (!theirs.has(chunk)) lacks++;
+    for (let at = newsRead; at < swarm.news.length; at++) {
+      const { chunk, from } = swarm.news[at] as News;
+      if (from !== peer.key && swarm.have.has(chunk)) chunks.push(chunk);
     }
-    if (chunks.length > 0) this.#core.send(peer, { type: 'have', asset: swarm.key, chunks });
-    if (lacks === 0) return false;
-    membership.lacks += lacks;
-    if (peer.declines < PATIENT_DECLINES) peer.declinedUntilMs = 0;
-    return true;
+    membership.newsRead = swarm.news.length;
+    if (chunks.length === 0) return;
+    chunks.sort((a, b) => a - b);
+    this.#core.send(peer, { type: 'have', asset: swarm.key, chunks });
+  }
+
+  /** The more neighbours, the longer news may wait for company: so many HAVEs a second at most, besides those before grants. */
+  get #batchMs(): number {
+    const ms = (this.#core.peers.size * 1000) / HAVES_PER_SEC;
+    return Math.min(LONGEST_BATCH_MS, Math.max(BATCH_MS, ms));
   }
 
   #tell(peer: Peer, swarm: AssetSwarm, reply: boolean): void {
     const membership = membershipOf(peer, swarm);
     membership.isTold = true;
     membership.isStale = false;
-    // The announced part only: what waits for its HAVE is announced by it, and counted once.
-    this.#core.send(peer, { type: 'join', asset: swarm.key, have: haveOf(swarm.announced), reply });
+    membership.newsRead = swarm.news.length;
+    this.#core.send(peer, { type: 'join', asset: swarm.key, have: haveOf(swarm.have), reply });
     countLacks(membership);
   }
 

@@ -24,6 +24,12 @@ export interface ChunkRequest {
   readonly isSecond: boolean;
 }
 
+/** A chunk that was gained, and who sent it: that peer need not be told. */
+export interface News {
+  readonly chunk: number;
+  readonly from: PeerKey;
+}
+
 /** Chunks that are wanted: all, none, or a set. */
 export type Wanted = 'all' | 'none' | readonly ChunkRun[];
 
@@ -33,10 +39,8 @@ export class AssetSwarm {
   readonly sizes: Uint32Array;
   /** Shared with the shell, which only reads it. */
   readonly have: Bitfield;
-  /** The part of `have` that neighbours were told of. */
-  readonly announced: Bitfield;
-  /** Verified chunks waiting for the next HAVE, and who sent them: that peer need not be told. */
-  unannounced: { chunk: number; from: PeerKey }[] = [];
+  /** Chunks gained since all neighbours were last told; each has been told a part (`Membership.newsRead`). */
+  news: News[] = [];
   /** Set where this node published the asset. */
   readonly passes: OriginPasses | undefined;
   readonly picker: ChunkPicker;
@@ -71,7 +75,6 @@ export class AssetSwarm {
     this.key = key;
     this.sizes = sizes;
     this.have = have;
-    this.announced = have.clone();
     this.#rng = rng;
     this.picker = new ChunkPicker(sizes.length, rng);
     this.passes = isOrigin && sizes.length > 0 ? new OriginPasses(sizes.length, rng) : undefined;
@@ -131,7 +134,7 @@ export class AssetSwarm {
     if (!this.have.set(chunk)) return false;
     this.picker.remove(chunk);
     this.reissues.delete(chunk);
-    this.unannounced.push({ chunk, from });
+    this.news.push({ chunk, from });
     if (this.isWanted(chunk)) this.wantedLeft--;
     return true;
   }
@@ -139,7 +142,6 @@ export class AssetSwarm {
   /** The local copy of the chunk is of no use any more. @returns whether it was there */
   lost(chunk: number): boolean {
     if (!this.have.clear(chunk)) return false;
-    this.unannounced = this.unannounced.filter((waiting) => waiting.chunk !== chunk);
     if (this.isWanted(chunk)) {
       this.wantedLeft++;
       this.picker.add(chunk);

@@ -63,7 +63,7 @@ export class Exchange {
   constructor(config: ExchangeConfig, rng: Rng) {
     this.#core = new Core(settingsOf(config), rng);
     this.#announcing = new Announcing(this.#core);
-    this.#granting = new Granting(this.#core, () => this.#announcing.flush());
+    this.#granting = new Granting(this.#core, (peer) => this.#announcing.tellNews(peer));
     this.#serving = new Serving(this.#core, this.#granting);
     this.#requesting = new Requesting(this.#core);
     this.#receiving = new Receiving(this.#core, this.#requesting);
@@ -274,7 +274,7 @@ export class Exchange {
       case 'contacts':
         return this.#neighbourhood.addContacts(swarm, event.contacts);
       case 'verified':
-        if (this.#receiving.verified(event.peer, swarm, event.chunk)) this.#announcing.note();
+        if (this.#receiving.verified(event.peer, swarm, event.chunk)) this.#announcing.note(swarm, event.chunk);
         return this.#checkComplete(swarm);
       case 'corrupt':
         this.#receiving.failed(event.peer, swarm, event.chunk);

@@ -13,6 +13,7 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
       isSeed: false,
       isTold: false,
       isStale: false,
+      newsRead: 0,
       lacks: 0,
       newsAtMs: -Infinity,
       isStuck: false,
@@ -86,7 +87,7 @@ export function gainChunk(peer: Peer, membership: Membership, chunk: number): vo
   if (!have?.set(chunk)) return;
   swarm.picker.gain(chunk);
   swarm.passes?.announced(peer.key, chunk);
-  if (membership.isTold && swarm.announced.has(chunk)) membership.lacks--;
+  if (membership.isTold && swarm.have.has(chunk)) membership.lacks--;
 }
 
 /** The peer does not have a chunk that it announced. */
@@ -100,14 +101,14 @@ export function loseChunk(peer: Peer, membership: Membership, chunk: number): vo
   have.clear(chunk);
   swarm.picker.lose(chunk);
   swarm.passes?.withdrawn(peer.key, chunk);
-  if (membership.isTold && swarm.announced.has(chunk)) membership.lacks++;
+  if (membership.isTold && swarm.have.has(chunk)) membership.lacks++;
 }
 
-/** Chunks the peer knows I have, and lacks. 0 until both have joined. */
+/** Chunks I have and the peer lacks. 0 until both have joined. */
 export function countLacks(membership: Membership): void {
   membership.lacks = 0;
   if (!membership.isTold || !membership.have || membership.have.isFull) return;
-  const mine = membership.swarm.announced.bytes;
+  const mine = membership.swarm.have.bytes;
   const theirs = membership.have.bytes;
   for (let at = 0; at < mine.length; at++) {
     for (let byte = (mine[at] as number) & ~(theirs[at] as number); byte; byte &= byte - 1)

@@ -362,7 +362,7 @@ export function trustMore(peer: Peer, bytes: number, max: number): void {
 /** A chunk announced again, or the empty JOIN: whatever was declined before, the peer's credit is welcome. */
 function reminderOf(swarm: AssetSwarm): Message {
   for (let chunk = 0; chunk < swarm.size; chunk++) {
-    if (swarm.announced.has(chunk)) return { type: 'have', asset: swarm.key, chunks: [chunk] };
+    if (swarm.have.has(chunk)) return { type: 'have', asset: swarm.key, chunks: [chunk] };
   }
   return { type: 'join', asset: swarm.key, have: { kind: 'none' }, reply: false };
 }

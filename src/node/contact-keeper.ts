@@ -1,0 +1,118 @@
+import { peerIdFromString } from '@libp2p/peer-id';
+import type { CID } from 'multiformats/cid';
+import type { LogLevel } from '../api.ts';
+import type { ContactBook, SeenPeer } from './contact-book.ts';
+import type { ShoalLibp2p } from './libp2p-node.ts';
+
+/** How soon a peer that was met is kept: a process can be killed at any moment, and looking costs little. */
+const LOOK_MS = 1_000;
+
+/** Peers that stay connected are noted anew so often, so that their age and addresses stay true. */
+const RENEW_MS = 600_000;
+
+/** Swarm members looked at for each asset: more than are kept, so that those who gave are among them. */
+const MAX_LOOKED_AT = 60;
+
+/** What a {@link ContactKeeper} works with. */
+export interface ContactKeeperHost {
+  libp2p: ShoalLibp2p;
+  book: ContactBook;
+  /** Who takes part in which swarm now. */
+  swarms: () => Iterable<{ root: CID; peers: readonly string[]; gave: (peer: string) => boolean }>;
+  /** Nodes of the DHT that are connected. */
+  dhtPeers: () => Iterable<string>;
+  log: (level: LogLevel, message: string) => void;
+}
+
+/** Notes in the {@link ContactBook} who is connected, whenever that has changed. */
+export class ContactKeeper {
+  readonly #host: ContactKeeperHost;
+  /** What was noted last, by asset (`''`: the DHT), and when. */
+  readonly #noted = new Map<string, { who: string; atMs: number }>();
+  readonly #forgotten = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #noting: Promise<void> = Promise.resolve();
+
+  constructor(host: ContactKeeperHost) {
+    this.#host = host;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.note(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  /** Notes what has changed since the last time; one run at a time. */
+  note(): Promise<void> {
+    this.#noting = this.#noting
+      .then(() => this.#noteAll())
+      .catch((error: unknown) => {
+        this.#host.log('debug', `contacts could not be kept: ${String(error)}`);
+      });
+    return this.#noting;
+  }
+
+  /** The asset is being removed: its contacts go, and nothing that is under way brings them back. */
+  async forget(root: CID): Promise<void> {
+    this.#forgotten.add(root.toString());
+    await this.#noting;
+    this.#noted.delete(root.toString());
+    await this.#host.book.forget(root);
+    this.#forgotten.delete(root.toString());
+  }
+
+  /** Notes a last time and ends. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.note();
+  }
+
+  async #noteAll(): Promise<void> {
+    const { book } = this.#host;
+    for (const { root, peers, gave } of [...this.#host.swarms()]) {
+      const text = root.toString();
+      const some = [...peers].sort((a, b) => Number(gave(b)) - Number(gave(a))).slice(0, MAX_LOOKED_AT);
+      const who = some.map((peer) => `${peer}${gave(peer) ? '+' : ''}`);
+      if (this.#forgotten.has(text) || !this.#isNews(text, who)) continue;
+      const seen = await this.#withAddresses(some, gave);
+      if (!this.#forgotten.has(text) && seen.length > 0) await book.seen(root, seen);
+    }
+    const nodes = [...this.#host.dhtPeers()].slice(0, MAX_LOOKED_AT);
+    if (this.#isNews('', nodes)) await book.seenInDht(await this.#withAddresses(nodes, () => false));
+  }
+
+  #isNews(key: string, peers: readonly string[]): boolean {
+    if (peers.length === 0) return false;
+    const who = [...peers].sort().join(' ');
+    const noted = this.#noted.get(key);
+    const nowMs = performance.now();
+    if (noted?.who === who && nowMs - noted.atMs < RENEW_MS) return false;
+    this.#noted.set(key, { who, atMs: nowMs });
+    return true;
+  }
+
+  async #withAddresses(peers: readonly string[], gave: (peer: string) => boolean): Promise<SeenPeer[]> {
+    const seen = await Promise.all(
+      peers.map(async (peer) => ({ peer, addresses: await this.#addressesOf(peer), gave: gave(peer) })),
+    );
+    return seen.filter(({ addresses }) => addresses.length > 0);
+  }
+
+  /** Where this node reached it first, then what it says itself. */
+  async #addressesOf(peer: string): Promise<string[]> {
+    const id = peerIdFromString(peer);
+    const { libp2p } = this.#host;
+    const proven = libp2p
+      .getConnections(id)
+      .filter(({ direction }) => direction === 'outbound')
+      .map(({ remoteAddr }) => bare(remoteAddr.toString()));
+    const known = await libp2p.peerStore.get(id).catch(() => undefined);
+    const told = (known?.addresses ?? []).map(({ multiaddr }) => bare(multiaddr.toString()));
+    return [...new Set([...proven, ...told])];
+  }
+}
+
+/** Without the peer id at its end, which is kept beside it. */
+function bare(address: string): string {
+  return address.replace(/\/p2p\/[^/]+$/, '');
+}

@@ -1,0 +1,88 @@
+import type { CID } from 'multiformats/cid';
+import type { LogLevel } from '../api.ts';
+import type { Contact } from '../swarm/core/messages.ts';
+import type { ShoalLibp2p } from './libp2p-node.ts';
+import { sleep } from './sleep.ts';
+
+/** Waits between walks of the DHT for a root nobody is found for yet. */
+const SEARCH_FIRST_MS = 500;
+const SEARCH_LAST_MS = 30_000;
+
+/** One walk of the DHT, for finding or for providing. */
+export const WALK_TIMEOUT_MS = 30_000;
+
+/** Providers and nodes counted for the report; whatever comes beyond is used and not counted. */
+const MAX_COUNTED = 10_000;
+
+/** Looks for a root's providers in the DHT, again and again, and counts what came of it. */
+export class DhtSearch {
+  /** Finished walks. */
+  walks = 0;
+  /** Nodes that were asked. */
+  readonly asked = new Set<string>();
+  /** Nodes that answered. */
+  readonly answered = new Set<string>();
+  /** Providers that were named. */
+  readonly providers = new Set<string>();
+  readonly #libp2p: ShoalLibp2p;
+  readonly #root: CID;
+  readonly #log: (level: LogLevel, message: string) => void;
+  #wake: (() => void) | undefined;
+
+  constructor(libp2p: ShoalLibp2p, root: CID, log: (level: LogLevel, message: string) => void) {
+    this.#libp2p = libp2p;
+    this.#root = root;
+    this.#log = log;
+  }
+
+  /** Walks until the signal ends it; each provider is told as often as it is found. */
+  async run(onContacts: (contacts: Contact[]) => void, signal: AbortSignal): Promise<void> {
+    let waitMs = SEARCH_FIRST_MS;
+    while (!signal.aborted) {
+      const before = this.providers.size;
+      await this.#walk(onContacts, signal);
+      this.walks++;
+      const hasNews = this.providers.size > before;
+      waitMs = hasNews ? SEARCH_FIRST_MS : Math.min(waitMs * 2, SEARCH_LAST_MS);
+      if (await this.#sleepOrWake(waitMs, signal)) waitMs = SEARCH_FIRST_MS;
+    }
+  }
+
+  /** The DHT gained a member: asks anew at once. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  async #walk(onContacts: (contacts: Contact[]) => void, signal: AbortSignal): Promise<void> {
+    const self = this.#libp2p.peerId;
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
+    const note = (set: Set<string>, peer: string): void => {
+      if (set.size < MAX_COUNTED) set.add(peer);
+    };
+    try {
+      const events = this.#libp2p.services.dht?.findProviders(this.#root, { signal: limited }) ?? [];
+      for await (const event of events) {
+        if (event.name === 'SEND_QUERY') note(this.asked, event.to.toString());
+        if (event.name === 'PEER_RESPONSE') note(this.answered, event.from.toString());
+        if (event.name !== 'PROVIDER') continue;
+        for (const provider of event.providers) {
+          if (provider.id.equals(self)) continue;
+          note(this.providers, provider.id.toString());
+          onContacts([{ peer: provider.id.toString(), addresses: provider.multiaddrs.map(String) }]);
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted)
+        this.#log('debug', `DHT: no answer for ${this.#root.toString()}: ${String(error)}`);
+    }
+  }
+
+  /** @returns whether the DHT gained a member meanwhile */
+  async #sleepOrWake(ms: number, signal: AbortSignal): Promise<boolean> {
+    const wakened = new AbortController();
+    this.#wake = () => wakened.abort();
+    await sleep(ms, AbortSignal.any([signal, wakened.signal]));
+    this.#wake = undefined;
+    return wakened.signal.aborted;
+  }
+}

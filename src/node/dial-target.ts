@@ -1,0 +1,125 @@
+import type { Connection, PeerId } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
+import type { LogLevel } from '../api.ts';
+import type { DialFailure } from '../errors.ts';
+import { dialFailure } from './dial-failure.ts';
+import type { ShoalLibp2p } from './libp2p-node.ts';
+import { sleep } from './sleep.ts';
+
+/** Waits between attempts to reach a peer that is to stay connected: doubling from the first to the last. */
+const REDIAL_FIRST_MS = 1_000;
+const REDIAL_LAST_MS = 30_000;
+
+/** The same for a peer of an earlier run, which may be gone for good: the exchange's own longest wait. */
+const EARLIER_LAST_MS = 600_000;
+
+/** One attempt at one address; a host that drops packets answers nothing at all. */
+const DIAL_TIMEOUT_MS = 10_000;
+
+/** Another address of the same peer waits for it: libp2p dials a peer's addresses one after the other too. */
+const NEXT_ADDRESS_MS = 5_000;
+
+/** What a {@link DialTarget} works with. */
+export interface DialTargetHost {
+  libp2p: ShoalLibp2p;
+  log: (level: LogLevel, message: string) => void;
+}
+
+/** A peer that is to be connected to, at any of its addresses, and what came of it so far. */
+export class DialTarget {
+  readonly way: 'link' | 'peers' | 'earlier';
+  /** As its addresses end in it; once it has been reached, as it proved. */
+  peer: string | undefined;
+  isReached = false;
+  /** By address: why the last attempt failed. */
+  readonly failures = new Map<string, DialFailure>();
+  readonly #host: DialTargetHost;
+  readonly #addresses: readonly Multiaddr[];
+
+  constructor(
+    host: DialTargetHost,
+    way: DialTarget['way'],
+    addresses: readonly Multiaddr[],
+    peer: string | undefined,
+  ) {
+    this.#host = host;
+    this.way = way;
+    this.#addresses = addresses;
+    this.peer = peer;
+  }
+
+  get addresses(): string[] {
+    return this.#addresses.map(String);
+  }
+
+  /** Connects, and connects again when the connection is lost, until the signal ends it. */
+  async keepConnected(signal: AbortSignal): Promise<void> {
+    const name = this.#addresses.join(' or ');
+    let waitMs = REDIAL_FIRST_MS;
+    let isTold = false;
+    while (!signal.aborted) {
+      const connection = await this.#dial(signal);
+      if (connection) {
+        waitMs = REDIAL_FIRST_MS;
+        isTold = false;
+        await this.#whenGone(connection.remotePeer, signal);
+        if (!signal.aborted) this.#host.log('info', `lost the connection to ${name}`);
+      } else if (!signal.aborted && !isTold) {
+        isTold = true;
+        const [why] = this.failures.values();
+        this.#host.log('warn', `cannot reach ${name}: ${why?.message ?? 'unknown reason'}`);
+      }
+      await sleep(waitMs, signal);
+      waitMs = Math.min(waitMs * 2, REDIAL_LAST_MS);
+    }
+  }
+
+  /** Connects once: from then on it is the exchange's to keep the link. */
+  async connectOnce(signal: AbortSignal): Promise<void> {
+    for (let waitMs = REDIAL_FIRST_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, EARLIER_LAST_MS)) {
+      if (await this.#dial(signal)) return;
+      await sleep(waitMs, signal);
+    }
+  }
+
+  async #dial(signal: AbortSignal): Promise<Connection | undefined> {
+    const { libp2p } = this.#host;
+    const limitMs = this.#addresses.length > 1 ? NEXT_ADDRESS_MS : DIAL_TIMEOUT_MS;
+    for (const address of this.#addresses) {
+      try {
+        const connection = await libp2p.dial(address, {
+          signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
+        });
+        this.isReached = true;
+        this.failures.clear();
+        this.peer = connection.remotePeer.toString();
+        return connection;
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        this.failures.set(String(address), dialFailure(String(address), error));
+      }
+    }
+    this.isReached = false;
+    return undefined;
+  }
+
+  #whenGone(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const { libp2p } = this.#host;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const done = new AbortController();
+    const finish = (): void => {
+      done.abort();
+      resolve();
+    };
+    signal.addEventListener('abort', finish, { signal: done.signal });
+    libp2p.addEventListener(
+      'peer:disconnect',
+      (event) => {
+        if (event.detail.equals(peer)) finish();
+      },
+      { signal: done.signal },
+    );
+    if (signal.aborted || libp2p.getConnections(peer).length === 0) finish();
+    return promise;
+  }
+}

@@ -1,0 +1,14 @@
+/** Resolves after `ms`, or when the signal aborts: never rejects. Keeps no process alive. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(finish, ms);
+  timer.unref();
+  signal.addEventListener('abort', finish, { once: true });
+  function finish(): void {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', finish);
+    resolve();
+  }
+  return promise;
+}
