@@ -28,7 +28,7 @@ const webtorrent = {
 } as const satisfies Partial<TorrentClient>;
 
 /** The peers beside shoal, the best first. Piece sizes: what each one's torrent maker takes for 64 MiB, but for the tuned ones. */
-export const PEER_SYSTEMS: readonly System[] = [
+export const peerSystems: readonly System[] = [
   torrentSystem({
     ...libtorrent,
     name: 'libtorrent-tuned',

@@ -1,19 +1,11 @@
-import { writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Host } from '../../testbed/network.ts';
-import type {
-  Bed,
-  Content,
-  PeerOptions,
-  Running,
-  RunningPeer,
-  Session,
-  System,
-} from '../../testbed/system.ts';
+import type { Bed, Content, Running, RunningPeer, Session, System } from '../../testbed/system.ts';
 import { makeTorrent } from '../torrent.ts';
 import { TRACKER_PORT } from '../tracker.ts';
 import type { ClientConfig } from './client.ts';
-import { startProgram } from './program.ts';
+import { startProgram, type Program } from './program.ts';
 import { versionOf } from './version.ts';
 
 /** A BitTorrent client, or one way to configure it. */
@@ -59,15 +51,12 @@ async function prepare(client: TorrentClient, content: Content, bed: Bed): Promi
   ]);
   await tracker.ready;
 
-  const start = (host: Host, role: ClientConfig['role'], options: PeerOptions) => {
-    if (basename(options.path) !== content.name) {
-      throw new Error(`A torrent's file keeps its name, so ${options.path} should end in ${content.name}.`);
-    }
+  const start = (host: Host, role: ClientConfig['role'], folder: string, freeRider: boolean): Program => {
     const config: ClientConfig = {
       role,
       torrent,
-      folder: dirname(options.path),
-      freeRider: options.freeRider,
+      folder,
+      freeRider,
       settings: { ...client.settings, ...(role === 'origin' ? client.originSettings : {}) },
       superSeeding: client.superSeeding === true,
     };
@@ -80,15 +69,22 @@ async function prepare(client: TorrentClient, content: Content, bed: Bed): Promi
   };
   return {
     async startOrigin(host): Promise<Running> {
-      const program = start(host, 'origin', { path: content.path, freeRider: false });
+      const program = start(host, 'origin', dirname(content.path), false);
       await program.ready;
       return program;
     },
-    async startPeer(host, options): Promise<RunningPeer> {
-      const program = start(host, 'peer', options);
+    async startPeer(host, { path, freeRider }): Promise<RunningPeer> {
+      const program = start(host, 'peer', await folderFor(path, content.name), freeRider);
       await program.ready;
       return { finished: program.finished, kill: program.kill, go: () => program.say('go') };
     },
     close: () => tracker.kill(),
   };
+}
+
+/** A folder in which a torrent's file may keep its name, while it is found at `path`, also after a restart. */
+async function folderFor(path: string, name: string): Promise<string> {
+  const folder = `${path}.torrent`;
+  if ((await mkdir(folder, { recursive: true })) !== undefined) await symlink(join(folder, name), path);
+  return folder;
 }
