@@ -1,6 +1,6 @@
 import { CID } from 'multiformats/cid';
 import { DAG_PB_CODE, RAW_CODE, SHA256_CODE } from '../integrity/parse-cid.ts';
-import type { Have } from './core/messages.ts';
+import type { Contact, Have } from './core/messages.ts';
 import { badFrame } from './wire/wire-error.ts';
 
 /** Roots remembered for a link: more than anyone shares with one neighbour, and 1 MiB of memory at most. */
@@ -24,6 +24,8 @@ export interface NamedRoot {
   keptBytes: number;
   /** Chunks announced since, while the root was not active here. */
   announced: number[];
+  /** Other peers that it told of, while the root was about to become active here. */
+  contacts: readonly Contact[];
   /** The peer asked for an answer and got none yet. */
   wantsReply: boolean;
   /** It said LEAVE; data may still be on its way. */
@@ -50,9 +52,10 @@ export class NamedRoots {
     const text = root.toString();
     if (before && before.text !== text && !before.hasLeft)
       throw badFrame(`JOIN with slot ${slot} for a second root`);
+    const known = this.#byText.get(text);
+    const contacts = known?.contacts ?? [];
     if (before) this.#forget(before);
-    const elsewhere = this.#byText.get(text);
-    if (elsewhere) this.#forget(elsewhere);
+    if (known && known !== before) this.#forget(known);
     if (this.#bySlot.size >= MAX_NAMED_ROOTS && !this.#forgetLeft()) return undefined;
     const named: NamedRoot = {
       slot,
@@ -61,6 +64,7 @@ export class NamedRoots {
       have,
       keptBytes: 0,
       announced: [],
+      contacts,
       wantsReply,
       hasLeft: false,
     };
@@ -89,6 +93,7 @@ export class NamedRoots {
   release(named: NamedRoot): void {
     this.#drop(named);
     named.wantsReply = false;
+    named.contacts = [];
   }
 
   leave(slot: number): NamedRoot | undefined {

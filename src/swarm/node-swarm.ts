@@ -61,6 +61,11 @@ export class NodeSwarm {
     return this.#fetches.has(text);
   }
 
+  /** Whether nodes of the root are, or were a moment ago, fetched: most often it becomes active next. */
+  isNaming(text: string): boolean {
+    return this.#fetches.has(text) || this.#lingering.has(text);
+  }
+
   linkUp(link: PeerLink): void {
     for (const [text, running] of this.#fetches) {
       const first: NodeFetch | undefined = running.values().next().value;

@@ -5,13 +5,16 @@ import type { StoredAsset } from '../store/store.ts';
 import { AssetSession, type AssetSessionEvents, type SessionStats } from './asset-session.ts';
 import { AssetTable, type ActiveAsset } from './asset-table.ts';
 import { BanList } from './ban-list.ts';
+import { MAX_CONTACTS_PER_MESSAGE } from './core/constants.ts';
 import type { Action } from './core/events.ts';
 import type { ExchangeConfig } from './core/exchange-config.ts';
 import { Exchange } from './core/exchange.ts';
 import type { AssetKey, Contact, PeerKey } from './core/messages.ts';
 import type { RateLimits } from './core/rate-limits.ts';
+import { seededRng } from './core/rng.ts';
+import { TRACE_VERSION } from './core/trace-lines.ts';
 import { Dialer } from './dialer.ts';
-import { ExchangeDriver } from './exchange-driver.ts';
+import { ExchangeDriver, type ExchangeTrace } from './exchange-driver.ts';
 import { IncomingChunks, localError } from './incoming-chunks.ts';
 import { LinkCare } from './link-care.ts';
 import { LinkTable } from './link-table.ts';
@@ -43,6 +46,8 @@ export interface SwarmShellOptions {
   log?: Log;
   /** Chance of the exchange, in [0, 1). Default `Math.random`. */
   rng?: () => number;
+  /** Records the exchange; its seed takes the place of `rng`. Ended by `stop`. */
+  trace?: ExchangeTrace | undefined;
   /** Looks up a root that a peer named and that nobody joined. What it returns is the shell's to close. */
   resolveAsset: (root: CID) => Promise<StoredAsset | undefined>;
   /** An interior node of any asset, for peers that named its root. */
@@ -95,8 +100,11 @@ export class SwarmShell {
     const nowMs = (): number => performance.now();
     const log = options.log ?? ((): void => {});
     const config = { self: libp2p.peerId.toString(), ...options.exchangeConfig, ...limits };
-    this.#exchange = new Exchange(config, options.rng ?? Math.random);
-    this.#driver = new ExchangeDriver(this.#exchange, nowMs, (action) => this.#act(action));
+    const { trace } = options;
+    const rng = trace ? seededRng(trace.seed) : (options.rng ?? Math.random);
+    trace?.write({ kind: 'start', version: TRACE_VERSION, seed: trace.seed, config });
+    this.#exchange = new Exchange(config, rng);
+    this.#driver = new ExchangeDriver(this.#exchange, nowMs, (action) => this.#act(action), trace?.write);
     this.#links = new LinkTable({
       libp2p,
       network,
@@ -178,6 +186,7 @@ export class SwarmShell {
     ]);
     this.#uplink.stop();
     this.#driver.stop();
+    this.#options.trace?.end();
     await Promise.race([ending, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
   }
 
@@ -327,6 +336,7 @@ export class SwarmShell {
         this.#tell(link, message);
         return link.endBy(message.reason);
     }
+    if (message.type === 'peers') this.#keepContacts(link, message);
     const own = fromWire(message, (slot) => this.#activeOf(link, slot)?.key);
     if (own) this.#tell(link, own);
   }
@@ -363,12 +373,13 @@ export class SwarmShell {
   }
 
   #feedJoin(link: PeerLink, named: NamedRoot, asset: ActiveAsset): void {
-    const { have, wantsReply: reply, announced } = named;
+    const { have, wantsReply: reply, announced, contacts } = named;
     link.named.release(named);
     // What the peer has was handed on when the root was active before, or was too much to keep: it is asked anew.
-    if (!have) return this.#driver.handle({ type: 'named', peer: link.peer, asset: asset.key });
-    this.#tell(link, { type: 'join', asset: asset.key, have, reply });
-    if (announced.length > 0) this.#tell(link, { type: 'have', asset: asset.key, chunks: announced });
+    if (!have) this.#driver.handle({ type: 'named', peer: link.peer, asset: asset.key });
+    else this.#tell(link, { type: 'join', asset: asset.key, have, reply });
+    if (have && announced.length > 0) this.#tell(link, { type: 'have', asset: asset.key, chunks: announced });
+    if (contacts.length > 0) this.#tell(link, { type: 'peers', asset: asset.key, contacts, progress: 0 });
   }
 
   #keepHave(link: PeerLink, slot: number, chunks: readonly number[]): void {
@@ -376,6 +387,13 @@ export class SwarmShell {
     if (!named || named.hasLeft || this.#assets.get(named.text)) return;
     const isSoonActive = this.#nodes.isFetching(named.text) || this.#assets.isLookingUp(named.text);
     link.named.keepAnnounced(named, chunks, isSoonActive);
+  }
+
+  /** Contacts come with the first answer to a JOIN: while the nodes are fetched, and so before the asset is active. */
+  #keepContacts(link: PeerLink, { slot, contacts }: Extract<ControlMessage, { type: 'peers' }>): void {
+    const named = link.named.get(slot);
+    if (!named || this.#assets.get(named.text) || !this.#nodes.isNaming(named.text)) return;
+    named.contacts = contacts.slice(0, MAX_CONTACTS_PER_MESSAGE);
   }
 
   #activeOf(link: PeerLink, slot: number): ActiveAsset | undefined {
