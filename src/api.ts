@@ -27,10 +27,35 @@ export interface ShoalOptions {
   uploadBytesPerSec?: number;
   /** Bytes per second of payload received, over all peers. Default: no limit. */
   downloadBytesPerSec?: number;
+  /** Limits of each single peer, within those of the node. Default: none. */
+  perPeer?: RateLimits;
+  /**
+   * All peers of the network belong to one owner: whoever has least is served first, whoever gave what. Ends
+   * sooner where uplinks differ, and gives free-riders as much as anybody. Set it on every node. Default false.
+   */
+  fleet?: boolean;
+  /**
+   * Stop giving what this node shares once 1.05 times its size has gone out since the node started and all of it is
+   * with connected peers. It goes on where a part vanishes again, and for a peer that gets nothing elsewhere for
+   * 30 s. Costs the swarm some time, and saves this node's uplink. Default false.
+   */
+  offload?: boolean;
+  /**
+   * Records everything that the exchange takes in and decides into this file, which must not exist yet: JSON lines,
+   * about 1 MB for 100 MB transferred. `replayTrace` of `shoal/simulator` plays it again. It holds the ids and
+   * addresses of peers (no keys, no content), so look at it before you pass it on. Default: nothing is recorded.
+   */
+  trace?: string;
   /** Receives what happens inside, one line an event. Default: nothing is logged. */
   log?: (level: LogLevel, message: string) => void;
   /** Ends the start-up early. A running node is ended by `close()`. */
   signal?: AbortSignal;
+}
+
+/** Most payload each way in bytes per second; left out or undefined: no limit. */
+export interface RateLimits {
+  uploadBytesPerSec?: number | undefined;
+  downloadBytesPerSec?: number | undefined;
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -219,8 +244,20 @@ export interface Shoal extends AsyncDisposable {
   verify(cid?: string, options?: VerifyOptions): AsyncIterable<VerifyReport>;
   /** Connects to a peer by multiaddr. */
   connect(address: string, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Changes limits while running, bytes per second; undefined: none. */
-  setLimits(limits: { uploadBytesPerSec?: number; downloadBytesPerSec?: number }): void;
+  /**
+   * Changes the limits of the node, and of each single peer, while it runs. What is left out has no limit from now on.
+   * Those of assets stay.
+   *
+   * @throws ERR_LIMIT
+   */
+  setLimits(limits: RateLimits & { perPeer?: RateLimits }): void;
+  /**
+   * Changes the limits of one asset, within those of the node, while the node runs; it need not be known yet. What is
+   * left out has no limit from now on.
+   *
+   * @throws ERR_LIMIT, ERR_INVALID_CID
+   */
+  setAssetLimits(cid: string, limits: RateLimits): void;
   addEventListener<K extends keyof ShoalEvents>(
     type: K,
     listener: (event: ShoalEvents[K]) => void,

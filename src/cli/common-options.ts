@@ -18,6 +18,7 @@ export interface CommonOptions {
   peerDownloadLimit?: number;
   fleet?: boolean;
   offload?: boolean;
+  trace?: string;
   mdns?: boolean;
   dht?: boolean;
   logLevel?: (typeof LEVELS)[number];
@@ -52,6 +53,10 @@ export function addCommonOptions(program: Command): void {
     new Option('--peer-download-limit <rate>', 'receive from each peer at most this').argParser(parseRate),
     new Option('--fleet', 'all peers are mine: serve who has least, whoever gave what'),
     new Option('--offload', 'stop giving what is shared here once others have all of it'),
+    new Option(
+      '--trace <file>',
+      'record what the exchange does (with the ids and addresses of peers) for replay',
+    ).argParser(parseText),
     new Option('--no-mdns', 'do not look for peers on the local network'),
     new Option('--no-dht', 'take no part in the DHT'),
     new Option('--log-level <level>', 'log to stderr (default: warn)').choices([...LEVELS]),

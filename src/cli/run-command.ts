@@ -112,6 +112,7 @@ class Command {
         givenUpMs = performance.now() + BUSY_FOLDER_MS;
         continue;
       }
+      if (job.verb === 'limit') throw notRunning(this.#dataDir);
       const shoal = await this.#own(performance.now() > givenUpMs);
       if (shoal) return this.#runOwn(shoal, job);
       await waitOrStop(BUSY_RETRY_MS, this.#stop.signal);
@@ -184,8 +185,8 @@ class Command {
   }
 
   #nodeOptions(): ShoalOptions {
-    const { listen, network, peer, bootstrap, mdns, dht, uploadLimit, downloadLimit, logLevel } =
-      this.#options;
+    const { listen, network, peer, bootstrap, mdns, dht, fleet, offload, trace, logLevel } = this.#options;
+    const { uploadLimit, downloadLimit, peerUploadLimit, peerDownloadLimit } = this.#options;
     const log = logger(logLevel, (level, message) => this.#logLines.add(level, message));
     const common = {
       dataDir: this.#dataDir,
@@ -203,6 +204,10 @@ class Command {
       dht,
       uploadBytesPerSec: uploadLimit,
       downloadBytesPerSec: downloadLimit,
+      perPeer: { uploadBytesPerSec: peerUploadLimit, downloadBytesPerSec: peerDownloadLimit },
+      fleet,
+      offload,
+      trace,
     };
   }
 
@@ -305,11 +310,18 @@ class Command {
 
   #warnOfIgnoredOptions(pid: number): void {
     if (this.#plan.node === 'local') return;
-    const { listen, uploadLimit, downloadLimit, mdns, dht } = this.#options;
+    const { listen, uploadLimit, downloadLimit, peerUploadLimit, peerDownloadLimit, mdns, dht } =
+      this.#options;
+    const { fleet, offload, trace } = this.#options;
     const given = [
       listen && '--listen',
       uploadLimit && '--upload-limit',
       downloadLimit && '--download-limit',
+      peerUploadLimit && '--peer-upload-limit',
+      peerDownloadLimit && '--peer-download-limit',
+      fleet && '--fleet',
+      offload && '--offload',
+      trace && '--trace',
       mdns === false && '--no-mdns',
       dht === false && '--no-dht',
     ].filter((name) => typeof name === 'string');
@@ -317,4 +329,11 @@ class Command {
     const message = `the data folder is used by process ${pid}, which does this with its own settings; ignored here: ${given.join(', ')}`;
     this.#emit({ event: 'warning', code: 'ERR_OPTION_IGNORED', message });
   }
+}
+
+function notRunning(dataDir: string): ShoalError {
+  return new ShoalError(
+    'ERR_NOT_RUNNING',
+    `no shoal that takes commands runs with ${dataDir}; give limits to share, get or seed when they start`,
+  );
 }

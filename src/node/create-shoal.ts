@@ -12,6 +12,7 @@ import { Discovery } from './discovery.ts';
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
 import { createLibp2pNode, parseMultiaddr, startLibp2pNode, type ShoalLibp2p } from './libp2p-node.ts';
 import { ShoalNode } from './shoal-node.ts';
+import { openTrace } from './trace-file.ts';
 
 /** Any free port on every IPv4 interface. */
 const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0'];
@@ -68,6 +69,7 @@ async function startNode(
     uploadBytesPerSec: options.uploadBytesPerSec,
     downloadBytesPerSec: options.downloadBytesPerSec,
     perPeer: options.perPeer,
+    trace: options.trace === undefined ? undefined : openTrace(options.trace, log),
     exchangeConfig: { fleet: options.fleet ?? false, offload: options.offload ?? false },
     resolveAsset: async (root: CID): Promise<StoredAsset | undefined> => late.node?.resolve(root),
     getNode: (root: CID, cid: CID) => store.getNode(root, cid),

@@ -11,7 +11,7 @@ const MAX_PEERS = 100_000;
 const DEFAULT_DOWN = 1e9;
 
 /** A run that takes so many times its bound is not going to end well. */
-const LIMIT_BOUNDS = 10;
+const LIMIT_BOUNDS = 5;
 
 /** Small files are over at once by the bound, and round trips are not: never less than this. */
 const LEAST_LIMIT_SEC = 60;
@@ -266,7 +266,7 @@ function overlap(a: ScenarioEvent, b: ScenarioEvent): boolean {
   return a.when.atSec < until(b, b.when.atSec) && b.when.atSec < until(a, a.when.atSec);
 }
 
-/** Ten times the bound (without its events, where with them nobody can finish), and a minute at the least. */
+/** Five times the bound (without its events, where with them nobody can finish), and a minute at the least. */
 function limitSecOf(scenario: Scenario): number {
   const boundMs = fluidBoundMs(scenario);
   const finiteMs = Number.isFinite(boundMs) ? boundMs : fluidBoundMs({ ...scenario, events: [] });

@@ -77,7 +77,7 @@ describe('a scenario file', () => {
         },
       ],
       events: [],
-      limitSec: 179,
+      limitSec: 90,
     });
   });
 
