@@ -1,4 +1,4 @@
-import type { SourceShare, VerifyReport } from '../index.ts';
+import type { RateLimits, SourceShare, VerifyReport } from '../index.ts';
 import type { InspectedEvent, JobEvent, ProgressEvent, UploadEvent } from '../daemon/job.ts';
 import { Throttle } from '../daemon/throttle.ts';
 import {
@@ -70,6 +70,8 @@ export class HumanReporter implements Reporter {
         return;
       case 'removed':
         return this.#print(`Removed ${event.cid}`);
+      case 'limited':
+        return this.#print(limitedText(event));
       case 'verified':
         return this.#print(verifiedText(event));
       case 'inspected':
@@ -196,6 +198,14 @@ function verifiedText(report: VerifyReport): string {
     isGood ? '' : `, ${formatBytes(report.bytesBad)} bad`
   }  ${printable(report.path ?? report.name ?? '')}`.trimEnd();
   return [head, ...report.problems.map((problem) => `      ${printable(problem)}`)].join('\n');
+}
+
+function limitedText(event: Extract<JobEvent, { event: 'limited' }>): string {
+  const rate = (limit: number | undefined): string => (limit === undefined ? 'no limit' : formatRate(limit));
+  const both = (limits: RateLimits): string =>
+    `${rate(limits.uploadBytesPerSec)} up, ${rate(limits.downloadBytesPerSec)} down`;
+  if (event.cid !== undefined) return `${event.cid}: ${both(event)}`;
+  return `The node: ${both(event)}\nEach peer: ${both(event.perPeer ?? {})}`;
 }
 
 function inspectedText(event: InspectedEvent): string {

@@ -6,6 +6,7 @@ import { addCompletion } from './verbs/completion.ts';
 import { addGet } from './verbs/get.ts';
 import { addId } from './verbs/id.ts';
 import { addInspect } from './verbs/inspect.ts';
+import { addLimit } from './verbs/limit.ts';
 import { addLs } from './verbs/ls.ts';
 import { addRm } from './verbs/rm.ts';
 import { addSeed } from './verbs/seed.ts';
@@ -32,7 +33,18 @@ export function createProgram(onExit: (code: number) => void): Command {
       examples(['shoal share video.mp4', "shoal get 'shoal:bafy…?n=video.mp4&a=…'", 'shoal help get']),
     );
   addCommonOptions(program);
-  for (const add of [addShare, addGet, addSeed, addLs, addRm, addVerify, addInspect, addId, addCompletion])
+  for (const add of [
+    addShare,
+    addGet,
+    addSeed,
+    addLs,
+    addRm,
+    addLimit,
+    addVerify,
+    addInspect,
+    addId,
+    addCompletion,
+  ])
     add(program, onExit);
   return program;
 }

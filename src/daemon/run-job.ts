@@ -1,6 +1,6 @@
 import { ShoalError, type AssetEntry, type Shoal } from '../index.ts';
 import { errorCode, errorMessage } from './error-text.ts';
-import type { Job, JobContext } from './job.ts';
+import type { Job, JobContext, LimitJob } from './job.ts';
 import { runGet } from './run-get.ts';
 import { runShare } from './run-share.ts';
 import { Throttle } from './throttle.ts';
@@ -33,6 +33,8 @@ export async function runJob(shoal: Shoal, network: string, job: Job, context: J
       return runList(shoal, context);
     case 'rm':
       return runRemove(shoal, job.cids, context);
+    case 'limit':
+      return runLimit(shoal, job, context);
     case 'verify':
       return runVerify(shoal, job.cids, context);
     case 'inspect':
@@ -84,6 +86,16 @@ async function runRemove(shoal: Shoal, cids: readonly string[], context: JobCont
     await shoal.remove(cid);
     context.emit({ event: 'removed', cid });
   }
+}
+
+function runLimit(shoal: Shoal, { cids, limits, perPeer }: LimitJob, context: JobContext): void {
+  for (const cid of cids) {
+    shoal.setAssetLimits(cid, limits);
+    context.emit({ event: 'limited', cid, ...limits });
+  }
+  if (cids.length > 0) return;
+  shoal.setLimits({ ...limits, perPeer });
+  context.emit({ event: 'limited', ...limits, perPeer });
 }
 
 async function runVerify(shoal: Shoal, cids: readonly string[], context: JobContext): Promise<void> {

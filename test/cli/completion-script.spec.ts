@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { completionScript } from '../../src/cli/completion-script.ts';
 import { createProgram } from '../../src/cli/program.ts';
 
-const VERBS = ['share', 'get', 'seed', 'ls', 'rm', 'verify', 'inspect', 'id', 'completion'];
+const VERBS = ['share', 'get', 'seed', 'ls', 'rm', 'limit', 'verify', 'inspect', 'id', 'completion'];
 
 /** What bash offers for a line, its last word being completed. */
 function bashOffers(line: string): string[] {

@@ -157,4 +157,31 @@ describe('commands beside the owner of a data folder', () => {
     next.signal('SIGTERM');
     assert.equal(await next.exit(), 0);
   });
+
+  it('change the limits of the owner and of an asset while it serves', async () => {
+    await using scene = new Scene();
+    const { origin, link } = await shareSlowly(scene);
+    const cid = String((await origin.waitFor('sharing'))['cid']);
+    const asset = scene.shoal('origin', 'limit', cid, '--upload-limit', '50KB');
+    assert.equal(await asset.exit(), 0);
+    assert.deepEqual(asset.events, [{ event: 'limited', cid, uploadBytesPerSec: 50_000 }]);
+    const get = scene.shoal('b', 'get', link, '-o', join(scene.folder, 'copy'), '--linger', '0');
+    const startMs = performance.now();
+    const progress = await get.waitFor('progress', ({ bytes }) => Number(bytes) >= 131_072);
+    // Two chunks of 64 KiB at 50 kB/s: the first goes at once, the second 1.3 s later.
+    assert.ok(performance.now() - startMs > 1000, `${String(progress['bytes'])} bytes at once`);
+    assert.equal(await scene.shoal('origin', 'limit', cid).exit(), 0);
+    const node = scene.shoal('origin', 'limit', '--peer-upload-limit', '8MB');
+    assert.equal(await node.exit(), 0);
+    assert.deepEqual(node.events, [{ event: 'limited', perPeer: { uploadBytesPerSec: 8_000_000 } }]);
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'copy'))));
+  });
+
+  it('says so where no shoal runs whose limits could be changed', async () => {
+    await using scene = new Scene();
+    const limit = scene.shoal('nobody', 'limit', '--upload-limit', '1MB');
+    assert.equal(await limit.exit(), 1);
+    assert.equal(limit.events.at(-1)?.['code'], 'ERR_NOT_RUNNING');
+  });
 });

@@ -90,6 +90,8 @@ export class FakeShoal implements Shoal {
 
   setLimits(): void {}
 
+  setAssetLimits(): void {}
+
   addEventListener<K extends keyof ShoalEvents>(type: K, listener: (event: ShoalEvents[K]) => void): void {
     this.#events.addEventListener(type, listener as EventListener);
   }
