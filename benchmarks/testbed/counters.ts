@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { output } from './ip.ts';
 import type { Host } from './network.ts';
 
 /** Bytes that crossed an interface, whole Ethernet frames. */
@@ -32,6 +33,45 @@ export function parseCpu(stat: string): { busy: number; all: number } {
   return { busy: all - idle, all };
 }
 
+/** Seconds of processor time that a process has used: fields 14 and 15 of /proc/PID/stat, proc(5), in ticks of 10 ms. */
+export function parseCpuSec(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Ids of everything that runs in the hosts' namespaces. */
+export async function processesOf(hosts: readonly Host[]): Promise<number[]> {
+  const lists = await Promise.all(hosts.map(({ namespace }) => output('ip', 'netns', 'pids', namespace)));
+  return lists.flatMap((list) => list.split('\n').filter(Boolean)).map(Number);
+}
+
+/** Processor time of some processes; what one used that has ended is remembered from before. */
+class CpuClock {
+  readonly #seconds = new Map<number, number>();
+
+  constructor(pids: readonly number[]) {
+    for (const pid of pids) this.#seconds.set(pid, 0);
+  }
+
+  read(): number {
+    let sum = 0;
+    for (const [pid, before] of this.#seconds) {
+      const now = cpuSecOf(pid) ?? before;
+      this.#seconds.set(pid, now);
+      sum += now;
+    }
+    return sum;
+  }
+}
+
+function cpuSecOf(pid: number): number | undefined {
+  try {
+    return parseCpuSec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Interface counters and processor load over a run, sampled evenly; kept for finding out what was waited for. */
 export interface Timeline {
   everyMs: number;
@@ -39,6 +79,8 @@ export interface Timeline {
   atMs: number[];
   /** Share of all processors that was busy since the sample before, 0 to 1. */
   cpu: number[];
+  /** Seconds of processor time since go that the processes used which were up at go. */
+  cpuSec: number[];
   /** By host: bytes since go. */
   sent: Record<string, number[]>;
   received: Record<string, number[]>;
@@ -51,7 +93,15 @@ const SAMPLE_MS = 100;
 
 /** Takes the timeline of a run, from now on. */
 export class Recorder {
-  readonly timeline: Timeline = { everyMs: SAMPLE_MS, atMs: [], cpu: [], sent: {}, received: {}, trunks: [] };
+  readonly timeline: Timeline = {
+    everyMs: SAMPLE_MS,
+    atMs: [],
+    cpu: [],
+    cpuSec: [],
+    sent: {},
+    received: {},
+    trunks: [],
+  };
   readonly #hosts: readonly Host[];
   readonly #trunks: readonly string[];
   readonly #start = performance.now();
@@ -59,10 +109,12 @@ export class Recorder {
   readonly #trunkBase: number[];
   readonly #timer: NodeJS.Timeout;
   #cpu = parseCpu(readFileSync('/proc/stat', 'utf8'));
-  /** Called after each sample. */
-  onSample: (timeline: Timeline) => void = () => {};
+  readonly #clock: CpuClock;
+  readonly #clockBase: number;
 
-  constructor(hosts: readonly Host[], trunks: readonly string[]) {
+  constructor(hosts: readonly Host[], trunks: readonly string[], pids: readonly number[]) {
+    this.#clock = new CpuClock(pids);
+    this.#clockBase = this.#clock.read();
     this.#hosts = hosts;
     this.#trunks = trunks;
     this.#base = hosts.map(trafficOf);
@@ -94,6 +146,7 @@ export class Recorder {
       Number(((cpu.busy - this.#cpu.busy) / Math.max(1, cpu.all - this.#cpu.all)).toFixed(2)),
     );
     this.#cpu = cpu;
+    timeline.cpuSec.push(Number((this.#clock.read() - this.#clockBase).toFixed(2)));
     for (const host of this.#hosts) {
       const { sent, received } = this.since(host);
       timeline.sent[host.name]?.push(sent);
@@ -101,7 +154,6 @@ export class Recorder {
     }
     for (const [i, trunk] of this.#trunks.entries())
       timeline.trunks[i]?.push(trunkBytes(trunk) - (this.#trunkBase[i] ?? 0));
-    this.onSample(timeline);
   }
 }
 

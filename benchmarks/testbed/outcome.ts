@@ -40,6 +40,8 @@ export interface BedOutcome {
   crossedAfterSec: number | undefined;
   /** Mean share of the processors that was busy, 0 to 1: near 1 the machine is measured, not the system. */
   cpu: number;
+  /** The same, of the system's own processes (those that were up at go). */
+  ownCpu: number;
   /** The machine's load average before the run: what others were doing. */
   loadBefore: number;
   delayLineDrops: number;

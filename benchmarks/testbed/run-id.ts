@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-/** How many start times a run id tells apart: three characters. */
-const START_TIMES = 36 ** 3;
+/** How many start times a run id tells apart: two characters. */
+const START_TIMES = 36 ** 2;
 
 /** The start time of a process in clock ticks, or undefined where there is no such process. */
 function startTime(pid: number): number | undefined {

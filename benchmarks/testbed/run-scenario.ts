@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, createReadStream, mkdirSync, readdirSync, statSync } from 'node:fs';
-import { loadavg } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fluidBoundMs } from '../../src/simulator/fluid-bound.ts';
 import type { Scenario } from '../../src/simulator/scenario.ts';
 import { seededRng } from '../../src/swarm/core/rng.ts';
 import { writeRandomFile } from '../random-file.ts';
-import { Recorder } from './counters.ts';
+import { Recorder, processesOf } from './counters.ts';
 import { CrowdPeer, churn, startSources } from './crowd.ts';
 import { Network, type Host } from './network.ts';
 import { crossedAfter, lastOf, type BedOutcome, type NodeOutcome } from './outcome.ts';
@@ -93,7 +93,15 @@ interface Run {
 
 type Played = Pick<
   BedOutcome,
-  'startUpSec' | 'lastSec' | 'originFiles' | 'eventsSec' | 'crossedAfterSec' | 'cpu' | 'nodes' | 'timeline'
+  | 'startUpSec'
+  | 'ownCpu'
+  | 'lastSec'
+  | 'originFiles'
+  | 'eventsSec'
+  | 'crossedAfterSec'
+  | 'cpu'
+  | 'nodes'
+  | 'timeline'
 >;
 
 async function play(run: Run): Promise<Played> {
@@ -103,9 +111,11 @@ async function play(run: Run): Promise<Played> {
   const peers = await inTime(startAll(hosts, session), signal);
   const startUpSec = (performance.now() - starting) / 1000;
 
+  const pids = await processesOf(network.hosts);
   const recorder = new Recorder(
     hosts.map(({ host }) => host),
     network.trunks,
+    pids,
   );
   const goAt = performance.now();
   const secSinceGo = (): number => (performance.now() - goAt) / 1000;
@@ -137,6 +147,7 @@ async function play(run: Run): Promise<Played> {
   const nodes = await judge(hosts, peers, recorder, goAt, content);
   const { timeline } = recorder;
   return {
+    ownCpu: (timeline.cpuSec.at(-1) ?? 0) / ((timeline.atMs.at(-1) ?? 1) / 1000) / availableParallelism(),
     startUpSec,
     lastSec: lastOf(nodes),
     originFiles: originFiles(stage, scenario.fileBytes),
@@ -190,7 +201,10 @@ async function live(
   await churn(peer, known, numbersFor(`churn ${peer.member.name}`, seed), sleep);
 }
 
-/** The origins, and where the scenario says so as many random others as a neighbourhood has. */
+/**
+ * The origins, and where the scenario says so as many random others as a neighbourhood has. Who comes later knows
+ * one peer at least: the one from whom it has the link (and for systems that cannot be told, the tracker knows).
+ */
 function knownTo(
   peer: CrowdPeer,
   hosts: readonly { member: Member; host: Host }[],
@@ -198,7 +212,8 @@ function knownTo(
   seed: number,
 ): Host[] {
   const origins = hosts.filter(({ member }) => member.group.role === 'origin').map(({ host }) => host);
-  if (network.meet === 'origin') return origins;
+  const least = peer.member.joinSec > 0 ? 1 : 0;
+  const count = network.meet === 'origin' ? least : DEGREE;
   const random = numbersFor(`meet ${peer.member.name}`, seed);
   const others = hosts
     .filter(
@@ -207,7 +222,7 @@ function knownTo(
     )
     .map(({ host }) => ({ host, rank: random() }))
     .sort((a, b) => a.rank - b.rank)
-    .slice(0, DEGREE);
+    .slice(0, count);
   return [...origins, ...others.map(({ host }) => host)];
 }
 

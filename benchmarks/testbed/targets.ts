@@ -13,7 +13,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   'bed-equal': { lastOverBound: 1.1 },
   'bed-mixed': { lastOverBound: 1.2 },
   'bed-cut': { lastOverBound: 1.25 },
-  'bed-halves': { lastOverBound: 1.25, crossedSec: 5 },
+  'bed-split': { lastOverBound: 1.25, crossedSec: 5 },
   'bed-thirty': { lastOverBound: 1.15 },
   // 0.8 of the link; the bound is the file at the link's speed.
   'bed-pair': { lastOverBound: 1 / 0.8 },
