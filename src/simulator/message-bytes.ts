@@ -28,8 +28,17 @@ function packed(runs: Iterable<ChunkRun>): number {
   return bytes(length);
 }
 
+function packedGaps(chunks: readonly number[]): number {
+  let length = 0;
+  let next = 0;
+  for (const chunk of chunks) {
+    length += varint(chunk - next);
+    next = chunk + 1;
+  }
+  return bytes(length);
+}
+
 function packedChunks(chunks: readonly number[]): number {
-  if (chunks.length === 1) return bytes(varint((chunks[0] as number) * 2) + 1);
   const runs: ChunkRun[] = [];
   let last: ChunkRun | undefined;
   for (const chunk of chunks) {
@@ -67,7 +76,7 @@ function bodyBytes(message: Message): number {
     case 'decline':
       return uint(message.grant) + uint(message.bytes) + uint(DECLINE_REASONS.indexOf(message.reason));
     case 'have':
-      return packedChunks(message.chunks);
+      return packedGaps(message.chunks);
     case 'request':
       return uint(message.grant) + packed(message.runs);
     case 'cancel':

@@ -1,4 +1,4 @@
-import { Bitfield } from '../swarm/core/bitfield.ts';
+import type { Bitfield } from '../swarm/core/bitfield.ts';
 import { Exchange } from '../swarm/core/exchange.ts';
 import type { ExchangeConfig } from '../swarm/core/exchange-config.ts';
 import type { Message, PeerKey } from '../swarm/core/messages.ts';

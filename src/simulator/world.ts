@@ -1,4 +1,4 @@
-import { Bitfield } from '../swarm/core/bitfield.ts';
+import type { Bitfield } from '../swarm/core/bitfield.ts';
 import type { Action, Event } from '../swarm/core/events.ts';
 import type { ExchangeConfig } from '../swarm/core/exchange-config.ts';
 import type { Contact, Message, PeerKey } from '../swarm/core/messages.ts';

@@ -211,8 +211,7 @@ export class Announcing {
     }
     membership.newsRead = swarm.news.length;
     if (chunks.length === 0) return;
-    chunks.sort((a, b) => a - b);
-    this.#core.send(peer, { type: 'have', asset: swarm.key, chunks });
+    this.#core.send(peer, { type: 'have', asset: swarm.key, chunks: ascending(chunks) });
   }
 
   /** The more neighbours, the longer news may wait for company: so many HAVEs a second at most, besides those before grants. */
@@ -260,6 +259,12 @@ export class Announcing {
     peer.askAllowance--;
     return true;
   }
+}
+
+/** Sorted, each once: a chunk that was lost and gained again is there twice. */
+function ascending(chunks: number[]): number[] {
+  chunks.sort((a, b) => a - b);
+  return chunks.filter((chunk, at) => chunk !== chunks[at - 1]);
 }
 
 /** Whether a number from a peer names a chunk of the asset. */

@@ -5,6 +5,7 @@ import { OriginPasses } from './origin-passes.ts';
 import type { Peer } from './peer.ts';
 import type { Throttle } from './rate-limits.ts';
 import type { Rng } from './rng.ts';
+import { urgentOf, type Urgent } from './urgency.ts';
 
 /** A chunk this node asked a peer for. At any time a chunk is asked of one peer only. */
 export interface ChunkRequest {
@@ -57,8 +58,10 @@ export class AssetSwarm {
   /** This origin has given enough of it for now (offload mode): others serve it. */
   isOffloaded = false;
   readonly #rng: Rng;
-  /** Chunks a reader waits for, in its order; those at the front that are here are dropped now and then. */
-  urgent: number[] = [];
+  /** Chunks that readers wait for, the one due first in front. */
+  urgent: readonly Urgent[] = [];
+  /** Urgent chunks that were taken back from a slow peer: once is enough. */
+  readonly rushed = new Set<number>();
   /** Chunks wanted and not here. */
   wantedLeft = 0;
   /** Chunks were asked for again so many times. */
@@ -114,9 +117,8 @@ export class AssetSwarm {
   }
 
   /** Replaces what is wanted; requests under way stay. Runs beyond the asset are cut off. */
-  want(wanted: Wanted, urgent: readonly number[]): void {
+  want(wanted: Wanted): void {
     this.#wanted = typeof wanted === 'string' ? wanted : this.#setOf(wanted);
-    this.urgent = urgent.filter((chunk) => chunk >= 0 && chunk < this.size && !this.have.has(chunk));
     this.wantedLeft = 0;
     const fresh: number[] = [];
     for (let chunk = 0; chunk < this.size; chunk++) {
@@ -134,6 +136,7 @@ export class AssetSwarm {
     if (!this.have.set(chunk)) return false;
     this.picker.remove(chunk);
     this.reissues.delete(chunk);
+    this.rushed.delete(chunk);
     this.news.push({ chunk, from });
     if (this.isWanted(chunk)) this.wantedLeft--;
     return true;
@@ -155,13 +158,17 @@ export class AssetSwarm {
     if (this.isWanted(request.chunk) && !this.have.has(request.chunk)) this.picker.add(request.chunk);
   }
 
-  /** The first urgent chunk that suits and is not asked for already; −1 where there is none. */
-  pickUrgent(suits: (chunk: number) => boolean): number {
-    while (this.urgent.length > 0 && this.have.has(this.urgent[0] as number)) this.urgent.shift();
-    for (const chunk of this.urgent) {
-      if (this.picker.isPickable(chunk) && suits(chunk)) return chunk;
-    }
-    return -1;
+  /** Replaces what readers wait for. @param dueInMs ms from now, for each chunk; undefined: now */
+  hurry(nowMs: number, chunks: readonly number[], dueInMs: readonly number[] | undefined): void {
+    this.urgent = urgentOf(this, nowMs, chunks, dueInMs);
+    if (this.urgent.length === 0) this.rushed.clear();
+  }
+
+  /** Requests for chunks that are not wanted any more, and of which nothing has come. */
+  unwantedRequests(): ChunkRequest[] {
+    return [...this.requests.values()].filter(
+      ({ chunk, receivedBytes, isWhole }) => !isWhole && receivedBytes === 0 && !this.isWanted(chunk),
+    );
   }
 
   /** A random member, or undefined where there is none. */

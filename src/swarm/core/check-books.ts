@@ -17,7 +17,7 @@ export function checkBooks(core: Core): void {
         throw new Error(`${peer.key} is half a member`);
       let expected = 0;
       for (let chunk = 0; have && isTold && chunk < swarm.size; chunk++) {
-        if (swarm.announced.has(chunk) && !have.has(chunk)) expected++;
+        if (swarm.have.has(chunk) && !have.has(chunk)) expected++;
       }
       equal(lacks, expected, `chunks ${peer.key} lacks`);
     }

@@ -3,8 +3,16 @@
  * algorithm they belong to.
  */
 
-/** HAVE and ACK wait this long for company: far below a round trip, and it keeps control traffic near 0.1 %. */
+/** HAVE and ACK wait at least this long for company: far below a round trip. */
 export const BATCH_MS = 20;
+
+/**
+ * News goes out at once to a peer that is granted credit, which is when it can use it; to all others so often that a
+ * node sends this many HAVEs a second in all, and no later than {@link LONGEST_BATCH_MS}. With 60 neighbours and 20 ms
+ * for each batch HAVE alone was 0.8 % of the payload; with this it is 0.1 %.
+ */
+export const HAVES_PER_SEC = 100;
+export const LONGEST_BATCH_MS = 500;
 
 /** An ACK goes out at once when this many bytes wait for it, so that fast links are not slowed by the batching. */
 export const ACK_AT_BYTES = 256 * 1024;
@@ -116,7 +124,19 @@ export const MAX_CONTACTS_PER_SOURCE = 50;
 export const DIAL_BURST = 30;
 export const DIALS_PER_SEC = 10;
 
-/** Most contacts in a PEERS message, sent or believed. */
+/**
+ * Dials under way at once for want of neighbours: those who start together dial each other, and links that come in
+ * count. With all dials at once a swarm that starts together has twice the degree, and twice the HAVEs.
+ */
+export const DIALS_AT_ONCE = 6;
+
+/** A dial that is older does not hold up others: it may be to somebody who is gone. */
+export const FRESH_DIAL_MS = 1000;
+
+/** Contacts sent to a neighbour in one message: with a degree of 30 a newcomer hears of hundreds. */
+export const CONTACTS_SENT = 6;
+
+/** Most contacts believed in a PEERS message. */
 export const MAX_CONTACTS_PER_MESSAGE = 50;
 
 /** Most addresses kept of a contact, and the longest one: a multiaddr with certificate hashes stays below 512 characters. */

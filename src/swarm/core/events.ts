@@ -19,8 +19,22 @@ export type Event =
     }
   /** This node takes no further part: leave goes out, requests are cancelled. */
   | { type: 'asset-removed'; asset: AssetKey }
-  /** Changes what is downloaded. `urgent` chunks come first, in the order given (a reader waits for them). */
-  | { type: 'want'; asset: AssetKey; wanted: 'all' | 'none' | readonly ChunkRun[]; urgent: readonly number[] }
+  /**
+   * Changes what is downloaded. Requests for what is not wanted any more are taken back where nothing has come of them.
+   * `urgent` and `dueInMs`: as in the next event.
+   */
+  | {
+      type: 'want';
+      asset: AssetKey;
+      wanted: 'all' | 'none' | readonly ChunkRun[];
+      urgent: readonly number[];
+      dueInMs?: readonly number[];
+    }
+  /**
+   * What readers wait for, of what is wanted: these chunks come first. `dueInMs`: in how many ms each is needed; without
+   * it all are due now, in the order given. Cheap, unlike `want`: a reader says it with each step.
+   */
+  | { type: 'urgent'; asset: AssetKey; urgent: readonly number[]; dueInMs?: readonly number[] }
   /** A link to `peer` is up (HELLO exchanged). */
   | { type: 'connected'; peer: PeerKey }
   /** The link is down, for whatever reason, at either end. */

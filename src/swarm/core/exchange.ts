@@ -237,6 +237,7 @@ export class Exchange {
           | 'asset-removed'
           | 'asset-limits'
           | 'want'
+          | 'urgent'
           | 'named'
           | 'verified'
           | 'corrupt'
@@ -259,13 +260,17 @@ export class Exchange {
         return limitAsset(this.#core, swarm, event);
       case 'want': {
         const before = swarm.wantedLeft;
-        swarm.want(event.wanted, event.urgent);
+        swarm.want(event.wanted);
+        swarm.hurry(this.#core.nowMs, event.urgent, event.dueInMs);
+        this.#requesting.dropUnwanted(swarm);
         this.#requesting.wishesChanged();
         this.#completed.delete(swarm.key);
         // A reader that only moves on wants nothing that was not wanted before.
         if (swarm.wantedLeft > before) this.#announcing.ask(swarm);
         return this.#checkComplete(swarm);
       }
+      case 'urgent':
+        return swarm.hurry(this.#core.nowMs, event.urgent, event.dueInMs);
       case 'named': {
         const peer = this.#core.peers.get(event.peer);
         if (peer) this.#announcing.askPeer(peer, swarm);
@@ -274,7 +279,8 @@ export class Exchange {
       case 'contacts':
         return this.#neighbourhood.addContacts(swarm, event.contacts);
       case 'verified':
-        if (this.#receiving.verified(event.peer, swarm, event.chunk)) this.#announcing.note(swarm, event.chunk);
+        if (this.#receiving.verified(event.peer, swarm, event.chunk))
+          this.#announcing.note(swarm, event.chunk);
         return this.#checkComplete(swarm);
       case 'corrupt':
         this.#receiving.failed(event.peer, swarm, event.chunk);
@@ -296,7 +302,7 @@ export class Exchange {
     if (have.size !== sizes.length) throw new RangeError(`${have.size} bits for ${sizes.length} chunks`);
     const swarm = new AssetSwarm(asset, sizes, have, origin, this.#core.rng);
     this.#core.assets.set(asset, swarm);
-    swarm.want(wanted, []);
+    swarm.want(wanted);
     if (swarm.wantedLeft > 0) this.#announcing.ask(swarm);
     this.#checkComplete(swarm);
   }
@@ -389,6 +395,7 @@ export class Exchange {
     this.#tickedAtMs = nowMs;
     this.#granting.expire();
     this.#requesting.giveUpLate();
+    this.#requesting.rushLate();
     this.#requesting.remind();
     if (nowMs - this.#tendedAtMs < GRAPH_MS) return;
     this.#tendedAtMs = nowMs;

@@ -49,7 +49,7 @@ export class Granting {
   /** When a peer that declined may be granted again, where somebody waits for that; else Infinity. */
   retryAtMs = Infinity;
   readonly #core: Core;
-  readonly #announce: () => boolean;
+  readonly #announce: (peer: Peer) => void;
   #grants = 0;
   #gifts = 0;
   #maxRttMs = 0;
@@ -57,8 +57,8 @@ export class Granting {
   /** Until when second copies wait, or last waited, for first ones. */
   #holdUntilMs = -Infinity;
 
-  /** @param announce announces waiting chunks at once, and tells whether anybody was told */
-  constructor(core: Core, announce: () => boolean) {
+  /** @param announce tells a peer what it was not told yet */
+  constructor(core: Core, announce: (peer: Peer) => void) {
     this.#core = core;
     this.#announce = announce;
   }
@@ -71,7 +71,7 @@ export class Granting {
     this.isThrottled = false;
     this.#refillLimits();
     while (this.#core.committedBytes < target) {
-      const peer = this.#choose() ?? (this.#announce() ? this.#choose() : undefined);
+      const peer = this.#choose();
       if (!peer) {
         this.isStarved = true;
         return this.#awaitLimits();
@@ -237,6 +237,8 @@ export class Granting {
 
   #grant(peer: Peer): void {
     const core = this.#core;
+    // The grant buys what this node has now: late binding must know of it.
+    this.#announce(peer);
     const bytes = grantBytesFor(peer);
     const leaseMs = Math.ceil(peer.leaseMs);
     const only = soleAsset(peer, core.rng);
@@ -277,7 +279,7 @@ export class Granting {
     if (!passes || !theirs) return offered;
     let left = bytes;
     const suits = (chunk: number) =>
-      swarm.announced.has(chunk) && swarm.bytesOf(chunk) <= left && !passes.isGiven(peer.key, chunk);
+      swarm.have.has(chunk) && swarm.bytesOf(chunk) <= left && !passes.isGiven(peer.key, chunk);
     while (offered.length < MAX_OFFER && left >= swarm.minChunkBytes) {
       const chunk = passes.choose(theirs, suits);
       if (chunk < 0) break;

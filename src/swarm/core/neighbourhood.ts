@@ -1,5 +1,8 @@
 import type { AssetSwarm } from './asset-swarm.ts';
 import {
+  CONTACTS_SENT,
+  DIALS_AT_ONCE,
+  FRESH_DIAL_MS,
   DIAL_BURST,
   DIALS_PER_SEC,
   DIAL_TIMEOUT_MS,
@@ -71,6 +74,7 @@ export class Neighbourhood {
   joined(peer: Peer, swarm: AssetSwarm): void {
     this.#remember(peer, swarm);
     this.#sendContacts(peer, swarm);
+    this.#keepDegree(swarm);
   }
 
   connected(peer: PeerKey): void {
@@ -142,7 +146,14 @@ export class Neighbourhood {
     const { degree } = this.#core.settings;
     let live = swarm.members.size + this.#dialling.size + this.#joining(swarm);
     if (live >= FEW * degree) return;
-    while (live < degree && this.#dial(swarm)) live++;
+    while (live < degree && this.#freshDials < DIALS_AT_ONCE && this.#dial(swarm)) live++;
+  }
+
+  /** Dials that may still be answered soon. */
+  get #freshDials(): number {
+    let fresh = 0;
+    for (const atMs of this.#dialling.values()) if (this.#core.nowMs - atMs < FRESH_DIAL_MS) fresh++;
+    return fresh;
   }
 
   /** Links that were told of the swarm and have had no time to answer. */
@@ -201,7 +212,7 @@ export class Neighbourhood {
       contacts.push({ peer: other.key, addresses: other.addresses });
     }
     if (contacts.length === 0) return;
-    const some = shuffle(this.#core.rng, contacts).slice(0, MAX_CONTACTS_PER_MESSAGE);
+    const some = shuffle(this.#core.rng, contacts).slice(0, CONTACTS_SENT);
     this.#core.send(peer, { type: 'peers', asset: swarm.key, contacts: some, progress: swarm.progress });
   }
 

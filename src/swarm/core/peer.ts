@@ -20,7 +20,9 @@ export interface Membership {
   isTold: boolean;
   /** I have announced more since, which it did not get, as it had not joined. */
   isStale: boolean;
-  /** Chunks it was told I have, and lacks. */
+  /** So many of the swarm's news it has been told. */
+  newsRead: number;
+  /** Chunks I have and it lacks; what it was not told yet it is told before the next grant. */
   lacks: number;
   /** When it last joined, or announced a chunk that I did not send it. */
   newsAtMs: number;

@@ -19,6 +19,7 @@ import type { Peer } from './peer.ts';
 import { isSpent } from './rate-limits.ts';
 import { randomInt } from './rng.ts';
 import { chunkKey } from './upload-queue.ts';
+import { HURRY_MS, lateUrgent, pickUrgent } from './urgency.ts';
 
 type GrantMessage = Extract<Message, { type: 'grant' }>;
 
@@ -130,6 +131,29 @@ export class Requesting {
     this.#core.send(peer, { type: 'cancel', asset, chunk });
   }
 
+  /** Wishes changed: what is not wanted any more, and has not begun to come, is taken back. */
+  dropUnwanted(swarm: AssetSwarm): void {
+    for (const request of swarm.unwantedRequests()) {
+      const peer = this.#core.peers.get(request.peer);
+      if (peer) this.cancel(peer, request);
+    }
+  }
+
+  /** What a reader needs before the peer asked for it can deliver is asked of a faster one, once. */
+  rushLate(): void {
+    const { assets, peers, nowMs } = this.#core;
+    for (const swarm of assets.values()) {
+      if (swarm.urgent.length === 0) continue;
+      for (const chunk of lateUrgent(swarm, nowMs, (key) => peers.get(key))) {
+        const request = swarm.requests.get(chunk);
+        const peer = request && peers.get(request.peer);
+        if (!peer) continue;
+        swarm.rushed.add(chunk);
+        this.cancel(peer, request);
+      }
+    }
+  }
+
   /** The peer is gone, or leaves an asset's swarm: what it was asked for can be asked of others. */
   releaseAll(peer: Peer, asset: AssetKey | undefined): void {
     for (const request of peer.requests.values()) {
@@ -227,11 +251,18 @@ export class Requesting {
     if (memberships.length === 0) return undefined;
     const suits = (swarm: AssetSwarm, chunk: number) =>
       swarm.bytesOf(chunk) <= maxBytes && isFresh(swarm, chunk);
-    for (const { swarm, have } of memberships) {
-      if (swarm.urgent.length === 0) continue;
-      const chunk = swarm.pickUrgent((candidate) => have!.has(candidate) && suits(swarm, candidate));
-      if (chunk >= 0) return { swarm, chunk };
-    }
+    const { nowMs } = this.#core;
+    const urgent = (untilMs: number): Choice | undefined => {
+      for (const { swarm, have } of memberships) {
+        if (swarm.urgent.length === 0) continue;
+        const isHere = (chunk: number): boolean => have!.has(chunk) && suits(swarm, chunk);
+        const chunk = pickUrgent(swarm, peer, nowMs, untilMs, isHere);
+        if (chunk >= 0) return { swarm, chunk };
+      }
+      return undefined;
+    };
+    const soon = urgent(nowMs + HURRY_MS);
+    if (soon) return soon;
     for (const { swarm, have } of memberships) {
       let key: number | undefined;
       while ((key = offered.shift()) !== undefined) {
@@ -246,6 +277,8 @@ export class Requesting {
         }
       }
     }
+    const later = urgent(Infinity);
+    if (later) return later;
     const first = memberships.length > 1 ? randomInt(this.#core.rng, memberships.length) : 0;
     for (let i = 0; i < memberships.length; i++) {
       const { swarm, have } = memberships[(first + i) % memberships.length]!;

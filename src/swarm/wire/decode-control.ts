@@ -130,7 +130,7 @@ const DECODERS: ReadonlyMap<number, (fields: Fields) => ControlMessage> = new Ma
       reason: oneOf(DECLINE_REASONS, f, 3),
     }),
   ],
-  [KINDS.have, (f) => ({ type: 'have', slot: f.uint(1, U32), chunks: unpackChunks(packed(f, 2)) })],
+  [KINDS.have, (f) => ({ type: 'have', slot: f.uint(1, U32), chunks: unpackGaps(packed(f, 2)) })],
   [
     KINDS.request,
     (f) => ({ type: 'request', grant: f.uint(1, U32), slot: f.uint(2, U32), runs: unpackRuns(packed(f, 3)) }),
@@ -207,6 +207,18 @@ function oneOf<T>(values: readonly T[], f: Fields, field: number): T {
 
 function text(bytes: Uint8Array): string {
   return textDecoder.decode(bytes);
+}
+
+function unpackGaps(bytes: Uint8Array): number[] {
+  const reader = new ProtoReader(bytes);
+  const chunks: number[] = [];
+  for (let next = 0; !reader.ended; next++) {
+    next += reader.varint();
+    if (next >= limit.MAX_CHUNKS) throw badFrame('a chunk beyond any asset');
+    if (chunks.length >= limit.MAX_CHUNKS_PER_MESSAGE) throw badFrame('too many chunk numbers in a message');
+    chunks.push(next);
+  }
+  return chunks;
 }
 
 function unpackChunks(bytes: Uint8Array): number[] {

@@ -43,7 +43,7 @@ function encodeBody(message: ControlMessage): Uint8Array {
       out.uint(1, message.grant).uint(2, message.bytes);
       return out.uint(3, DECLINE_REASONS.indexOf(message.reason)).finish();
     case 'have':
-      return out.uint(1, message.slot).bytes(2, packChunks(message.chunks)).finish();
+      return out.uint(1, message.slot).bytes(2, packGaps(message.chunks)).finish();
     case 'request':
       return out.uint(1, message.grant).uint(2, message.slot).bytes(3, packRuns(message.runs)).finish();
     case 'cancel':
@@ -81,6 +81,21 @@ function encodeContact(contact: Contact): Uint8Array {
 /** Fractions travel as parts per million: exact enough for a ranking, and no float on the wire. */
 function toPartsPerMillion(fraction: number): number {
   return Math.round(Math.min(1, Math.max(0, fraction)) * 1_000_000);
+}
+
+/**
+ * Chunks as the gaps between them, ascending: most neighbours have many chunks to tell of at once, and a gap is one
+ * byte. @throws RangeError where they do not ascend
+ */
+function packGaps(chunks: readonly number[]): Uint8Array {
+  const out = new ProtoWriter(chunks.length * 2 + 10);
+  let next = 0;
+  for (const chunk of chunks) {
+    if (chunk < next) throw new RangeError(`chunk ${chunk} does not ascend`);
+    out.varint(chunk - next);
+    next = chunk + 1;
+  }
+  return out.finish();
 }
 
 /** Keeps the order of the chunks, which an offer means. */

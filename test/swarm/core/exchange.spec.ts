@@ -20,7 +20,7 @@ describe('Exchange: who is told what', () => {
     const rig = new Rig().add('....').join('a', 'xxxx').join('b', 'x...').join('c', 'xxxx');
     rig.says('a', { type: 'grant', id: 1, bytes: 4 * Q, leaseMs: 1000 });
     for (const chunk of [0, 1, 2, 3]) rig.sends('a', chunk);
-    rig.pass(20);
+    rig.pass(50);
     assert.deepEqual(rig.sent('have', 'a'), []);
     const told = rig.sent('have', 'b').flatMap(({ chunks }) => chunks);
     assert.deepEqual(told.sort(), [0, 1, 2, 3]);
@@ -47,7 +47,7 @@ describe('Exchange: who is told what', () => {
     const rig = new Rig().add('..').join('a', 'xx').handle({ type: 'connected', peer: 'b' });
     rig.grants('a', 1);
     const chunk = rig.sent('request')[0]!.runs[0]!.from;
-    rig.sends('a', chunk).pass(20).take();
+    rig.sends('a', chunk).pass(50).take();
     rig.says('b', { type: 'join', asset: 1, have: { kind: 'none' }, reply: false });
     assert.deepEqual(rig.sent('join', 'b')[0]?.have, haveOf(chunk === 0 ? 'x.' : '.x'));
   });
@@ -306,7 +306,7 @@ describe('Exchange: credit spent', () => {
       .take();
     rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: 1000, last: false });
     assert.deepEqual(rig.sent('ack'), []);
-    rig.pass(20);
+    rig.pass(50);
     assert.deepEqual(rig.sent('ack'), [{ type: 'ack', bytes: 1000 }]);
     rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q - 1000, last: true });
     rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 1, bytes: Q, last: true });
