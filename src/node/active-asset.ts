@@ -4,13 +4,15 @@ import type { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { StoredAsset } from '../store/store.ts';
 import type { Bitfield } from '../swarm/core/bitfield.ts';
 import type { ChunkRun } from '../swarm/core/messages.ts';
+import type { Urgency } from '../swarm/asset-session.ts';
 import type { AssetSession, SwarmShell } from '../swarm/swarm-shell.ts';
+import { mergeUrgency } from './reader-pace.ts';
 
 /** What one `save` or one `stream` wants of an asset. */
 export interface Want {
   wanted: 'all' | readonly ChunkRun[];
   /** Chunks a reader waits for, the next one first. */
-  urgent: readonly number[];
+  urgent: Urgency;
 }
 
 /** Told of each chunk that was verified and stored. */
@@ -88,13 +90,15 @@ export class ActiveAsset {
     return bytes;
   }
 
-  /** Adds to what is downloaded until the result is disposed of. Change `want` and call `update` to move on. */
+  /**
+   * Adds to what is downloaded until the result is disposed of. Change what is urgent of it and call `update` to move on.
+   */
   want(want: Want): { update: () => void } & Disposable {
     this.#failure = undefined;
     this.#wants.add(want);
     this.#applyWants();
     return {
-      update: () => this.#applyWants(),
+      update: () => this.session.hurry(mergeUrgency(this.#urgent())),
       [Symbol.dispose]: () => {
         this.#wants.delete(want);
         this.#applyWants();
@@ -190,14 +194,18 @@ export class ActiveAsset {
 
   #applyWants(): void {
     const all = [...this.#wants];
-    const urgent = all.flatMap((want) => want.urgent);
+    const urgent = mergeUrgency(this.#urgent());
     if (all.some((want) => want.wanted === 'all')) this.session.want('all', urgent);
-    else if (all.length === 0) this.session.want('none', []);
+    else if (all.length === 0) this.session.want('none');
     else
       this.session.want(
         all.flatMap((want) => (want.wanted === 'all' ? [] : want.wanted)),
         urgent,
       );
+  }
+
+  #urgent(): Urgency[] {
+    return [...this.#wants].map((want) => want.urgent);
   }
 
   #handleChunk(chunk: number, peer: string): void {

@@ -38,7 +38,7 @@ export class ContactKeeper {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.note(), LOOK_MS);
+    this.#timer = setInterval(() => void this.note(), LOOK_MS);
     this.#timer.unref();
   }
 

@@ -1,10 +1,9 @@
+import type { Urgency } from '../swarm/asset-session.ts';
 import type { ChunkRun } from '../swarm/core/messages.ts';
 import type { ActiveAsset, Want } from './active-asset.ts';
 import type { NodeContext } from './node-context.ts';
+import { ReaderPace, type Leaf } from './reader-pace.ts';
 import { transferring, TransferMeter, type TransferOptions } from './transfer.ts';
-
-/** Bytes ahead of the reader that come before everything else: some tenths of a second of a fast link. */
-const URGENT_BYTES = 8 * 1024 * 1024;
 
 /** What {@link readRange} reads. */
 export interface ReadRangeOptions extends TransferOptions {
@@ -14,15 +13,9 @@ export interface ReadRangeOptions extends TransferOptions {
   length: number;
 }
 
-interface Leaf {
-  chunk: number;
-  start: number;
-  size: number;
-}
-
 /**
  * The bytes `[offset, offset + length)` of a file, verified, in order. Chunks that the reader waits for come
- * first; the rest of the range comes rarest first. Ends the download of the range when the reader stops.
+ * first, the sooner the sooner it needs them; the rest of the range comes rarest first. Ends the download of the range when the reader stops.
  */
 export async function* readRange(
   context: NodeContext,
@@ -36,7 +29,11 @@ export async function* readRange(
     for (const [index, leaf] of leaves.entries()) {
       await reader.arrive(index);
       const { bytes } = await asset.read(leaf.chunk, options.signal);
-      yield bytes.subarray(Math.max(0, options.offset - leaf.start), Math.min(leaf.size, end - leaf.start));
+      const from = Math.max(0, options.offset - leaf.start);
+      const part = bytes.subarray(from, Math.min(leaf.size, end - leaf.start));
+      const givenAtMs = performance.now();
+      yield part;
+      reader.took(part.byteLength, performance.now() - givenAtMs);
     }
   } finally {
     await reader.stop();
@@ -51,6 +48,7 @@ class RangeReader {
   readonly #stopped = new AbortController();
   readonly #wanting: { update: () => void } & Disposable;
   readonly #transfer: Promise<void>;
+  readonly #pace = new ReaderPace();
   #signal: AbortSignal;
 
   constructor(context: NodeContext, asset: ActiveAsset, leaves: readonly Leaf[], options: TransferOptions) {
@@ -73,9 +71,14 @@ class RangeReader {
   /** Resolves when the leaf is here, and moves the urgent window there. */
   async arrive(index: number): Promise<void> {
     this.#want.urgent = this.#urgentFrom(index);
-    if (this.#want.urgent.length > 0) this.#wanting.update();
+    if (this.#want.urgent.chunks.length > 0) this.#wanting.update();
     const leaf = this.#leaves[index];
     if (leaf) await this.#asset.waitFor([leaf.chunk], this.#signal);
+  }
+
+  /** The reader came back for more. */
+  took(bytes: number, busyMs: number): void {
+    this.#pace.took(bytes, busyMs);
   }
 
   async stop(): Promise<void> {
@@ -84,15 +87,8 @@ class RangeReader {
     await this.#transfer;
   }
 
-  #urgentFrom(index: number): number[] {
-    const urgent: number[] = [];
-    let bytes = 0;
-    for (let i = index; i < this.#leaves.length && bytes < URGENT_BYTES; i++) {
-      const leaf = this.#leaves[i] as Leaf;
-      bytes += leaf.size;
-      if (!this.#asset.have.has(leaf.chunk)) urgent.push(leaf.chunk);
-    }
-    return urgent;
+  #urgentFrom(index: number): Urgency {
+    return this.#pace.urgent(this.#leaves, index, (chunk) => this.#asset.have.has(chunk));
   }
 }
 

@@ -29,7 +29,7 @@ export async function runTransfer(
   const meter = new TransferMeter(asset);
   if (!asset.isComplete) {
     await transferring(context, asset, meter, options, async (signal) => {
-      using _want = asset.want({ wanted: 'all', urgent: [] });
+      using _want = asset.want({ wanted: 'all', urgent: { chunks: [], dueInMs: [] } });
       await asset.waitFor('all', signal);
     });
   }

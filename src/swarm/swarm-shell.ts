@@ -201,8 +201,12 @@ export class SwarmShell {
     const session = new AssetSession(events, {
       want: (chunks, urgent) => {
         if (!asset) return;
-        this.#driver.handle({ type: 'want', asset: asset.key, wanted: chunks, urgent });
+        const { chunks: soon, dueInMs } = urgent;
+        this.#driver.handle({ type: 'want', asset: asset.key, wanted: chunks, urgent: soon, dueInMs });
         if (chunks !== 'none') this.#links.openAll();
+      },
+      hurry: ({ chunks, dueInMs }) => {
+        if (asset) this.#driver.handle({ type: 'urgent', asset: asset.key, urgent: chunks, dueInMs });
       },
       leave: () => {
         if (asset) this.#assets.remove(asset);

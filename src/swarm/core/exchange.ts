@@ -76,6 +76,9 @@ export class Exchange {
     const peers = this.#core.peers.size;
     this.#dispatch(event);
     this.#runTimers();
+    for (const { peer, fault } of this.#core.blamed.splice(0)) {
+      if (this.#core.peers.get(peer.key) === peer) this.#misbehaved(peer.key, fault);
+    }
     // Most events are pieces of chunks, which change nothing for grants unless they cost the sender its link.
     if (event.type === 'data' && !event.last && this.#core.peers.size === peers) return;
     this.#granting.fill();
@@ -133,6 +136,8 @@ export class Exchange {
   get uploadBytesPerSec(): number {
     return this.#granting.rate.bytesPerSec;
   }
+
+  debug(): unknown { const c = this.#core; return { la: +(this.#granting.lookAheadBytes()/1048576).toFixed(2), starved: this.#granting.isStarved, peers: [...c.peers.values()].map(p => `${p.key.slice(-6)}:${(p.committedBytes/65536)|0}/${p.servable}${p.declinedUntilMs>c.nowMs?'D':''} r${(p.deliveryRate.bytesPerSec*8/1e6).toFixed(0)} w${p.windowBytes===Infinity?'':(p.windowBytes/65536)|0}`).join(' ') }; } // DEBUG
 
   /** Throws where the books do not add up. For tests. */
   checkInvariants(): void {
@@ -218,6 +223,7 @@ export class Exchange {
       return undefined;
     }
     if (message.type === 'leave') {
+      if (!swarm.members.has(peer.key)) return peer.conduct.wasted(this.#core.nowMs, 'LEAVE');
       this.#serving.dropAll(peer, swarm.key);
       this.#requesting.releaseAll(peer, swarm.key);
       this.#announcing.onLeave(peer, swarm);
@@ -370,7 +376,8 @@ export class Exchange {
     this.#core.peers.delete(peer.key);
     this.#past.delete(peer.key);
     const { sentBytes, receivedBytes, lapses } = peer;
-    this.#past.set(peer.key, { sentBytes, receivedBytes, lapses });
+    const conduct = peer.conduct.past(this.#core.nowMs);
+    this.#past.set(peer.key, { sentBytes, receivedBytes, lapses, conduct });
     if (this.#past.size > PAST_LEDGERS) this.#past.delete(this.#past.keys().next().value as PeerKey);
     this.#neighbourhood.gone(peer);
   }

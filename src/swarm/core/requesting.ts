@@ -45,7 +45,7 @@ export class Requesting {
 
   /** Asks for as much as the credit pays for, and gives back the rest. */
   onGrant(peer: Peer, message: GrantMessage): void {
-    if (!(message.bytes > 0)) return;
+    if (!(message.bytes > 0)) return this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'GRANT'));
     let left = message.bytes;
     let busy = false;
     const picked = new Map<AssetSwarm, ChunkRun[]>();
@@ -65,6 +65,7 @@ export class Requesting {
       this.#core.send(peer, { type: 'request', grant: message.id, asset: swarm.key, runs });
     }
     busy ||= isThrottled(peer);
+    if (picked.size === 0) this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'GRANT'));
     if (left > 0) this.#decline(peer, message, left, busy, picked.size > 0);
   }
 
@@ -72,8 +73,9 @@ export class Requesting {
   onReject(peer: Peer, message: Extract<Message, { type: 'reject' }>): void {
     const key = chunkKey(message.asset, message.chunk);
     const request = peer.requests.get(key);
-    if (!request) return;
+    if (!request) return this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'REJECT'));
     this.#forget(peer, request);
+    this.#core.blame(peer, peer.conduct.brokePromise(this.#core.nowMs));
     // What had begun may still be on its way: data and control are different streams.
     if (message.reason === 'failed' || message.reason === 'cancelled' || request.receivedBytes > 0) {
       peer.tombstones.set(key, { left: request.bytes, sinceMs: this.#core.nowMs });
@@ -98,6 +100,7 @@ export class Requesting {
         this.cancel(peer, request);
         peer.trustBytes = Math.max(trustOf(peer) / 2, request.bytes);
         peer.lapses++;
+        this.#core.blame(peer, peer.conduct.brokePromise(nowMs));
         const reissues = this.#core.assets.get(request.asset)?.reissues;
         reissues?.set(request.chunk, (reissues.get(request.chunk) ?? 0) + 1);
       }
@@ -389,6 +392,7 @@ export function noteServed(peer: Peer, request: ChunkRequest, nowMs: number): vo
 /** The peer delivered: more may be asked of it at once. */
 export function trustMore(peer: Peer, bytes: number, max: number): void {
   peer.lapses = 0;
+  peer.conduct.kept();
   peer.trustBytes = Math.min(max, trustOf(peer) + TRUST_GROWTH * bytes);
 }
 
