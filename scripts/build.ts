@@ -18,7 +18,7 @@ const REQUIRE_BANNER =
 async function buildNode(): Promise<Metafile> {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts' },
+    entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts', simulator: 'src/simulator/index.ts' },
     outdir: 'dist/node',
     bundle: true,
     splitting: true,
@@ -54,7 +54,7 @@ async function buildBrowser(): Promise<void> {
   });
 }
 
-/** Emits declarations, and keeps only those that the public entry reaches: the rest is nobody's business. */
+/** Emits declarations, and keeps only those that the public entries reach: the rest is nobody's business. */
 function buildTypes(): void {
   const out = mkdtempSync(join(tmpdir(), 'shoal-types-'));
   try {
@@ -73,7 +73,7 @@ function buildTypes(): void {
       cwd: root,
       stdio: 'inherit',
     });
-    const pending = ['index.d.ts'];
+    const pending = ['index.d.ts', 'simulator/index.d.ts'];
     const seen = new Set(pending);
     for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
       const text = readFileSync(join(out, file), 'utf8').replaceAll(

@@ -69,6 +69,8 @@ try {
   writeFileSync(
     join(user, 'use.ts'),
     "import { createShoal, ShoalError, type Asset, type Shoal } from 'shoal';\n" +
+      "import { parseScenario, reportOf, simulate, type Report } from 'shoal/simulator';\n" +
+      "export const run = async (): Promise<Report> => reportOf(await simulate(parseScenario('', 'a.yaml'), { seed: 1 }));\n" +
       'export async function use(): Promise<Asset> {\n' +
       "  await using shoal: Shoal = await createShoal({ dataDir: './data', mdns: false });\n" +
       "  if (shoal.id === '') throw new ShoalError('ERR_NEVER', 'never');\n" +
@@ -102,6 +104,20 @@ try {
     user,
   );
   check('the SDK starts a node, though no install script ran', Number(imported) > 0);
+  const crowd = `file: 1 MiB
+groups:
+  - { name: origin, role: origin, up: 100 Mbit/s }
+  - { name: peers, count: 3, up: 20 Mbit/s }`;
+  const simulated = run(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { parseScenario, reportOf, simulate } from 'shoal/simulator'; const { contributors } = reportOf(await simulate(parseScenario(${JSON.stringify(crowd)}, 'crowd.yaml'), { seed: 1 })); console.log(contributors.finished)`,
+    ],
+    user,
+  );
+  check('the simulator runs', Number(simulated) === 3);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const shoal = join(user, 'node_modules', '.bin', 'shoal');
   check('the CLI tells its version', run(shoal, ['--version'], user).trim() === version);

@@ -24,18 +24,18 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { title: 'seeds', text: ({ seeds }) => String(seeds.length) },
   { title: 'bound', text: ({ boundMs }) => `${(boundMs / 1000).toFixed(1)} s` },
-  { title: 'median', text: ({ contributors }) => spread(contributors.median, ratio) },
-  { title: 'p95', text: ({ contributors }) => spread(contributors.p95, ratio) },
+  { title: 'median', text: ({ contributors }) => ratio(contributors.median.median) },
+  { title: 'p95', text: ({ contributors }) => ratio(contributors.p95.median) },
   { title: 'last', text: ({ contributors }) => spread(contributors.last, ratio), figure: 'last' },
   {
     title: 'done',
     text: ({ contributors: { finished, peers } }) => `${finished.least}/${peers.median}`,
     figure: 'finished',
   },
-  { title: 'origin', text: ({ originFiles }) => spread(originFiles, (files) => `${files.toFixed(2)} F`) },
-  { title: 'fair', text: ({ fairness }) => spread(fairness, ratio) },
+  { title: 'origin', text: ({ originFiles }) => `${originFiles.median.toFixed(2)} F` },
+  { title: 'fair', text: ({ fairness }) => ratio(fairness.median) },
   { title: 'control', text: ({ controlShare }) => spread(controlShare, percent), figure: 'control' },
-  { title: 'wasted', text: ({ wastedShare }) => spread(wastedShare, percent) },
+  { title: 'wasted', text: ({ wastedShare }) => percent(wastedShare.median) },
   { title: 'lost', text: ({ chunksLost }) => spread(chunksLost, String), figure: 'lost' },
   { title: 'cheats', text: ({ cheats }) => (cheats ? spread(cheats.median, ratio) : ''), figure: 'cheats' },
   { title: 'first', text: ({ cheats }) => (cheats ? spread(cheats.first, ratio) : ''), figure: 'firstCheat' },
@@ -43,7 +43,7 @@ const COLUMNS: readonly Column[] = [
 
 /**
  * Summaries as a text table: a line each, the targets below, the misses marked. Completion is in multiples of
- * the bound; a figure with several seeds shows its median, and from where to where it went.
+ * the bound; figures are medians over the seeds, and those that are judged also show from where to where they went.
  */
 export function formatTable(rows: readonly TableRow[]): string {
   const lines = rows.flatMap(({ label, summary, targets }) => {
