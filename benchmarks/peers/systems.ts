@@ -33,9 +33,8 @@ export const peerSystems: readonly System[] = [
     ...libtorrent,
     name: 'libtorrent-tuned',
     pieceBytes: 64 * KIB,
-    // The best of eight tunings for a small crowd: short queues, so that pieces are chosen late, and few at a time
-    // from the origin, so that each is whole, and forwarded, soon.
-    settings: { max_out_request_queue: 4 },
+    // Short queues, so that pieces are chosen late; few at a time, so that each piece is whole, and forwarded, soon.
+    settings: { max_out_request_queue: 4, unchoke_slots_limit: 4 },
     originSettings: { unchoke_slots_limit: 2 },
   }),
   torrentSystem({
