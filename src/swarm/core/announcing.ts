@@ -11,6 +11,7 @@ import {
   JOIN_FLOOD,
   JOINS_PER_ASSET,
   JOINS_PER_SEC,
+  KNOWN_HAVES_PER_MESSAGE,
   PATIENT_DECLINES,
 } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
@@ -146,6 +147,7 @@ export class Announcing {
   onHave(peer: Peer, swarm: AssetSwarm, message: HaveMessage): Misbehaviour | undefined {
     const membership = peer.memberships.get(swarm.key);
     if (!membership?.have) return undefined;
+    const before = membership.have.count;
     for (const chunk of message.chunks) {
       if (!isChunk(swarm, chunk)) {
         return { code: 'ERR_PEER_OUT_OF_RANGE', message: `it announced chunk ${chunk} of ${swarm.size}` };
@@ -153,6 +155,12 @@ export class Announcing {
       gainChunk(peer, membership, chunk);
     }
     if (message.chunks.length > 0) hasNews(membership, this.#core.nowMs);
+    const known = message.chunks.length - (membership.have.count - before);
+    if (known > 0 || message.chunks.length === 0) {
+      const cost = 1 + Math.floor(known / KNOWN_HAVES_PER_MESSAGE);
+      const fault = peer.conduct.wasted(this.#core.nowMs, 'HAVE', cost);
+      if (fault) return fault;
+    }
     wantsAgain(peer);
     return undefined;
   }

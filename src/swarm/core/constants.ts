@@ -49,10 +49,12 @@ export const MIN_REISSUE_MS = 2000;
 export const UNKNOWN_REISSUE_MS = 10_000;
 
 /**
- * A request whose data comes slowly is given up only after this, and only where another neighbour has the chunk:
- * 1 MiB at 9 kB/s. Without it a peer could hold up the last chunks by a byte now and then.
+ * A request whose data comes slowly is given up only where another neighbour has the chunk, and not before ten seconds
+ * ({@link UNKNOWN_REISSUE_MS}) and what it takes at 4 kB/s have passed since the peer began with it, or two minutes.
+ * Without it a peer could hold up the last chunks by a byte now and then.
  */
 export const SLOW_REISSUE_MS = 120_000;
+export const SLOW_BYTES_PER_SEC = 4000;
 
 /** A request is given up at so many times its expected service time (SCHEDULING: 4). */
 export const REISSUE_FACTOR = 4;
@@ -181,6 +183,24 @@ export const ASKS_PER_SEC = 5;
 
 /** Requests without credit that are only rejected; one more and the peer is dropped. */
 export const MAX_STRIKES = 32;
+
+/**
+ * Messages without use that a peer may send at once, and a second; each chunk it gives or takes allows for more. The
+ * most an honest one sends at once is a look-ahead of credit to a peer that wants nothing: 64 MiB in chunks of 64 KiB
+ * are 1024 grants, and as many declines of them come late.
+ */
+export const USELESS_BURST = 4096;
+export const USELESS_PER_SEC = 100;
+
+/** A HAVE counts once more for so many chunks that were known: each costs a look at a bit. */
+export const KNOWN_HAVES_PER_MESSAGE = 256;
+
+/**
+ * A peer that breaks its promises more often than this in a row, without a chunk between, is dropped; what it breaks
+ * within {@link PROMISE_MS} counts once. So it takes at least a minute, longer than any stall that a link survives.
+ */
+export const BROKEN_PROMISES = 6;
+export const PROMISE_MS = 10_000;
 
 /** Peers whose ledger is remembered after they left, so that reconnecting does not wipe a debt or a merit. */
 export const PAST_LEDGERS = 1024;

@@ -52,6 +52,10 @@ export class ContactTable {
     this.#known.set(contact.peer, { contact: fresh, source, failures: 0, nextDialAtMs: -Infinity });
   }
 
+  has(peer: PeerKey): boolean {
+    return this.#known.has(peer);
+  }
+
   /** A dial failed, or the link did not last: the next one waits, twice as long each time. */
   failed(peer: PeerKey, nowMs: number): void {
     const known = this.#known.get(peer);

@@ -25,6 +25,8 @@ export class Core {
   download: Allowance | undefined;
   /** Bytes asked for by this node and not stored, over all peers. */
   inboundBytes = 0;
+  /** Peers that are to lose their links, once the event that showed it is dealt with. */
+  readonly blamed: { peer: Peer; fault: Misbehaviour }[] = [];
   #actions: Action[] = [];
   #next = 0;
 
@@ -32,6 +34,11 @@ export class Core {
     this.settings = settings;
     this.rng = rng;
     this.download = limitOf(settings.downloadBytesPerSec, 0);
+  }
+
+  /** Drops the peer after the event, where there is a fault. */
+  blame(peer: Peer, fault: Misbehaviour | undefined): void {
+    if (fault) this.blamed.push({ peer, fault });
   }
 
   act(action: Action): void {

@@ -137,7 +137,19 @@ export class Exchange {
     return this.#granting.rate.bytesPerSec;
   }
 
-  debug(): unknown { const c = this.#core; return { la: +(this.#granting.lookAheadBytes()/1048576).toFixed(2), starved: this.#granting.isStarved, peers: [...c.peers.values()].map(p => `${p.key.slice(-6)}:${(p.committedBytes/65536)|0}/${p.servable}${p.declinedUntilMs>c.nowMs?'D':''} r${(p.deliveryRate.bytesPerSec*8/1e6).toFixed(0)} w${p.windowBytes===Infinity?'':(p.windowBytes/65536)|0}`).join(' ') }; } // DEBUG
+  debug(): unknown {
+    const c = this.#core;
+    return {
+      la: +(this.#granting.lookAheadBytes() / 1048576).toFixed(2),
+      starved: this.#granting.isStarved,
+      peers: [...c.peers.values()]
+        .map(
+          (p) =>
+            `${p.key.slice(-6)}:${(p.committedBytes / 65536) | 0}/${p.servable}${p.declinedUntilMs > c.nowMs ? 'D' : ''} r${((p.deliveryRate.bytesPerSec * 8) / 1e6).toFixed(0)} w${p.windowBytes === Infinity ? '' : (p.windowBytes / 65536) | 0}`,
+        )
+        .join(' '),
+    };
+  } // DEBUG
 
   /** Throws where the books do not add up. For tests. */
   checkInvariants(): void {
@@ -145,7 +157,7 @@ export class Exchange {
   }
 
   get #isActive(): boolean {
-    return this.#core.peers.size > 0 || this.#core.isLeeching;
+    return this.#core.peers.size > 0 || this.#core.isLeeching || this.#neighbourhood.isLonely;
   }
 
   #dispatch(event: Event): void {
@@ -354,6 +366,7 @@ export class Exchange {
     limitPeer(this.#core, peer);
     this.#neighbourhood.connected(key);
     this.#announcing.greet(peer);
+    for (const swarm of this.#neighbourhood.sharedWith(key)) this.#announcing.askPeer(peer, swarm);
   }
 
   /** BYE: the link is about to end. What is under way to it is dropped, what it was asked for goes to others. */

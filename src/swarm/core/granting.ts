@@ -117,6 +117,7 @@ export class Granting {
 
   onDecline(peer: Peer, message: Extract<Message, { type: 'decline' }>): void {
     const grant = peer.grants.get(message.grant);
+    if (!grant || !grant.isSpent) this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'DECLINE'));
     if (!grant) return;
     this.close(peer, grant);
     if (grant.isSpent) return;

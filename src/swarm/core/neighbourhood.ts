@@ -22,6 +22,12 @@ import { shuffle } from './rng.ts';
 /** Fewer live neighbours than this share of the degree: dial. */
 const FEW = 0.7;
 
+/**
+ * Neighbours that a node keeps in the swarm of what it only serves: a graph in which everybody has four, drawn by lot,
+ * stays in one piece when any node is lost, and whoever finds one node finds the others.
+ */
+const KEPT_DEGREE = 4;
+
 /** Behind this share of the neighbours' median progress a peer is a laggard, and dials. */
 const LAGGARD = 0.9;
 
@@ -55,7 +61,9 @@ export class Neighbourhood {
   /** What a peer says about others is heeded now and then only, and it can fill but a part of the table. */
   onPeers(peer: Peer, swarm: AssetSwarm, message: Extract<Message, { type: 'peers' }>): void {
     const pace = peer.paceOf(swarm.key);
-    if (this.#core.nowMs - pace.peersAtMs < PEERS_HEED_MS) return;
+    if (this.#core.nowMs - pace.peersAtMs < PEERS_HEED_MS) {
+      return this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'PEERS'));
+    }
     pace.peersAtMs = this.#core.nowMs;
     this.#add(swarm, message.contacts.slice(0, MAX_CONTACTS_PER_MESSAGE), peer.key);
   }
@@ -79,6 +87,25 @@ export class Neighbourhood {
 
   connected(peer: PeerKey): void {
     this.#dialling.delete(peer);
+  }
+
+  /** Swarms of assets that are only served here, have too few neighbours, and are said to be the peer's too. */
+  sharedWith(peer: PeerKey): AssetSwarm[] {
+    return [...this.#core.assets.values()].filter(
+      (swarm) => this.#isLonely(swarm) && this.#contacts.get(swarm.key)?.has(peer),
+    );
+  }
+
+  /** An asset that is only served has too few neighbours, and others are known: there is something to do. */
+  get isLonely(): boolean {
+    for (const swarm of this.#core.assets.values()) {
+      if (this.#isLonely(swarm) && (this.#contacts.get(swarm.key)?.size ?? 0) > 0) return true;
+    }
+    return false;
+  }
+
+  #isLonely(swarm: AssetSwarm): boolean {
+    return swarm.wantedLeft === 0 && swarm.have.count > 0 && swarm.members.size < KEPT_DEGREE;
   }
 
   dialFailed(peer: PeerKey): void {
@@ -142,11 +169,19 @@ export class Neighbourhood {
   }
 
   #keepDegree(swarm: AssetSwarm): void {
-    if (swarm.wantedLeft === 0) return;
+    if (swarm.wantedLeft === 0) return this.#keepGraph(swarm);
     const { degree } = this.#core.settings;
     let live = swarm.members.size + this.#dialling.size + this.#joining(swarm);
     if (live >= FEW * degree) return;
     while (live < degree && this.#freshDials < DIALS_AT_ONCE && this.#dial(swarm)) live++;
+  }
+
+  /** What is only served wants nothing, but the swarm's graph must not fall apart: a few neighbours are kept. */
+  #keepGraph(swarm: AssetSwarm): void {
+    const { peers, settings } = this.#core;
+    if (!this.#isLonely(swarm) || peers.size >= settings.degree) return;
+    let live = swarm.members.size + this.#dialling.size + this.#joining(swarm);
+    while (live < KEPT_DEGREE && this.#dial(swarm)) live++;
   }
 
   /** Dials that may still be answered soon. */

@@ -4,6 +4,7 @@ import { ASK_AGAIN_MS, ASK_BURST, MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } fro
 import { DeliveryRate } from './delivery-rate.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
 import { isSpent, type Throttle } from './rate-limits.ts';
+import { Conduct, type PastConduct } from './scoring.ts';
 import { UploadQueue } from './upload-queue.ts';
 
 /** Round trips are the smallest of the last one to two of these: queues come and go, the path stays. */
@@ -66,6 +67,8 @@ export interface Grant {
 export interface Tombstone {
   left: number;
   readonly sinceMs: number;
+  /** Its reject has come. */
+  isRejected?: boolean;
 }
 
 /** What is remembered of a peer that left, so that reconnecting wipes neither a debt nor a merit. */
@@ -73,6 +76,7 @@ export interface PastLedger {
   sentBytes: number;
   receivedBytes: number;
   lapses: number;
+  conduct: PastConduct;
 }
 
 /** One neighbour: a link with its ledger, over all assets. */
@@ -103,7 +107,7 @@ export class Peer {
   declines = 0;
   /** What it said it can take at once, by declining more; grows with what it acknowledges. */
   windowBytes = Infinity;
-  strikes = 0;
+  readonly conduct: Conduct;
   joinAllowance: number;
   joinAllowanceAtMs: number;
   /** How often I may still tell it at once that my wishes changed. */
@@ -150,6 +154,7 @@ export class Peer {
     this.sentBytes = past?.sentBytes ?? 0;
     this.receivedBytes = past?.receivedBytes ?? 0;
     this.lapses = past?.lapses ?? 0;
+    this.conduct = new Conduct(nowMs, past?.conduct);
   }
 
   /** The pace of the peer in an asset's swarm, made where there is none. */

@@ -7,14 +7,15 @@ import {
   MIN_REISSUE_MS,
   REISSUE_FACTOR,
   REMIND_MS,
+  SLOW_BYTES_PER_SEC,
   SLOW_REISSUE_MS,
   TOMBSTONE_MS,
   TRUST_GROWTH,
   UNKNOWN_REISSUE_MS,
 } from './constants.ts';
-import type { Core } from './core.ts';
+import type { Core, Misbehaviour } from './core.ts';
 import { loseChunk, noteBounded } from './membership.ts';
-import type { AssetKey, ChunkRun, DeclineReason, Message } from './messages.ts';
+import type { AssetKey, ChunkRun, DeclineReason, Message, RejectReason } from './messages.ts';
 import type { Peer } from './peer.ts';
 import { isSpent } from './rate-limits.ts';
 import { randomInt } from './rng.ts';
@@ -27,6 +28,10 @@ interface Choice {
   swarm: AssetSwarm;
   chunk: number;
 }
+
+/** Promises broken in a row after which a peer gets but one chunk at a time, while more than so many are to be had. */
+const DOUBTED = 2;
+const TRIED_WITH = 32;
 
 /** Weight of the newest sample in a peer's smoothed service time and rate. */
 const SMOOTHING = 0.25;
@@ -73,9 +78,9 @@ export class Requesting {
   onReject(peer: Peer, message: Extract<Message, { type: 'reject' }>): void {
     const key = chunkKey(message.asset, message.chunk);
     const request = peer.requests.get(key);
-    if (!request) return this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'REJECT'));
+    if (!request) return this.#rejectedLate(peer, key);
     this.#forget(peer, request);
-    this.#core.blame(peer, peer.conduct.brokePromise(this.#core.nowMs));
+    this.#core.blame(peer, this.#refused(peer, message.reason));
     // What had begun may still be on its way: data and control are different streams.
     if (message.reason === 'failed' || message.reason === 'cancelled' || request.receivedBytes > 0) {
       peer.tombstones.set(key, { left: request.bytes, sinceMs: this.#core.nowMs });
@@ -85,6 +90,19 @@ export class Requesting {
     if (membership && (message.reason === 'missing' || message.reason === 'failed')) {
       loseChunk(peer, membership, message.chunk);
     }
+  }
+
+  /** What was taken back is rejected once each; more than that is noise. */
+  #rejectedLate(peer: Peer, key: number): void {
+    const tombstone = peer.tombstones.get(key);
+    if (tombstone && !tombstone.isRejected) tombstone.isRejected = true;
+    else this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'REJECT'));
+  }
+
+  /** A file that changed, or a disk that fails, is nobody's lie; it is only not heard of for ever. */
+  #refused(peer: Peer, reason: RejectReason): Misbehaviour | undefined {
+    if (reason === 'failed') return peer.conduct.wasted(this.#core.nowMs, 'REJECT');
+    return peer.conduct.brokePromise(this.#core.nowMs);
   }
 
   /** Gives up requests of which nothing comes: they are asked of somebody else, twice as patiently. */
@@ -120,8 +138,14 @@ export class Requesting {
     const { nowMs } = this.#core;
     if (nowMs >= request.progressAtMs + request.allowedMs) return true;
     const swarm = this.#core.assets.get(request.asset);
-    if (!swarm || nowMs - request.requestedAtMs < SLOW_REISSUE_MS * patienceOf(swarm, request.chunk))
-      return false;
+    if (!swarm) return false;
+    const slowMs = Math.min(
+      SLOW_REISSUE_MS,
+      UNKNOWN_REISSUE_MS + (request.bytes * 1000) / SLOW_BYTES_PER_SEC,
+    );
+    const patience = patienceOf(swarm, request.chunk) * 2 ** Math.min(peer.conduct.broken, 2);
+    const begunAtMs = Math.max(request.requestedAtMs, peer.lastServedAtMs);
+    if (nowMs - begunAtMs < slowMs * patience) return false;
     return isElsewhere(peer, swarm, request.chunk);
   }
 
@@ -351,15 +375,21 @@ function trustOf(peer: Peer): number {
   return Math.max(FIRST_TRUST_CHUNKS * chunk, FIRST_TRUST_BYTES);
 }
 
-/** The chunk was given up before, and a peer that has not failed since it last delivered holds it too. */
+/**
+ * A peer that has not failed since it last delivered holds the chunk too, and this one failed to send it, or failed so
+ * often that it gets but one chunk at a time to show itself by, and none of the last ones.
+ */
 function isBetterElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number): boolean {
-  return peer.lapses > 0 && swarm.reissues.has(chunk) && isElsewhere(peer, swarm, chunk);
+  const { broken } = peer.conduct;
+  const mayTry = broken < DOUBTED || (peer.requestedBytes === 0 && swarm.picker.count > TRIED_WITH);
+  const isDoubted = !mayTry || (peer.lapses > 0 && swarm.reissues.has(chunk));
+  return isDoubted && isElsewhere(peer, swarm, chunk);
 }
 
 /** Another peer, which has not failed since it last delivered, has the chunk. */
 function isElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number): boolean {
   for (const other of swarm.members.values()) {
-    if (other === peer || other.lapses > 0) continue;
+    if (other === peer || other.lapses > 0 || other.conduct.broken > 0) continue;
     if (other.memberships.get(swarm.key)?.have?.has(chunk)) return true;
   }
   return false;

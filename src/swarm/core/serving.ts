@@ -1,5 +1,5 @@
 import type { AssetSwarm } from './asset-swarm.ts';
-import { MAX_CHUNKS_PER_GRANT, MAX_STRIKES, STALL_MS } from './constants.ts';
+import { MAX_CHUNKS_PER_GRANT, STALL_MS } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import type { Granting } from './granting.ts';
 import { gainChunk } from './membership.ts';
@@ -28,17 +28,18 @@ export class Serving {
     for (const { from, count } of message.runs) {
       for (let chunk = from; chunk < from + count; chunk++) {
         if (swarm && isMember) this.#serve(peer, swarm, chunk, message.grant, grant);
-        else this.#reject(peer, message.asset, chunk, 'missing');
+        else this.#rejectStranger(peer, message.asset, chunk);
       }
     }
     if (grant && grant.left === 0) this.#granting.close(peer, grant);
-    if (peer.strikes <= MAX_STRIKES) return undefined;
-    return { code: 'ERR_PEER_FLOOD', message: 'it kept asking for more than it was granted' };
+    return undefined;
   }
 
   /** The peer no longer wants a chunk; where it is under way already it arrives all the same. */
   onCancel(peer: Peer, asset: AssetKey, chunk: number): void {
-    if (!this.#drop(peer, asset, chunk)) return;
+    const upload = this.#drop(peer, asset, chunk);
+    this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'CANCEL'));
+    if (!upload) return;
     this.#core.act({ type: 'cancel-upload', peer: peer.key, asset, chunk });
     this.#reject(peer, asset, chunk, 'cancelled');
   }
@@ -49,7 +50,7 @@ export class Serving {
     if (acked === 'false') {
       return { code: 'ERR_PEER_FALSE_ACK', message: 'it acknowledged more bytes than it was sent' };
     }
-    if (!acked) return undefined;
+    if (!acked) return peer.conduct.wasted(core.nowMs, 'ACK');
     core.committedBytes -= acked.bytes;
     peer.lastAckAtMs = core.nowMs;
     peer.windowBytes += acked.bytes / 2;
@@ -93,7 +94,7 @@ export class Serving {
       (grant.only && grant.only !== swarm) ||
       peer.uploads.has(swarm.key, chunk)
     ) {
-      if (!peer.expiredGrants.has(grantId)) peer.strikes++;
+      if (!peer.expiredGrants.has(grantId)) this.#core.blame(peer, peer.conduct.struck());
       return this.#reject(peer, swarm.key, chunk, 'no-credit');
     }
     grant.left -= bytes;
@@ -105,7 +106,7 @@ export class Serving {
       this.#core.committedBytes -= bytes;
       return this.#reject(peer, swarm.key, chunk, 'missing');
     }
-    peer.strikes = Math.max(0, peer.strikes - 1);
+    peer.conduct.wasUseful();
     peer.sentBytes += bytes;
     swarm.givenBytes += bytes;
     if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
@@ -135,6 +136,12 @@ export class Serving {
   #arrived(peer: Peer, upload: Upload): void {
     const membership = peer.memberships.get(upload.asset);
     if (membership) gainChunk(peer, membership, upload.chunk);
+  }
+
+  /** It is not in the asset's swarm: it left, or never was. */
+  #rejectStranger(peer: Peer, asset: AssetKey, chunk: number): void {
+    this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'REQUEST'));
+    this.#reject(peer, asset, chunk, 'missing');
   }
 
   #drop(peer: Peer, asset: AssetKey, chunk: number): Upload | undefined {
