@@ -37,6 +37,16 @@ export interface ActiveAsset {
   usedAtMs: number;
 }
 
+/**
+ * A root that the store could not open, or does not have, is not looked for again so soon, twice as long each time, however
+ * often it is named: opening may mean hashing. What this node itself joins is active at once all the same.
+ */
+const RETRY_LOOKUP_MS = 1000;
+const LONGEST_RETRY_MS = 60_000;
+
+/** Failed lookups remembered; beyond that the oldest is looked up again when it is named. */
+const MAX_FAILED_LOOKUPS = 4096;
+
 /** What an {@link AssetTable} works with. */
 export interface AssetTableHost {
   nowMs(): number;
@@ -56,6 +66,8 @@ export class AssetTable {
   readonly #keys = new Map<string, AssetKey>();
   readonly #waiting = new Map<string, CID>();
   readonly #lookups = new Map<string, Promise<void>>();
+  /** Roots whose lookup came to nothing, oldest first. */
+  readonly #failed = new Map<string, { untilMs: number; waitMs: number }>();
   #isStopped = false;
 
   constructor(host: AssetTableHost) {
@@ -103,6 +115,7 @@ export class AssetTable {
     }
     if (before) this.#release(before);
     const key = this.keyOf(text);
+    this.#failed.delete(text);
     const have = stored.have();
     const asset = { key, root, text, stored, have, session: options.session, usedAtMs: this.#host.nowMs() };
     this.#byText.set(text, asset);
@@ -123,6 +136,7 @@ export class AssetTable {
 
   /** A peer named a root that is not active: makes it so where the store has it. */
   lookUp(root: CID, text: string): void {
+    if (this.#host.nowMs() < (this.#failed.get(text)?.untilMs ?? -Infinity)) return;
     if (this.#isStopped || this.#lookups.has(text) || this.#waiting.size >= MAX_QUEUED_LOOKUPS) return;
     this.#waiting.set(text, root);
     this.#nextLookup();
@@ -158,13 +172,22 @@ export class AssetTable {
   async #resolve(root: CID, text: string): Promise<void> {
     try {
       const stored = await this.#host.resolve(root);
-      if (!stored) return;
+      if (!stored) return this.#noteFailed(text);
       if (this.#isStopped || this.#byText.has(text)) return await stored.close();
       this.add(stored, { origin: stored.state === 'shared', wanted: 'none', session: undefined });
       this.#evictIdle();
     } catch (error) {
+      this.#noteFailed(text);
       this.#host.log('warn', `${text} was asked for and could not be opened: ${String(error)}`);
     }
+  }
+
+  #noteFailed(text: string): void {
+    const waitMs = Math.min((this.#failed.get(text)?.waitMs ?? RETRY_LOOKUP_MS / 2) * 2, LONGEST_RETRY_MS);
+    this.#failed.delete(text);
+    this.#failed.set(text, { untilMs: this.#host.nowMs() + waitMs, waitMs });
+    if (this.#failed.size > MAX_FAILED_LOOKUPS)
+      this.#failed.delete(this.#failed.keys().next().value as string);
   }
 
   #evictIdle(): void {

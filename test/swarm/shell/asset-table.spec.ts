@@ -60,4 +60,41 @@ describe('asset table', () => {
     await name(1100);
     assert.equal(left(), 1024);
   });
+
+  it('asks the store seldom for a root that it could not open, however often peers name it', async () => {
+    let nowMs = 0;
+    let lookups = 0;
+    let looked = (): void => {};
+    const table = new AssetTable({
+      nowMs: () => nowMs,
+      log: () => looked(),
+      handle: () => {},
+      resolve: async () => {
+        lookups++;
+        throw new Error('the original is gone');
+      },
+      onActive: () => {},
+    });
+    const root = cidOf(DAG_PB_CODE, new Uint8Array(32));
+    const nameAt = async (atMs: number): Promise<number> => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      nowMs = atMs;
+      looked = resolve;
+      const before = lookups;
+      table.lookUp(root, root.toString());
+      // The look-up itself begins at once or not at all.
+      if (lookups > before) await promise;
+      await new Promise((next) => setImmediate(next));
+      return lookups;
+    };
+    assert.equal(await nameAt(0), 1);
+    assert.equal(await nameAt(900), 1);
+    assert.equal(await nameAt(1000), 2);
+    assert.equal(await nameAt(2900), 2);
+    assert.equal(await nameAt(3000), 3);
+    for (let n = 0; n < 20; n++) await nameAt(100_000 * (n + 1));
+    const before = lookups;
+    assert.equal(await nameAt(2_000_000 + 59_000), before);
+    assert.equal(await nameAt(2_000_000 + 60_000), before + 1);
+  });
 });

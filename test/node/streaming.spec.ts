@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import type { Shoal, ShoalError } from '../../src/index.ts';
+import { pseudoRandomBytes, TestNodes } from './test-nodes.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const CHUNK = 64 * KIB;
+
+describe('streaming', () => {
+  async function shared(nodes: TestNodes, bytes: number, uploadBytesPerSec: number) {
+    const content = pseudoRandomBytes(bytes);
+    const path = nodes.path('original.bin');
+    await writeFile(path, content);
+    const origin = await nodes.start({ uploadBytesPerSec });
+    const { link } = await origin.share(path, { chunkSize: CHUNK });
+    return { content, path, origin, link };
+  }
+
+  /** Bytes of the asset that are at the node. */
+  async function bytesHere(node: Shoal): Promise<number> {
+    const [info] = await Array.fromAsync(node.list());
+    return info?.bytesHere ?? 0;
+  }
+
+  it('gives the first bytes of wherever a reader goes long before the rest is here', async () => {
+    await using nodes = await TestNodes.create();
+    const { content, link } = await shared(nodes, 16 * MIB, 4 * MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    for (const offset of [12 * MIB + 5, 3 * MIB, 9 * MIB]) {
+      const before = await bytesHere(b);
+      const pieces: Uint8Array[] = [];
+      let bytes = 0;
+      for await (const piece of asset.stream({ offset })) {
+        pieces.push(piece);
+        bytes += piece.byteLength;
+        if (bytes >= 4 * CHUNK) break;
+      }
+      assert.ok(Buffer.concat(pieces).equals(content.subarray(offset, offset + bytes)), `at ${offset}`);
+      // Four chunks were asked for; what else came meanwhile is less than what a fetch from the start would take.
+      assert.ok((await bytesHere(b)) - before < 3 * MIB, `${await bytesHere(b)} bytes`);
+    }
+  });
+
+  it('serves two readers of one asset side by side', async () => {
+    await using nodes = await TestNodes.create();
+    const { content, link } = await shared(nodes, 6 * MIB, 4 * MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const order: string[] = [];
+    const read = async (name: string, offset: number): Promise<void> => {
+      const pieces: Uint8Array[] = [];
+      for await (const piece of asset.stream({ offset, length: 2 * MIB })) {
+        order.push(name);
+        pieces.push(piece);
+      }
+      assert.ok(Buffer.concat(pieces).equals(content.subarray(offset, offset + 2 * MIB)), name);
+    };
+    await Promise.all([read('front', 0), read('back', 4 * MIB)]);
+    // Neither waits until the other has all: when one is done, the other has had a good part.
+    const half = order.slice(0, order.length / 2);
+    assert.ok(half.includes('front') && half.includes('back'));
+    const slower = order.at(-1);
+    const ended = order.lastIndexOf(slower === 'front' ? 'back' : 'front');
+    const meanwhile = order.slice(0, ended).filter((name) => name === slower).length;
+    assert.ok(meanwhile >= 8, `${meanwhile} of 32 pieces`);
+  });
+
+  it('tells that the peer which had it cannot read it any more', async () => {
+    await using nodes = await TestNodes.create();
+    const { path, link } = await shared(nodes, 8 * MIB, MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const failure = await (async () => {
+      try {
+        for await (const _ of asset.stream({ timeoutMs: 3000 })) {
+          await writeFile(path, pseudoRandomBytes(8 * MIB, 99));
+        }
+      } catch (error) {
+        return error as ShoalError;
+      }
+      return undefined;
+    })();
+    assert.equal(failure?.code, 'ERR_NO_PROVIDERS');
+    assert.match(failure.message, /can no longer read it|has left/);
+    const swarm = failure.tried?.find(({ way }) => way === 'swarm');
+    assert.match(swarm?.text ?? '', /could no longer read it|left meanwhile/);
+  });
+});
