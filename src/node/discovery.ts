@@ -44,6 +44,9 @@ const SMALL_DHT_PEERS = 20;
 /** New members come in bursts; provide once for the burst. */
 const REPROVIDE_DEBOUNCE_MS = 500;
 
+/** And where they come in a stream, so often: each time costs a message to every node of a small DHT, for each root. */
+const REPROVIDE_LEAST_MS = 5000;
+
 /** Nodes heard on the local network are dialled up to this many connections: twice the swarm's degree of 30. */
 const MAX_LOCAL_CONNECTIONS = 60;
 
@@ -73,7 +76,9 @@ export class Discovery implements AsyncDisposable {
   readonly #searches = new Set<DhtSearch>();
   readonly #tasks = new Set<Promise<void>>();
   #provideWorkers = 0;
+  #providedAtMs = -Infinity;
   #debounce: NodeJS.Timeout | undefined;
+  #provideTimer: NodeJS.Timeout | undefined;
   #reprovide: NodeJS.Timeout | undefined;
 
   constructor(options: DiscoveryOptions) {
@@ -170,12 +175,14 @@ export class Discovery implements AsyncDisposable {
    * and walks the DHT again and again, at once when it gains a member.
    *
    * @param onContacts told of every provider that the DHT names
+   * @param hasEnough whether the asset's swarm is found, so that the DHT is asked seldom
    * @returns what has been tried, kept up to date; the swarm's part is the caller's to add
    */
   search(
     root: CID,
     places: SearchPlaces,
     onContacts: (contacts: Contact[]) => void,
+    hasEnough: () => boolean,
     signal: AbortSignal,
   ): Omit<SearchState, 'swarm'> {
     const limited = AbortSignal.any([signal, this.#stop.signal]);
@@ -190,7 +197,7 @@ export class Discovery implements AsyncDisposable {
     const dht = this.#libp2p.services.dht && new DhtSearch(this.#libp2p, root, this.#options.log);
     if (dht) {
       this.#searches.add(dht);
-      this.#run(dht.run(onContacts, limited).finally(() => this.#searches.delete(dht)));
+      this.#run(dht.run(onContacts, hasEnough, limited).finally(() => this.#searches.delete(dht)));
     }
     return this.#stateOf(targets, dht);
   }
@@ -203,6 +210,7 @@ export class Discovery implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#stop.abort();
     clearTimeout(this.#debounce);
+    clearTimeout(this.#provideTimer);
     clearInterval(this.#reprovide);
     this.#provideQueue.clear();
     await Promise.allSettled([...this.#tasks]);
@@ -296,9 +304,20 @@ export class Discovery implements AsyncDisposable {
     clearTimeout(this.#debounce);
     this.#debounce = setTimeout(() => {
       for (const search of this.#searches) search.wake();
-      if (this.#dhtPeers.size <= SMALL_DHT_PEERS) this.#provideAll();
+      if (this.#dhtPeers.size <= SMALL_DHT_PEERS) this.#provideSoon();
     }, REPROVIDE_DEBOUNCE_MS);
     this.#debounce.unref();
+  }
+
+  /** Provides everything anew, at once where the last time was long enough ago. */
+  #provideSoon(): void {
+    clearTimeout(this.#provideTimer);
+    const waitMs = Math.max(0, this.#providedAtMs + REPROVIDE_LEAST_MS - performance.now());
+    this.#provideTimer = setTimeout(() => {
+      this.#providedAtMs = performance.now();
+      this.#provideAll();
+    }, waitMs);
+    this.#provideTimer.unref();
   }
 
   #provideAll(): void {

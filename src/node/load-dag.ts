@@ -68,6 +68,9 @@ async function walkLocally(
   }
 }
 
+/** Members of the swarm that are connected: two, since the first may be the origin alone, which may be about to go. */
+const SWARM_FOUND_PEERS = 2;
+
 /**
  * Runs `task` while peers that have the root are looked for in every way there is, until it is done or nothing
  * has happened for `timeoutMs`.
@@ -86,7 +89,8 @@ export async function withSearch<T>(
   const earlier = await context.book.contacts(root);
   const places = { addresses: options.addresses, earlier };
   const onContacts = (contacts: Contact[]): void => context.shell.addContacts(root, contacts);
-  state = context.discovery.search(root, places, onContacts, searching);
+  const hasEnough = (): boolean => (context.active(root)?.session.stats().peers ?? 0) >= SWARM_FOUND_PEERS;
+  state = context.discovery.search(root, places, onContacts, hasEnough, searching);
   // What was met before is dialled above; the exchange goes on trying while it has too few neighbours.
   if (context.active(root) && earlier.length > 0) onContacts(earlier);
   try {

@@ -57,6 +57,7 @@ describe('Discovery', () => {
         done.abort();
         resolve(contact?.peer ?? '');
       },
+      () => false,
       done.signal,
     );
     return promise;
@@ -90,6 +91,7 @@ describe('Discovery', () => {
       ROOT,
       NOWHERE,
       (contacts) => contacts.some((each) => isC(each.peer)) && resolve(),
+      () => false,
       done.signal,
     );
     await promise;
@@ -107,6 +109,7 @@ describe('Discovery', () => {
       ROOT,
       NOWHERE,
       (contacts) => found.push(...contacts.map((each) => each.peer)),
+      () => false,
       done.signal,
     );
     while ((report.dht?.walks ?? 0) < 2) await new Promise((resolve) => setImmediate(resolve));
@@ -117,7 +120,13 @@ describe('Discovery', () => {
   /** What is told of the ways in which ROOT was looked for, once it is told of each dial. */
   async function attempts(node: TestNode, places: SearchPlaces, dials: number): Promise<SearchAttempt[]> {
     const done = new AbortController();
-    const state = node.discovery.search(ROOT, places, () => {}, done.signal);
+    const state = node.discovery.search(
+      ROOT,
+      places,
+      () => {},
+      () => false,
+      done.signal,
+    );
     const all = [...state.named, ...state.targets];
     while (all.filter((each) => each.isReached || each.failures.size > 0).length < dials) await turn();
     const swarm = { connected: 0, members: 0, left: 0, failed: [] };
