@@ -18,7 +18,7 @@ const COLOURS = {
 const LEGEND = [
   ['progress', 'mean progress'],
   ['complete', 'peers complete'],
-  ['origin', 'origin sent (top: as many files as are named)'],
+  ['origin', 'origin sent (top: the files on the right)'],
   ['bound', 'fluid bound'],
   ['event', 'events'],
 ] as const;
@@ -63,11 +63,17 @@ function panel(outcome: Outcome): string {
     `<line x1="${x(ms)}" x2="${x(ms)}" y1="${y(0)}" y2="${y(1)}" stroke="${colour}" stroke-dasharray="${dashes}"/>`;
   const peers = outcome.peers.filter(({ group }) => group.role === 'peer' && group.strategy === 'honest');
   const files = Math.max(1, ...timeline.map((sample) => sample.originBytes / scenario.fileBytes));
-  const shown = outcome.eventsMs.filter((atMs): atMs is number => atMs !== undefined);
+  const shown = outcome.eventsMs.flatMap((atMs, i) =>
+    atMs === undefined ? [] : [{ atMs, lastsMs: (scenario.events[i]?.forSec ?? 0) * 1000 }],
+  );
   return [
-    `<text x="${PANEL.left}" y="20" font-size="13">${escapeXml(shorten(scenario.name))}, seed ${seed}</text>`,
+    `<text x="${PANEL.left}" y="15" font-size="13">${escapeXml(shorten(scenario.name))}, seed ${seed}</text>`,
     axes(spanMs, x, y),
-    ...shown.map((atMs) => upright(atMs, COLOURS.event, '2 3')),
+    ...shown.map(
+      ({ atMs, lastsMs }) =>
+        `<rect x="${x(atMs)}" y="${y(1)}" width="${(Math.min(lastsMs / spanMs, 1 - atMs / spanMs) * plotWidth).toFixed(1)}" height="${plotHeight}" fill="${COLOURS.event}" opacity="0.12"/>`,
+    ),
+    ...shown.map(({ atMs }) => upright(atMs, COLOURS.event, '2 3')),
     Number.isFinite(boundMs) ? upright(boundMs, COLOURS.bound, '6 3') : '',
     line('origin', timeline.map((sample) => sample.originBytes / scenario.fileBytes / files)), // prettier-ignore
     line('complete', timeline.map((sample) => sample.complete / Math.max(1, peers.length))), // prettier-ignore

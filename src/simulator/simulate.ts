@@ -24,6 +24,7 @@ const EVENTS_A_TURN = 500_000;
  * @throws the signal's reason
  */
 export async function simulate(scenario: Scenario, options: RunOptions): Promise<Outcome> {
+  options.signal?.throwIfAborted();
   const run = new Run(scenario, options.seed);
   const { wheel } = run.world;
   let turn = wheel.done + EVENTS_A_TURN;
