@@ -10,7 +10,7 @@ import { planOf } from './plan.ts';
 import { details, table } from './report.ts';
 import { missing, thisMachine } from './requirements.ts';
 import { runScenario } from './run-scenario.ts';
-import { sweep } from './sweep.ts';
+import { ownTurn, sweep } from './sweep.ts';
 import { findSystems } from './systems.ts';
 
 /** The systems inherit it: what else the machine does then weighs little, though it still shows as CPU and load. */
@@ -70,6 +70,7 @@ async function bench(command: BedCommand, signal: AbortSignal): Promise<void> {
       for (const note of planOf(scenario).notes) print(`${scenario.name}: ${note}`);
       for (const system of systems) {
         for (let run = 1; run <= command.runs; run++) {
+          await ownTurn(signal, () => print('waits for another test bed on this machine to end'));
           const outcome = await runScenario(scenario, system, { run, signal, logs: command.logs });
           outcomes.push(outcome);
           print(line(outcome));

@@ -1,7 +1,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { output } from './ip.ts';
-import { idIn, isAlive, names } from './run-id.ts';
+import { idIn, isAlive, names, runId } from './run-id.ts';
 
 /** How often a namespace's processes are looked for again: one that forks while it is being killed is met next time. */
 const KILL_ROUNDS = 50;
@@ -43,6 +44,23 @@ export async function sweep(chosen: (id: string) => boolean = (id) => !isAlive(i
 /** A veth vanishes with its other end, at a moment of the kernel's choosing. */
 function ignoreGone(error: unknown): void {
   if (!/Cannot find device|No such file/.test(String((error as { stderr?: string }).stderr))) throw error;
+}
+
+/** Another test bed is looked for so often. */
+const TURN_MS = 500;
+
+/**
+ * Waits until no other test bed has namespaces on this machine: two at once would measure each other.
+ * @param onWait called once, if there is one to wait for
+ */
+export async function ownTurn(signal: AbortSignal, onWait: () => void): Promise<void> {
+  for (let waits = 0; ; waits++) {
+    const list = (await output('ip', 'netns', 'list')).split('\n');
+    const others = list.map(idIn).filter((id) => id !== undefined && id !== runId() && isAlive(id));
+    if (others.length === 0) return;
+    if (waits === 0) onWait();
+    await delay(TURN_MS, undefined, { signal });
+  }
 }
 
 async function killAll(namespace: string): Promise<number> {
