@@ -48,6 +48,9 @@ export const MIN_REISSUE_MS = 2000;
 /** Time allowed for a request to a peer of which nothing is known. */
 export const UNKNOWN_REISSUE_MS = 10_000;
 
+/** The same where nothing else is left to ask for and another neighbour has the chunk: peers that lie cost this once. */
+export const UNPROVEN_REISSUE_MS = 3000;
+
 /**
  * A request whose data comes slowly is given up only where another neighbour has the chunk, and not before ten seconds
  * ({@link UNKNOWN_REISSUE_MS}) and what it takes at 4 kB/s have passed since the peer began with it, or two minutes.

@@ -12,6 +12,7 @@ import {
   TOMBSTONE_MS,
   TRUST_GROWTH,
   UNKNOWN_REISSUE_MS,
+  UNPROVEN_REISSUE_MS,
 } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import { loseChunk, noteBounded } from './membership.ts';
@@ -139,6 +140,11 @@ export class Requesting {
     if (nowMs >= request.progressAtMs + request.allowedMs) return true;
     const swarm = this.#core.assets.get(request.asset);
     if (!swarm) return false;
+    // The last chunks do not wait for a peer that has never sent anything.
+    const isLast = peer.serviceMs === 0 && swarm.picker.count === 0;
+    if (isLast && nowMs >= request.progressAtMs + UNPROVEN_REISSUE_MS) {
+      return isElsewhere(peer, swarm, request.chunk);
+    }
     const slowMs = Math.min(
       SLOW_REISSUE_MS,
       UNKNOWN_REISSUE_MS + (request.bytes * 1000) / SLOW_BYTES_PER_SEC,
