@@ -12,7 +12,9 @@ import { CrowdPeer, churn, startSources } from './crowd.ts';
 import { Network, type Host } from './network.ts';
 import { crossedAfter, lastOf, type BedOutcome, type NodeOutcome } from './outcome.ts';
 import { planOf, type Member, type Plan } from './plan.ts';
+import { takePrecedence } from './precedence.ts';
 import { originFiles, playEvents, type Stage } from './schedule.ts';
+import { ownTurn } from './sweep.ts';
 import type { Content, Session, System } from './system.ts';
 
 /** Neighbours that a peer is told of besides the origin where the scenario says so: SCHEDULING's degree. */
@@ -28,6 +30,8 @@ export interface BedRun {
   signal: AbortSignal;
   /** A folder in which the nodes' logs are kept; undefined: they vanish with the run. */
   logs?: string | undefined;
+  /** Called where another test bed has to end first. */
+  onWait?: (() => void) | undefined;
 }
 
 /**
@@ -37,6 +41,8 @@ export interface BedRun {
 export async function runScenario(scenario: Scenario, system: System, options: BedRun): Promise<BedOutcome> {
   const plan = planOf(scenario);
   const version = await system.version();
+  await ownTurn(options.signal, options.onWait ?? ((): void => {}));
+  takePrecedence();
   const loadBefore = loadavg()[0] ?? 0;
   const services = { name: 'services', up: Infinity, down: Infinity, part: 0 };
   const network = await Network.create([...plan.members, services], plan.rttMs);

@@ -1,6 +1,5 @@
 /** `npm run bench:testbed`: see `USAGE` in command.ts. */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseScenario } from '../../src/simulator/parse-scenario.ts';
 import type { Scenario } from '../../src/simulator/scenario.ts';
@@ -10,24 +9,8 @@ import { planOf } from './plan.ts';
 import { details, table } from './report.ts';
 import { missing, thisMachine } from './requirements.ts';
 import { runScenario } from './run-scenario.ts';
-import { ownTurn, sweep } from './sweep.ts';
+import { sweep } from './sweep.ts';
 import { findSystems } from './systems.ts';
-
-/** The systems inherit it: what else the machine does then weighs little, though it still shows as CPU and load. */
-const NICE = -15;
-
-/**
- * Gives this process and its children precedence. Where the kernel groups processes by session (sched_autogroup), it
- * is the group's niceness that counts.
- */
-function takePrecedence(): void {
-  setPriority(NICE);
-  try {
-    writeFileSync('/proc/self/autogroup', String(NICE));
-  } catch {
-    // No such grouping here.
-  }
-}
 
 const SCENARIOS = join(import.meta.dirname, '..', 'scenarios');
 
@@ -60,18 +43,17 @@ async function bench(command: BedCommand, signal: AbortSignal): Promise<void> {
   const systems = await findSystems(command.systems);
   check(scenarios);
   for (const system of systems) print(`${system.name}: ${await system.version()}`);
-  takePrecedence();
   const swept = await sweep();
   if (swept.namespaces > 0)
     print(`swept what an earlier run left: ${swept.namespaces} namespaces, ${swept.processes} processes`);
+  const onWait = (): void => print('waits for another test bed on this machine to end');
   const outcomes: BedOutcome[] = [];
   try {
     for (const scenario of scenarios) {
       for (const note of planOf(scenario).notes) print(`${scenario.name}: ${note}`);
       for (const system of systems) {
         for (let run = 1; run <= command.runs; run++) {
-          await ownTurn(signal, () => print('waits for another test bed on this machine to end'));
-          const outcome = await runScenario(scenario, system, { run, signal, logs: command.logs });
+          const outcome = await runScenario(scenario, system, { run, signal, logs: command.logs, onWait });
           outcomes.push(outcome);
           print(line(outcome));
           if (command.verbose) print(details(outcome));
