@@ -34,4 +34,11 @@ describe('the examples', () => {
   it('progress.ts tells how a download goes', async () => {
     assert.match(await run('progress.ts'), /100 % [^]*saved 8000000 bytes/);
   });
+
+  it('simulate.ts runs a crowd whose origin goes away', async () => {
+    assert.match(
+      await run('simulate.ts'),
+      /cut after 1\.2 files\n10 of 10 finished\nthe last at 1\.\d\d times/,
+    );
+  });
 });
