@@ -3,7 +3,7 @@ import { parseScenario, reportOf, simulate } from 'shoal/simulator';
 
 const scenario = parseScenario(
   `
-file: 8 MiB
+file: 64 MiB
 groups:
   - { name: origin, role: origin, up: 100 Mbit/s }
   - { name: peers, count: 10, up: 20 Mbit/s, down: 100 Mbit/s }
