@@ -1,5 +1,5 @@
 /** `npm run bench:sim`: see `USAGE`. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -46,12 +46,22 @@ function readRows(names: readonly string[], set: readonly string[], isAll: boole
   const entries =
     names.length > 0 ? names.flatMap(entriesOf) : SUITE.filter((entry) => isAll || !entry.isLong);
   return entries.map((entry) => {
-    const path = /[/\\]|\.ya?ml$/.test(entry.file) ? entry.file : join(SCENARIOS, `${entry.file}.yaml`);
+    const path = pathOf(entry.file);
     const scenario = parseScenario(readFileSync(path, 'utf8'), basename(path), [...entry.set, ...set]);
     // Other settings make it another scenario: what was asked of the one says nothing about the other.
     const targets = set.length > 0 ? [] : entry.targets;
     return { entry: { ...entry, label: [entry.label, ...set].join(' '), targets }, scenario, outcomes: [] };
   });
+}
+
+function pathOf(name: string): string {
+  const path = /[/\\]|\.ya?ml$/.test(name) ? name : join(SCENARIOS, `${name}.yaml`);
+  if (existsSync(path)) return path;
+  const labels = SUITE.map((entry) => `"${entry.label}"`);
+  const files = readdirSync(SCENARIOS).map((file) => basename(file, '.yaml'));
+  throw usageError(
+    `there is no scenario "${name}"; there are ${[...labels, ...files].join(', ')}, and files (a/b.yaml)`,
+  );
 }
 
 function entriesOf(name: string): Entry[] {
