@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { fluidBoundMs } from '../../src/simulator/fluid-bound.ts';
 import { parseScenario } from '../../src/simulator/parse-scenario.ts';
+import { reportOf } from '../../src/simulator/report.ts';
 import type { Scenario } from '../../src/simulator/scenario.ts';
+import { simulate } from '../../src/simulator/simulate.ts';
 
 /** A file of one megabit, an origin with 1 Mbit/s, and what is said besides. Seconds and megabits are then the units. */
 function scenarioOf(groups: string, events = ''): Scenario {
@@ -105,5 +108,47 @@ describe('the fluid bound', () => {
 
   it('is not raised by a split that comes when all could be done', () => {
     near(boundSec(SLOW, '  - { split: [[origin]], at: 3 s, for: 10 s }'), 4 / 1.4);
+  });
+
+  it('is never above what a simulated crowd reaches', async function () {
+    this.timeout(60_000);
+    const rate = fc.integer({ min: 1, max: 40 });
+    const group = fc.record({
+      count: fc.integer({ min: 1, max: 4 }),
+      up: rate,
+      down: rate,
+      join: fc.integer({ min: 0, max: 5 }),
+    });
+    const event = fc.constantFrom(
+      '',
+      '  - { cut: origin, at: 1.3 files }',
+      '  - { cut: origin, at: 1 s, for: 3 s }',
+      '  - { cut: g0, at: 500 ms, for: 4 s }',
+      '  - { split: [[g0]], at: 1 s, for: 3 s }',
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(group, { minLength: 1, maxLength: 3 }),
+        rate,
+        event,
+        async (groups, up, event) => {
+          const text = [
+            'file: 3 MiB',
+            'network: { rtt: 2 ms }',
+            `groups:\n  - { name: origin, role: origin, up: ${up} Mbit/s }`,
+            ...groups.map(
+              ({ count, up, down, join }, i) =>
+                `  - { name: g${i}, count: ${count}, up: ${up} Mbit/s, down: ${down} Mbit/s, join: 0-${join} s }`,
+            ),
+            event === '' ? '' : `events:\n${event}`,
+          ].join('\n');
+          const { contributors, boundMs } = reportOf(
+            await simulate(parseScenario(text, 'any.yaml'), { seed: 1 }),
+          );
+          assert.ok(contributors.last > 0.999, `${contributors.last} times ${boundMs} ms`);
+        },
+      ),
+      { numRuns: 40, seed: 7 },
+    );
   });
 });
