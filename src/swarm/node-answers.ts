@@ -5,7 +5,7 @@ import type { PeerLink } from './peer-link.ts';
 import { MAX_NODE_ANSWER_BYTES } from './wire/limits.ts';
 
 /** Nodes one link may have waiting for an answer: four full requests. */
-const MAX_WAITING = 256;
+export const MAX_WAITING_NODES = 256;
 
 /** The next node is read when less than this waits for the socket, so that control messages get through. */
 const MAX_BACKLOG_BYTES = 1 << 20;
@@ -30,7 +30,7 @@ export class NodeAnswers {
   /** @throws ERR_PEER_FLOOD, and what a malformed CID gets */
   add(link: PeerLink, named: NamedRoot, cids: readonly Uint8Array[]): void {
     const waiting = this.#waiting.get(link) ?? [];
-    if (waiting.length + cids.length > MAX_WAITING) {
+    if (waiting.length + cids.length > MAX_WAITING_NODES) {
       throw new ShoalError('ERR_PEER_FLOOD', 'the peer asked for more nodes than it may; it was cut off', {
         fault: 'peer',
       });

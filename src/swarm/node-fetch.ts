@@ -24,6 +24,8 @@ export interface NodeFetchHost {
   /** Peers that confirmed the root. */
   holders(): Iterable<PeerLink>;
   ask(link: PeerLink, cids: readonly CID[]): void;
+  /** Nodes that may still be asked of the peer now, over all fetches; where there are none it pumps this one later. */
+  room(link: PeerLink): number;
   blame(link: PeerLink, code: string, message: string): void;
 }
 
@@ -93,6 +95,8 @@ export class NodeFetch {
       const batch = needs
         .filter(({ text }) => !this.#inFlight.has(text) && !asked.missing.has(text))
         .slice(0, BATCH);
+      if (batch.length === 0) continue;
+      batch.splice(Math.max(0, this.#host.room(link)));
       if (batch.length === 0) continue;
       asked.atMs = nowMs;
       for (const { cid, text } of batch) {

@@ -3,13 +3,19 @@ import type { AssetTable } from './asset-table.ts';
 import type { AssetKey, Have, PeerKey } from './core/messages.ts';
 import type { LinkTable } from './link-table.ts';
 import { decodeCid, type NamedRoot } from './named-roots.ts';
-import { NodeAnswers } from './node-answers.ts';
+import { MAX_WAITING_NODES, NodeAnswers } from './node-answers.ts';
 import { NodeFetch, type FetchNodesOptions, type Walk } from './node-fetch.ts';
 import type { PeerLink } from './peer-link.ts';
 import type { ControlMessage } from './wire/control-message.ts';
 
 /** A root whose nodes were fetched is most often joined next; if not within this, LEAVE goes out. */
 const NAMED_FOR_MS = 30_000;
+
+/**
+ * Nodes asked of one peer at a time, over all roots: half of what it lets wait. An application that opens hundreds of
+ * assets at once must not be taken for a flood.
+ */
+const MAX_AWAITED = MAX_WAITING_NODES / 2;
 
 /** What a {@link NodeSwarm} works with. */
 export interface NodeSwarmHost {
@@ -25,6 +31,10 @@ export class NodeSwarm {
   readonly #host: NodeSwarmHost;
   readonly #answers: NodeAnswers;
   readonly #fetches = new Map<string, Set<NodeFetch>>();
+  /** Nodes asked of each peer that it has not answered, whether or not anybody waits for them still. */
+  readonly #awaited = new Map<PeerLink, number>();
+  /** Fetches that found no room at a peer, the longest waiting first. */
+  readonly #crowded = new Set<NodeFetch>();
   /** Roots named for a fetch that is over, and until when. */
   readonly #lingering = new Map<string, number>();
 
@@ -36,10 +46,18 @@ export class NodeSwarm {
   async fetch(root: CID, walk: Walk, options: FetchNodesOptions): Promise<void> {
     const text = root.toString();
     const key = this.#host.assets.keyOf(text);
-    const fetch = new NodeFetch(root, walk, options, {
+    const fetch: NodeFetch = new NodeFetch(root, walk, options, {
       nowMs: () => this.#host.nowMs(),
       holders: () => this.#holders(text),
-      ask: (link, cids) => link.send({ type: 'nodes', slot: key, cids: cids.map((cid) => cid.bytes) }),
+      ask: (link, cids) => {
+        this.#awaited.set(link, (this.#awaited.get(link) ?? 0) + cids.length);
+        link.send({ type: 'nodes', slot: key, cids: cids.map((cid) => cid.bytes) });
+      },
+      room: (link) => {
+        const room = MAX_AWAITED - (this.#awaited.get(link) ?? 0);
+        if (room <= 0) this.#crowded.add(fetch);
+        return room;
+      },
       blame: (link, code, message) => this.#host.blame(link.peer, code, message),
     });
     const running = this.#fetches.get(text) ?? new Set();
@@ -50,6 +68,7 @@ export class NodeSwarm {
       await fetch.run();
     } finally {
       running.delete(fetch);
+      this.#crowded.delete(fetch);
       if (running.size === 0) {
         this.#fetches.delete(text);
         this.#lingering.set(text, this.#host.nowMs() + NAMED_FOR_MS);
@@ -75,6 +94,16 @@ export class NodeSwarm {
 
   linkDown(link: PeerLink): void {
     for (const fetch of this.#all()) fetch.gone(link);
+    this.#awaited.delete(link);
+  }
+
+  /** There is room for one more at a peer: who has waited longest for it is next. */
+  #settled(link: PeerLink): void {
+    this.#awaited.set(link, Math.max(0, (this.#awaited.get(link) ?? 0) - 1));
+    const [fetch] = this.#crowded;
+    if (!fetch) return;
+    this.#crowded.delete(fetch);
+    fetch.pump();
   }
 
   /** The core sent LEAVE: the root is not named on this link any more, and is named anew where it is being fetched. */
@@ -98,6 +127,7 @@ export class NodeSwarm {
       return;
     }
     const cid = decodeCid(message.cid);
+    this.#settled(link);
     for (const fetch of this.#all()) fetch.answered(link, cid, message.bytes);
   }
 
