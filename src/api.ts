@@ -11,7 +11,10 @@ export type ShareSource =
 export interface ShoalOptions {
   /** Folder for identity, index and partial downloads. Default: `$SHOAL_DATA`, else `shoal` in the user's data folder. */
   dataDir?: string;
-  /** Multiaddrs to listen on. Default `['/ip4/0.0.0.0/tcp/0']`; `[]` listens nowhere. */
+  /**
+   * Multiaddrs to listen on. Default `['/ip4/0.0.0.0/tcp/0']`; `[]` listens nowhere. Port 0 is any free one, and the same
+   * one again after a restart where it is still free.
+   */
   listen?: readonly string[];
   /** Name of the network: nodes of different networks never talk. 1–64 of `a–z 0–9 . _ -`. Default `'main'`. */
   network?: string;
@@ -132,7 +135,7 @@ export interface SourceShare {
 }
 
 export interface OpenOptions {
-  /** How long to look for somebody who has it before `ERR_NO_PROVIDERS`. Default 30 000; Infinity: for ever. */
+  /** How long to look for somebody who has it before `ERR_NO_PROVIDERS`, whose `tried` says what was tried. Default 30 000; Infinity: for ever. */
   timeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -179,7 +182,10 @@ export interface Asset extends AsyncDisposable {
   readonly size: number | undefined;
   /** All entries, depth first. Fetches a directory's interior nodes, never content. */
   entries(options?: OpenOptions): AsyncIterable<AssetEntry>;
-  /** The content of a file, verified, in order. Chunks the reader waits for come first. */
+  /**
+   * The content of a file, verified, in order. What the reader needs next, at the speed at which it reads, comes first, the
+   * rest of the range rarest first; end the loop to go elsewhere. Several may be read at once.
+   */
   stream(options?: StreamOptions): AsyncIterable<Uint8Array>;
   /**
    * Downloads everything to `path`, which appears only when every byte has been verified. An interrupted save
@@ -236,7 +242,10 @@ export interface Shoal extends AsyncDisposable {
   open(cidOrLink: string, options?: OpenOptions): Promise<Asset>;
   /** Everything the data folder knows. */
   list(): AsyncIterable<AssetInfo>;
-  /** Serves everything the data folder knows that is not yet served; resolves once all of it can be found. */
+  /**
+   * Serves everything the data folder knows that is not yet served, and goes back to the peers of its swarms from earlier
+   * runs; resolves once all of it can be found.
+   */
   seed(options?: { signal?: AbortSignal }): Promise<{ assets: number }>;
   /** Forgets an asset and deletes what the data folder holds of it. Never deletes a shared original or a saved copy. */
   remove(cid: string): Promise<void>;

@@ -6,7 +6,14 @@
 import { ShoalError } from './errors.ts';
 import type * as node from './index.ts';
 
-export { ShoalError, type Fault, type ShoalErrorOptions } from './errors.ts';
+export {
+  ShoalError,
+  type DialFailure,
+  type DialReason,
+  type Fault,
+  type SearchAttempt,
+  type ShoalErrorOptions,
+} from './errors.ts';
 export { version } from './version.ts';
 export type * from './api.ts';
 

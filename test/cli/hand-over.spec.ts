@@ -117,16 +117,38 @@ describe('commands beside the owner of a data folder', () => {
     assert.ok(seed.isRunning);
   });
 
-  it('take a share over from a get that is done, and go on serving', async () => {
-    await using scene = new Scene();
+  /** A share that was handed to a get that is nearly done. */
+  async function shareBesideGet(scene: Scene, ...args: string[]) {
     const { link } = await shareSlowly(scene);
-    const get = scene.shoal('a', 'get', link, '-o', 'copy', '--linger', '0');
+    const get = scene.shoal('a', 'get', link, '-o', 'copy', '--linger', '0', ...args);
     await get.waitFor('progress');
     const file = join(scene.folder, 'mine.bin');
     writeFileSync(file, CONTENT.subarray(0, 100_000));
     const share = scene.shoal('a', 'share', file);
     const sharing = await share.waitFor('sharing');
     assert.equal(await get.exit(), 0);
+    return { share, sharing };
+  }
+
+  it('take a share over from a get that is done, and serve on under the same link', async () => {
+    await using scene = new Scene();
+    const { share, sharing } = await shareBesideGet(scene);
+    // The owner's addresses, and then its own: the port is the data folder's.
+    await share.waitFor(
+      'listening',
+      (event) => event !== share.events.find((each) => each.event === 'listening'),
+    );
+    const other = scene.shoal('b', 'get', String(sharing['link']), '-o', '-');
+    assert.equal(await other.exit(), 0);
+    assert.ok(CONTENT.subarray(0, 100_000).equals(other.stdout));
+    share.signal('SIGINT');
+    assert.equal(await share.exit(), 0);
+    assert.equal(share.events.filter(({ event }) => event === 'sharing').length, 1);
+  });
+
+  it('take a share over from a get that listened elsewhere, and tell the new link', async () => {
+    await using scene = new Scene();
+    const { share, sharing } = await shareBesideGet(scene, '--listen', '/ip4/127.0.0.2/tcp/0');
     const firstOf = (event: ShoalEvent): string => (event['addresses'] as string[])[0] ?? '';
     const again = await share.waitFor('sharing', (event) => firstOf(event) !== firstOf(sharing));
     assert.deepEqual({ ...again, link: '', addresses: [] }, { ...sharing, link: '', addresses: [] });
