@@ -19,7 +19,7 @@ const MAX_IDLE_ASSETS = 256;
 /** Those in use may be more, up to this factor: one download is not cut short for another's sake. */
 const BUSY_FACTOR = 4;
 
-/** An asset that was opened, or of which a peer got something, so lately is in use. */
+/** An asset that was opened, or of which a peer got something, so lately is in use; and one that a connected peer lacks. */
 const IN_USE_MS = 60_000;
 
 /** An asset that takes part in the exchange. */
@@ -54,6 +54,8 @@ export interface AssetTableHost {
   /** Looks a root up in the store. */
   resolve(root: CID): Promise<StoredAsset | undefined>;
   onActive(asset: ActiveAsset): void;
+  /** Whether a connected peer lacks something of it. */
+  isLacked(key: AssetKey): boolean;
   log: Log;
 }
 
@@ -195,6 +197,7 @@ export class AssetTable {
     let surplus = idle.length - MAX_IDLE_ASSETS;
     if (surplus <= 0) return;
     const unusedSince = this.#host.nowMs() - IN_USE_MS;
+    for (const asset of idle) if (this.#host.isLacked(asset.key)) asset.usedAtMs = this.#host.nowMs();
     for (const asset of idle.sort((a, b) => a.usedAtMs - b.usedAtMs)) {
       const isFull = surplus > MAX_IDLE_ASSETS * (BUSY_FACTOR - 1);
       if (surplus <= 0 || (asset.usedAtMs > unusedSince && !isFull)) return;

@@ -106,11 +106,23 @@ export class PeerLink {
     this.#control.send(message);
   }
 
-  /** @returns false where the stream is full (wait for `onDrain`), or has ended */
+  /**
+   * Sends a part of a chunk, in as many frames as the peer's HELLO asks for.
+   *
+   * @returns false where the stream is full (wait for `onDrain`), or has ended
+   */
   sendData(header: DataHeader, payload: Uint8Array): boolean {
     if (this.#isEnded || !this.#data) return false;
     try {
-      return this.#data.send(header, payload);
+      let hasRoom = true;
+      for (const [offset, piece] of framesOf(payload, this.hello?.limits.chunkBytes)) {
+        const { slot, chunk } = header;
+        hasRoom = this.#data.send(
+          { slot, chunk, offset: header.offset + offset, length: piece.byteLength },
+          piece,
+        );
+      }
+      return hasRoom;
     } catch (error) {
       this.end(error);
       return false;
@@ -160,6 +172,19 @@ export class PeerLink {
     this.#controlDrained = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+/** No peer gets frames shorter than this: headers would be most of them. */
+const MIN_FRAME_BYTES = 1024;
+
+/**
+ * Cuts a payload into frames no longer than a peer takes; one frame where it said nothing of it. A payload of nothing is
+ * one frame too: the chunk of an empty leaf.
+ */
+export function* framesOf(payload: Uint8Array, maxBytes = 0): Iterable<[offset: number, piece: Uint8Array]> {
+  const step = maxBytes > 0 ? Math.max(maxBytes, MIN_FRAME_BYTES) : Infinity;
+  if (payload.byteLength <= step) return yield [0, payload];
+  for (let at = 0; at < payload.byteLength; at += step) yield [at, payload.subarray(at, at + step)];
 }
 
 /** Whether an error blames the peer at the other end. */

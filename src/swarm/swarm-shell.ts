@@ -127,6 +127,7 @@ export class SwarmShell {
       handle: (event) => this.#driver.handle(event),
       resolve: options.resolveAsset,
       onActive: (asset) => this.#activated(asset),
+      isLacked: (key) => this.#exchange.isLacked(key),
     });
     this.#care = new LinkCare({ nowMs, links: this.#links, handle: (event) => this.#driver.handle(event) });
     this.#incoming = new IncomingChunks({

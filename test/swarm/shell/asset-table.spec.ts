@@ -10,11 +10,13 @@ describe('asset table', () => {
     const clock = { nowMs: 0 };
     const file = await fileOf(bytesOf(1));
     const open: string[] = [];
+    const lacked = new Set<number>();
     let opened = (): void => {};
     const table = new AssetTable({
       nowMs: () => clock.nowMs,
       log: () => {},
       handle: () => {},
+      isLacked: (key) => lacked.has(key),
       resolve: async (root) => {
         const asset: StoredAsset = MemoryAsset.full(file);
         return new Proxy(asset, {
@@ -43,7 +45,7 @@ describe('asset table', () => {
         await Promise.resolve();
       }
     };
-    return { clock, name, left: () => open.filter((text) => table.get(text)).length };
+    return { clock, name, lacked, table, left: () => open.filter((text) => table.get(text)).length };
   }
 
   it('closes assets that nobody joined beyond 256, when none has used them for a minute', async () => {
@@ -53,6 +55,16 @@ describe('asset table', () => {
     clock.nowMs = 60_000;
     await name(1);
     assert.equal(left(), 256);
+  });
+
+  it('keeps those that a connected peer lacks, though it got nothing of them for a minute', async () => {
+    const { clock, name, lacked, table, left } = await world();
+    await name(300);
+    for (let key = 1; key <= 20; key++) lacked.add(key);
+    clock.nowMs = 60_000;
+    await name(1);
+    assert.equal(left(), 256);
+    for (const key of lacked) assert.ok(table.byKey(key), `asset ${key} was closed`);
   });
 
   it('keeps no more than 1024 of them open, however lately they were used', async () => {
@@ -69,6 +81,7 @@ describe('asset table', () => {
       nowMs: () => nowMs,
       log: () => looked(),
       handle: () => {},
+      isLacked: () => false,
       resolve: async () => {
         lookups++;
         throw new Error('the original is gone');
