@@ -2,20 +2,34 @@ import type { Event } from './core/events.ts';
 import type { LinkTable } from './link-table.ts';
 import type { PeerLink } from './peer-link.ts';
 
-/** A link on which a ping went out and nothing at all came for so long is dead. */
-const SILENCE_MS = 10_000;
+/** Call {@link LinkCare.tick} this often. */
+export const CARE_MS = 1000;
+
+/** Each link is pinged so often, counted from one ping to the next. */
+const PING_MS = 5000;
+
+/** A link on which nothing at all came for so long is dead, with {@link CARE_MS} within ten seconds of its last byte. */
+const SILENCE_MS = 9000;
+
+/** But not before a ping has been out for so long: an idle link is silent in between. */
+const ANSWER_MS = 3000;
+
+/** A tick that comes so late tells that this process stood still, or its machine slept. */
+const MAX_PAUSE_MS = 3000;
 
 /** What a {@link LinkCare} works with. */
 export interface LinkCareHost {
   nowMs(): number;
-  links: LinkTable;
+  links: Pick<LinkTable, 'values'>;
   handle(event: Event): void;
 }
 
 /** Measures the round trip of every link, which the exchange needs, and ends links whose peer is gone without a word. */
 export class LinkCare {
   readonly #host: LinkCareHost;
+  readonly #pingedAtMs = new WeakMap<PeerLink, number>();
   #nextNonce = 1;
+  #tickedAtMs = -Infinity;
 
   constructor(host: LinkCareHost) {
     this.#host = host;
@@ -24,6 +38,7 @@ export class LinkCare {
   ping(link: PeerLink): void {
     const nonce = this.#nextNonce++ % 2 ** 32;
     link.ping = { nonce, sentAtMs: this.#host.nowMs() };
+    this.#pingedAtMs.set(link, link.ping.sentAtMs);
     link.send({ type: 'ping', nonce });
   }
 
@@ -35,11 +50,16 @@ export class LinkCare {
     this.#host.handle({ type: 'rtt', peer: link.peer, rttMs });
   }
 
-  /** Call every few seconds. */
+  /** Call every {@link CARE_MS}. */
   tick(): void {
+    const nowMs = this.#host.nowMs();
+    // This process stood still: what came meanwhile has not been read, and nobody is to blame.
+    const isAwake = nowMs - this.#tickedAtMs < MAX_PAUSE_MS;
+    this.#tickedAtMs = nowMs;
     for (const link of [...this.#host.links.values()]) {
-      if (!link.ping) this.ping(link);
-      else if (this.#isSilent(link, link.ping.sentAtMs)) {
+      if (!link.ping) {
+        if (nowMs - (this.#pingedAtMs.get(link) ?? -Infinity) >= PING_MS) this.ping(link);
+      } else if (isAwake && this.#isSilent(link, link.ping.sentAtMs)) {
         const error = new Error('the peer does not answer');
         link.end(error);
         link.connection.abort(error);
@@ -49,6 +69,7 @@ export class LinkCare {
 
   /** Data counts as an answer: behind a slow uplink the PONG may wait its turn. */
   #isSilent(link: PeerLink, pingedAtMs: number): boolean {
-    return this.#host.nowMs() - Math.max(link.heardAtMs, pingedAtMs) > SILENCE_MS;
+    const nowMs = this.#host.nowMs();
+    return nowMs - link.heardAtMs > SILENCE_MS && nowMs - pingedAtMs > ANSWER_MS;
   }
 }

@@ -16,7 +16,7 @@ import { TRACE_VERSION } from './core/trace-lines.ts';
 import { Dialer } from './dialer.ts';
 import { ExchangeDriver, type ExchangeTrace } from './exchange-driver.ts';
 import { IncomingChunks, localError } from './incoming-chunks.ts';
-import { LinkCare } from './link-care.ts';
+import { CARE_MS, LinkCare } from './link-care.ts';
 import { LinkTable } from './link-table.ts';
 import type { Log } from './log.ts';
 import type { NamedRoot } from './named-roots.ts';
@@ -30,7 +30,7 @@ import { INSTANCE_BYTES } from './wire/limits.ts';
 
 export type { AssetSession } from './asset-session.ts';
 
-/** Round trips are measured, and links looked after, this often. */
+/** Links that are missing, greetings and fetches of nodes are looked after this often. */
 const TICK_MS = 5000;
 
 /** `stop` waits for writes and goodbyes no longer than this. */
@@ -92,6 +92,7 @@ export class SwarmShell {
   /** Limits of assets by root, active or not. */
   readonly #assetLimits = new Map<string, RateLimits>();
   #tick: NodeJS.Timeout | undefined;
+  #careTick: NodeJS.Timeout | undefined;
 
   constructor(options: SwarmShellOptions) {
     this.#options = options;
@@ -173,12 +174,14 @@ export class SwarmShell {
       { signal: this.#stopping.signal },
     );
     this.#tick = setInterval(() => this.#lookAfter(), TICK_MS);
+    this.#careTick = setInterval(() => this.#care.tick(), CARE_MS);
   }
 
   /** Says goodbye on every link and releases everything. Sessions end; waits at most a second. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearInterval(this.#tick);
+    clearInterval(this.#careTick);
     const ending = Promise.allSettled([
       this.#assets.stop(),
       this.#dialer.stop(),
@@ -472,7 +475,6 @@ export class SwarmShell {
   }
 
   #lookAfter(): void {
-    this.#care.tick();
     this.#links.tick();
     this.#nodes.tick();
   }

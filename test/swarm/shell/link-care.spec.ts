@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import type { Event } from '../../../src/swarm/core/events.ts';
+import { CARE_MS, LinkCare } from '../../../src/swarm/link-care.ts';
+import type { PeerLink } from '../../../src/swarm/peer-link.ts';
+
+/** A link whose peer answers pings until it dies, on a clock of the test's. */
+class World {
+  nowMs = 0;
+  pings = 0;
+  endedAtMs: number | undefined;
+  isAlive = true;
+  readonly events: Event[] = [];
+  readonly link: PeerLink;
+  readonly care: LinkCare;
+
+  constructor() {
+    const link = {
+      peer: 'a',
+      heardAtMs: 0,
+      ping: undefined,
+      send: (message: { type: string; nonce: number }) => this.#pinged(message.nonce),
+      end: () => (this.endedAtMs = this.nowMs),
+      connection: { abort: () => {} },
+    };
+    this.link = link as unknown as PeerLink;
+    this.care = new LinkCare({
+      nowMs: () => this.nowMs,
+      links: { values: () => [this.link].values() },
+      handle: (event) => void this.events.push(event),
+    });
+  }
+
+  run(ms: number): this {
+    for (const endMs = this.nowMs + ms; this.nowMs < endMs && this.endedAtMs === undefined;) {
+      this.nowMs += CARE_MS;
+      this.care.tick();
+    }
+    return this;
+  }
+
+  #pinged(nonce: number): void {
+    this.pings++;
+    if (!this.isAlive) return;
+    this.link.heardAtMs = this.nowMs + 40;
+    const pingedAtMs = this.nowMs;
+    queueMicrotask(() => {
+      this.nowMs = Math.max(this.nowMs, pingedAtMs);
+      this.care.pong(this.link, nonce);
+    });
+  }
+}
+
+const answered = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('the care of links', () => {
+  for (const aliveSec of [5, 6, 7, 8, 9, 10]) {
+    it(`notices within ten seconds of its last byte that a link is dead (alive for ${aliveSec} s)`, async () => {
+      const world = new World();
+      for (let sec = 0; sec < aliveSec; sec++) {
+        world.run(1000);
+        await answered();
+      }
+      world.isAlive = false;
+      const lastByteMs = (world.link.heardAtMs = world.nowMs);
+      world.run(60_000);
+      assert.ok(
+        world.endedAtMs !== undefined && world.endedAtMs - lastByteMs <= 10_000,
+        `${world.endedAtMs}`,
+      );
+    });
+  }
+
+  it('pings an idle link every five seconds and keeps it', async () => {
+    const world = new World();
+    for (let sec = 0; sec < 60; sec++) {
+      world.run(1000);
+      await answered();
+    }
+    assert.equal(world.endedAtMs, undefined);
+    assert.equal(world.pings, 12);
+    assert.equal(world.events.filter(({ type }) => type === 'rtt').length, 12);
+  });
+
+  it('takes data for an answer', () => {
+    const world = new World();
+    world.isAlive = false;
+    for (let sec = 0; sec < 60; sec++) {
+      world.link.heardAtMs = world.nowMs;
+      world.run(1000);
+    }
+    assert.equal(world.endedAtMs, undefined);
+  });
+
+  it('blames nobody where this process itself stood still', () => {
+    const world = new World();
+    world.isAlive = false;
+    world.run(5000);
+    world.nowMs += 30_000;
+    world.care.tick();
+    assert.equal(world.endedAtMs, undefined);
+    world.link.heardAtMs = world.nowMs;
+    world.run(5000);
+    assert.equal(world.endedAtMs, undefined);
+    world.run(10_000);
+    assert.notEqual(world.endedAtMs, undefined);
+  });
+});
