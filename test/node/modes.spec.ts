@@ -31,8 +31,9 @@ describe('limits and modes of a node', () => {
     const cid = /bafy?[a-z2-7]+/.exec(link)![0];
     a.setAssetLimits(cid, { uploadBytesPerSec: 2 * MIB });
     const b = await nodes.start();
+    // What is saved up, 0.3 s of it, and one chunk come at once.
     const took = await timeToSave(b, link, 'copy');
-    assert.ok(took > 800, `2 MiB came in ${took} ms at 2 MiB a second`);
+    assert.ok(took > 600, `2 MiB came in ${took} ms at 2 MiB a second`);
     assert.throws(() => a.setAssetLimits(cid, { uploadBytesPerSec: 0 }), { code: 'ERR_LIMIT' });
     assert.throws(() => a.setAssetLimits('nonsense', {}), { code: 'ERR_INVALID_CID' });
   });
@@ -42,12 +43,12 @@ describe('limits and modes of a node', () => {
     const link = await shared(a, pseudoRandomBytes(2 * MIB));
     const b = await nodes.start();
     const up = await timeToSave(b, link, 'copy');
-    assert.ok(up > 800, `2 MiB came in ${up} ms at 2 MiB a second`);
+    assert.ok(up > 600, `2 MiB came in ${up} ms at 2 MiB a second`);
     a.setLimits({});
     const c = await nodes.start({ perPeer: { downloadBytesPerSec: MIB } });
     await b.close();
     const down = await timeToSave(c, link, 'second');
-    assert.ok(down > 1600, `2 MiB came in ${down} ms at 1 MiB a second`);
+    assert.ok(down > 1400, `2 MiB came in ${down} ms at 1 MiB a second`);
     assert.throws(() => a.setLimits({ perPeer: { uploadBytesPerSec: -1 } }), { code: 'ERR_LIMIT' });
   });
 
