@@ -28,8 +28,8 @@ A system that is missing is named, with what to install, and left out.
 
   scenario            name of a file in benchmarks/scenarios, or a path
                       (default bed-equal bed-mixed bed-cut)
-  --systems A,B       which systems (default all): shoal, libtorrent-tuned, libtorrent-super, libtorrent, aria2,
-                      transmission, webtorrent-rarest, webtorrent, curl
+  --systems A,B       which systems (default all): shoal, libtorrent-tuned, libtorrent-super, libtorrent,
+                      libtorrent-tcp, aria2, transmission, webtorrent-rarest, webtorrent, curl
   --runs N            runs of each scenario by each system (default 3)
   --limit X           give a run up after X times the fluid bound (default 8)
   --set KEY=VALUE     change a scenario's setting; may be repeated

@@ -33,8 +33,9 @@ export const peerSystems: readonly System[] = [
     ...libtorrent,
     name: 'libtorrent-tuned',
     pieceBytes: 64 * KIB,
-    // Short queues, so that pieces are chosen late; few at a time, so that each piece is whole, and forwarded, soon.
-    settings: { max_out_request_queue: 4, unchoke_slots_limit: 4 },
+    // Short queues, so that pieces are chosen late; who is served is decided often, for all is over within a minute.
+    settings: { max_out_request_queue: 4, unchoke_interval: 5, mixed_mode_algorithm: 0 },
+    // Few at a time, so that each piece is whole, and forwarded, soon.
     originSettings: { unchoke_slots_limit: 2 },
   }),
   torrentSystem({
@@ -44,6 +45,12 @@ export const peerSystems: readonly System[] = [
     superSeeding: true,
   }),
   torrentSystem({ ...libtorrent, name: 'libtorrent', pieceBytes: 128 * KIB }),
+  torrentSystem({
+    ...libtorrent,
+    name: 'libtorrent-tcp',
+    pieceBytes: 128 * KIB,
+    settings: { enable_incoming_utp: false, enable_outgoing_utp: false },
+  }),
   torrentSystem({
     name: 'aria2',
     program: 'aria2-node.ts',

@@ -12,13 +12,11 @@ seeding = config["role"] == "origin"
 settings = {
     "listen_interfaces": "0.0.0.0:6881",
     "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
-    # Public discovery is off for every system. TCP alone: uTP's pacing needs more CPU than two cores have for 11 clients.
+    # Public discovery is off for every system.
     "enable_dht": False,
     "enable_lsd": False,
     "enable_upnp": False,
     "enable_natpmp": False,
-    "enable_incoming_utp": False,
-    "enable_outgoing_utp": False,
 }
 settings.update(config["settings"])
 if config["freeRider"]:
