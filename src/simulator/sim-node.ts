@@ -12,6 +12,8 @@ export interface Job {
   readonly end: LinkEnd;
   readonly chunk: number;
   readonly bytes: number;
+  /** Nobody has the chunk yet. */
+  readonly first: boolean;
   sentBytes: number;
 }
 

@@ -161,7 +161,7 @@ export class World {
       case 'send':
         return this.#send(node, action.peer, action.message);
       case 'upload':
-        return this.#upload(node, action.peer, action.chunk);
+        return this.#upload(node, action.peer, action.chunk, action.first);
       case 'cancel-upload':
         return this.#cancelUpload(node, action.peer, action.chunk);
       case 'dial':
@@ -203,13 +203,14 @@ export class World {
     return (Math.max(end.queuedBytes, turns) * 8000) / end.from.group.up;
   }
 
-  #upload(node: SimNode, peer: PeerKey, chunk: number): void {
+  #upload(node: SimNode, peer: PeerKey, chunk: number, first: boolean): void {
     const end = node.links.get(peer);
     if (!end || !delivers(node.group.strategy)) return;
     const bytes = this.sizes[chunk] as number;
-    const job: Job = { end, chunk, bytes, sentBytes: 0 };
+    const job: Job = { end, chunk, bytes, first, sentBytes: 0 };
     if (this.#network.uplink === 'fifo') {
-      node.uplink.fifo.push(job);
+      const at = first ? node.uplink.fifo.findIndex((other) => !other.first && other.sentBytes === 0) : -1;
+      node.uplink.fifo.splice(at < 0 ? node.uplink.fifo.length : at, 0, job);
     } else {
       if (end.jobs.length === 0) node.uplink.ring.push(end);
       end.jobs.push(job);

@@ -294,6 +294,7 @@ export class SwarmShell {
           asset: asset.key,
           chunk,
           size: asset.stored.manifest.chunkSize(chunk),
+          first: action.first,
         });
       }
       case 'cancel-upload':

@@ -17,12 +17,17 @@ const PIECE_SEC = 0.02;
 /** After a pause at most this much time's worth goes out at once. */
 const BURST_SEC = 0.05;
 
+/** What goes ahead has an order below all others. */
+const AHEAD = 2 ** 50;
+
 /** A chunk to send to a peer. */
 export interface Upload {
   readonly peer: PeerKey;
   readonly asset: AssetKey;
   readonly chunk: number;
   readonly size: number;
+  /** Nobody has a copy yet: it goes before all that has not begun. */
+  readonly first: boolean;
 }
 
 /** What an {@link Uplink} works with. */
@@ -91,7 +96,12 @@ export class Uplink {
   add(upload: Upload): void {
     let lane = this.#lanes.get(upload.peer);
     if (!lane) this.#lanes.set(upload.peer, (lane = { items: [], loadedBytes: 0, isFull: false }));
-    lane.items.push({ upload, order: this.#order++, state: 'queued', bytes: NOTHING, offset: 0 });
+    const order = this.#order++ - (upload.first ? AHEAD : 0);
+    const before = upload.first
+      ? lane.items.findIndex((item) => !item.upload.first && item.offset === 0)
+      : -1;
+    const at = before < 0 ? lane.items.length : before;
+    lane.items.splice(at, 0, { upload, order, state: 'queued', bytes: NOTHING, offset: 0 });
     this.#pump();
   }
 
@@ -180,7 +190,10 @@ export class Uplink {
   #readAhead(): void {
     for (const lane of this.#lanes.values()) {
       for (const item of lane.items) {
-        if (this.#loadedBytes >= READ_AHEAD_BYTES || lane.loadedBytes >= READ_AHEAD_PER_LINK) break;
+        // What came ahead of all that was loaded must not wait for it.
+        const isFull = this.#loadedBytes >= READ_AHEAD_BYTES || lane.loadedBytes >= READ_AHEAD_PER_LINK;
+        const isAhead = item === lane.items[0] && lane.loadedBytes > 0;
+        if (isFull && !isAhead) break;
         if (item.state === 'queued') void this.#load(lane, item);
       }
     }

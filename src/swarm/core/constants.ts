@@ -158,6 +158,9 @@ export const DIAL_TIMEOUT_MS = 30_000;
 /** Unacknowledged for longer than this (and four times what the uplink needs for its queue): the link is dead. */
 export const STALL_MS = 30_000;
 
+/** Without an acknowledgement for so long (and four times what is usual) a peer's way is taken to be interrupted. */
+export const STUCK_MS = 1000;
+
 /**
  * JOINs of one link that are answered at once, besides the first of each asset, and those a second: each costs a
  * pass over a bitfield and an answer. More are passed over, which costs nothing; only at {@link JOIN_FLOOD} times

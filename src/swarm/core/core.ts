@@ -23,6 +23,8 @@ export class Core {
   committedBytes = 0;
   /** The limit of the downlink. */
   download: Allowance | undefined;
+  /** The part of them that went to peers from which nothing comes back: the uplink has no work of it. */
+  stuckBytes = 0;
   /** Bytes asked for by this node and not stored, over all peers. */
   inboundBytes = 0;
   /** Peers that are to lose their links, once the event that showed it is dealt with. */

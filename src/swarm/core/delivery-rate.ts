@@ -1,5 +1,5 @@
 /** Samples are kept this long: the rate is the best of the last second or so (BBR keeps ten round trips). */
-const WINDOW_MS = 4000;
+const WINDOW_MS = 1000;
 
 /** Faster than this the clock, not the link, would be measured. */
 const MIN_INTERVAL_MS = 0.1;

@@ -75,8 +75,11 @@ export type Event =
 /** Output of the core. Drain `Exchange.poll()` after each `handle`. */
 export type Action =
   | { type: 'send'; peer: PeerKey; message: Message }
-  /** Read the chunk (it verifies on reading) and send it as DATA frames, in this order over all peers (FIFO, whole chunks). */
-  | { type: 'upload'; peer: PeerKey; asset: AssetKey; chunk: number }
+  /**
+   * Read the chunk (it verifies on reading) and send it as DATA frames, in this order over all peers (FIFO, whole
+   * chunks); `first` ones, of which nobody has a copy yet, before all others that have not begun.
+   */
+  | { type: 'upload'; peer: PeerKey; asset: AssetKey; chunk: number; first: boolean }
   /** Drop a queued upload that has not begun, if it is still queued; the core has already told the peer. */
   | { type: 'cancel-upload'; peer: PeerKey; asset: AssetKey; chunk: number }
   | { type: 'dial'; contact: Contact }

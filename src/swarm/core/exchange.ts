@@ -145,20 +145,6 @@ export class Exchange {
     return this.#granting.rate.bytesPerSec;
   }
 
-  debug(): unknown {
-    const c = this.#core;
-    return {
-      la: +(this.#granting.lookAheadBytes() / 1048576).toFixed(2),
-      starved: this.#granting.isStarved,
-      peers: [...c.peers.values()]
-        .map(
-          (p) =>
-            `${p.key.slice(-6)}:${(p.committedBytes / 65536) | 0}/${p.servable}${p.declinedUntilMs > c.nowMs ? 'D' : ''} r${((p.deliveryRate.bytesPerSec * 8) / 1e6).toFixed(0)} w${p.windowBytes === Infinity ? '' : (p.windowBytes / 65536) | 0}`,
-        )
-        .join(' '),
-    };
-  } // DEBUG
-
   /** Throws where the books do not add up. For tests. */
   checkInvariants(): void {
     checkBooks(this.#core);
@@ -422,6 +408,7 @@ export class Exchange {
     if (nowMs - this.#tickedAtMs < TICK_MS) return;
     this.#tickedAtMs = nowMs;
     this.#granting.expire();
+    this.#serving.watchStuck();
     this.#requesting.giveUpLate();
     this.#requesting.rushLate();
     this.#requesting.remind();

@@ -1,5 +1,6 @@
 import type { AssetSwarm } from './asset-swarm.ts';
 import {
+  BATCH_MS,
   DECLINE_MS,
   LEASE_SLACK_MS,
   LONGEST_DECLINE_MS,
@@ -13,6 +14,8 @@ import {
 import type { Core } from './core.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { Message } from './messages.ts';
+import { UplinkWait } from './uplink-wait.ts';
+import type { Acked } from './upload-queue.ts';
 import { isServed, type Grant, type Membership, type Peer } from './peer.ts';
 import {
   compareRanks,
@@ -42,6 +45,7 @@ const EXPIRED_KEPT = 1024;
 export class Granting {
   /** Of the whole uplink. */
   readonly rate = new DeliveryRate();
+  readonly #wait = new UplinkWait();
   /** There was room in the look-ahead and nobody to grant to. */
   isStarved = false;
   /** Somebody waits for a limit: being starved means nothing then. */
@@ -70,7 +74,7 @@ export class Granting {
     this.isStarved = false;
     this.isThrottled = false;
     this.#refillLimits();
-    while (this.#core.committedBytes < target) {
+    while (this.#core.committedBytes - this.#core.stuckBytes < target) {
       const peer = this.#choose();
       if (!peer) {
         this.isStarved = true;
@@ -112,7 +116,19 @@ export class Granting {
     for (const swarm of assets.values()) block = Math.max(block, swarm.maxChunkBytes);
     const loopSec = (2 * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS) / 1000;
     const rate = Math.min(this.rate.gain * this.rate.bytesPerSec, settings.uploadBytesPerSec ?? Infinity);
-    return Math.min(settings.maxCommittedBytes, rate * loopSec + block);
+    return Math.min(settings.maxCommittedBytes, this.#wait.boost * rate * loopSec + block);
+  }
+
+  /** Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do. */
+  acked(peer: Peer, { bytes, latest, arrived }: Acked, wasStarved: boolean): void {
+    const { nowMs } = this.#core;
+    this.rate.acked(nowMs, bytes, latest.uplinkStamp);
+    peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
+    for (const upload of arrived) {
+      const sendingMs = 1000 * upload.bytes * (1 / this.rate.bytesPerSec + 1 / peer.deliveryRate.bytesPerSec);
+      const waitMs = nowMs - upload.sentAtMs - peer.rttMs - sendingMs - BATCH_MS;
+      this.#wait.note(nowMs, waitMs, !wasStarved);
+    }
   }
 
   onDecline(peer: Peer, message: Extract<Message, { type: 'decline' }>): void {
@@ -183,7 +199,7 @@ export class Granting {
     this.#watchOffload();
     const isHolding = this.#watchPasses();
     for (const peer of peers.values()) {
-      if (peer.isLeaving || peer.servable <= 0 || isSpent(peer.throttle.upload)) continue;
+      if (peer.isLeaving || peer.isStuck || peer.servable <= 0 || isSpent(peer.throttle.upload)) continue;
       if (isHolding && originSwarm(peer)?.passes?.isClosing) continue;
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);

@@ -5,7 +5,8 @@ import { randomInt, type Rng } from './rng.ts';
 /** At most so many chunks are looked at for one offer: on a larger asset a random stretch of them. */
 const MAX_SCAN = 8192;
 
-/** Chunks that are spread come after all that are not. */
+/** Chunks that nobody has yet come first, however often they were given; then those that only who has them from me has. */
+const LANDED = 1000;
 const SPREAD = 1_000_000;
 
 /**
@@ -24,6 +25,11 @@ export class OriginPasses {
   readonly #unforwarded = new Map<PeerKey, number>();
   /** Chunks that somebody who is here asked me for. */
   readonly #asked: Uint8Array;
+  /** When a chunk was last given, counted in chunks given. */
+  readonly #givenAt: Uint32Array;
+  #gifts = 0;
+  /** Chunks that somebody here has: acknowledged whole, or announced. */
+  readonly #landed: Uint8Array;
   #unseen: number;
   #unsent: number;
 
@@ -33,6 +39,8 @@ export class OriginPasses {
     this.#given = new Uint16Array(size);
     this.#others = new Uint16Array(size);
     this.#asked = new Uint8Array(size);
+    this.#landed = new Uint8Array(size);
+    this.#givenAt = new Uint32Array(size);
     this.#unseen = size;
     this.#unsent = size;
   }
@@ -61,8 +69,9 @@ export class OriginPasses {
   }
 
   /**
-   * The chunk to offer: one without a copy outside; else one that only peers who have it from me announced,
-   * fewest copies given first; else the least available. Random among equals.
+   * The chunk to offer: one without a copy outside; else one whose copies are all still on their way, for one of
+   * them may be stuck; else one that only peers who have it from me announced, fewest copies given first; else the
+   * least available. Random among equals.
    *
    * @param suits which chunks are possible (held here, fits the credit, not under way to the peer)
    * @returns −1 where the peer lacks none
@@ -83,6 +92,16 @@ export class OriginPasses {
     return best;
   }
 
+  /** Whether nobody who is here has the chunk yet, as far as this node knows: it is to leave before all others. */
+  isFirstCopy(chunk: number): boolean {
+    return this.#landed[chunk] === 0;
+  }
+
+  /** The chunk has arrived at somebody. */
+  arrived(chunk: number): void {
+    this.#landed[chunk] = 1;
+  }
+
   /** The peer asked for the chunk: it is on its way out. */
   asked(peer: PeerKey, chunk: number): void {
     this.give(peer, chunk);
@@ -95,6 +114,7 @@ export class OriginPasses {
     if (!chunks) this.#givenTo.set(peer, (chunks = new Set()));
     if (chunks.has(chunk)) return;
     chunks.add(chunk);
+    this.#givenAt[chunk] = ++this.#gifts;
     this.#count(this.#given, chunk, 1);
     if (this.#others[chunk] === 0) this.#addUnforwarded(peer, 1);
   }
@@ -113,6 +133,7 @@ export class OriginPasses {
 
   /** The peer announced the chunk. */
   announced(peer: PeerKey, chunk: number): void {
+    this.#landed[chunk] = 1;
     if (this.isGiven(peer, chunk)) return;
     this.#count(this.#others, chunk, 1);
     if (this.#others[chunk] === 1) this.#settle(chunk, -1);
@@ -135,13 +156,18 @@ export class OriginPasses {
   #score(chunk: number): number {
     const given = this.#given[chunk] as number;
     const others = this.#others[chunk] as number;
-    return others === 0 ? given : SPREAD + given + others;
+    if (others > 0) return SPREAD + given + others;
+    if (this.#landed[chunk] === 1) return LANDED + given;
+    // The one given longest ago is the likeliest to be stuck.
+    return given === 0 ? 0 : given + (this.#givenAt[chunk] as number) / 2 ** 33;
   }
 
   #count(counts: Uint16Array, chunk: number, by: number): void {
     this.#change(chunk, () => {
       counts[chunk] = (counts[chunk] as number) + by;
-      if (this.#given[chunk] === 0) this.#asked[chunk] = 0;
+      if ((this.#given[chunk] as number) > 0) return;
+      this.#asked[chunk] = 0;
+      if (this.#others[chunk] === 0) this.#landed[chunk] = 0;
     });
   }
 

@@ -85,6 +85,8 @@ export class Peer {
   readonly memberships = new Map<AssetKey, Membership>();
   /** It said BYE, or lied: nothing more is given to or asked of it. */
   isLeaving = false;
+  /** It acknowledges nothing of what is under way to it: its way seems to be interrupted. */
+  isStuck = false;
   /** Multiaddrs others can dial it at. */
   addresses: readonly string[] = [];
   readonly connectedAtMs: number;

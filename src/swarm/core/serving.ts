@@ -1,5 +1,5 @@
 import type { AssetSwarm } from './asset-swarm.ts';
-import { MAX_CHUNKS_PER_GRANT, STALL_MS } from './constants.ts';
+import { MAX_CHUNKS_PER_GRANT, STALL_MS, STUCK_MS } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import type { Granting } from './granting.ts';
 import { gainChunk } from './membership.ts';
@@ -54,8 +54,7 @@ export class Serving {
     core.committedBytes -= acked.bytes;
     peer.lastAckAtMs = core.nowMs;
     peer.windowBytes += acked.bytes / 2;
-    this.#granting.rate.acked(core.nowMs, acked.bytes, acked.latest.uplinkStamp);
-    peer.deliveryRate.acked(core.nowMs, acked.bytes, acked.latest.peerStamp);
+    this.#granting.acked(peer, acked, this.#granting.isStarved);
     for (const upload of acked.arrived) this.#arrived(peer, upload);
     return undefined;
   }
@@ -81,9 +80,28 @@ export class Serving {
   /** Whether the peer has not acknowledged anything for so long that its link must be dead. */
   isStalled(peer: Peer): boolean {
     if (peer.uploads.unackedBytes === 0) return false;
+    return this.#core.nowMs - peer.lastAckAtMs > Math.max(STALL_MS, 4 * this.#queueMs());
+  }
+
+  /**
+   * Finds out whose way is stuck: what is under way to them does not keep the uplink busy, so others may have as
+   * much in its place. Half of a swarm that is cut off would otherwise hold all credit until its links are dead.
+   */
+  watchStuck(): void {
+    const core = this.#core;
+    const queueMs = this.#queueMs();
+    core.stuckBytes = 0;
+    for (const peer of core.peers.values()) {
+      const silentMs = core.nowMs - peer.lastAckAtMs;
+      peer.isStuck =
+        peer.uploads.unackedBytes > 0 && silentMs > Math.max(STUCK_MS, 4 * (peer.rttMs + queueMs));
+      if (peer.isStuck) core.stuckBytes += peer.committedBytes;
+    }
+  }
+
+  #queueMs(): number {
     const rate = this.#granting.rate.bytesPerSec;
-    const queueMs = rate > 0 ? (this.#core.committedBytes / rate) * 1000 : 0;
-    return this.#core.nowMs - peer.lastAckAtMs > Math.max(STALL_MS, 4 * queueMs);
+    return rate > 0 ? ((this.#core.committedBytes - this.#core.stuckBytes) / rate) * 1000 : 0;
   }
 
   #serve(peer: Peer, swarm: AssetSwarm, chunk: number, grantId: number, grant: Grant | undefined): void {
@@ -124,18 +142,22 @@ export class Serving {
       bytes,
       left: bytes,
       dropped: false,
+      sentAtMs: nowMs,
       uplinkStamp: this.#granting.rate.sent(nowMs, bytes, isStarved),
       peerStamp: peer.deliveryRate.sent(nowMs, bytes, false),
     };
     if (bytes > 0) peer.uploads.push(upload);
     else this.#arrived(peer, upload); // nothing to acknowledge
-    this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk });
+    const first = swarm.passes?.isFirstCopy(chunk) ?? false;
+    this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk, first });
   }
 
   /** All of the chunk is there; a peer does not announce a chunk to the one it has it from. */
   #arrived(peer: Peer, upload: Upload): void {
     const membership = peer.memberships.get(upload.asset);
-    if (membership) gainChunk(peer, membership, upload.chunk);
+    if (!membership) return;
+    gainChunk(peer, membership, upload.chunk);
+    membership.swarm.passes?.arrived(upload.chunk);
   }
 
   /** It is not in the asset's swarm: it left, or never was. */

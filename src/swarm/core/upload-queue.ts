@@ -10,6 +10,7 @@ export interface Upload {
   left: number;
   /** Given up; its bytes may arrive all the same, if they were under way. */
   dropped: boolean;
+  readonly sentAtMs: number;
   /** For the rate of the whole uplink, and of this peer. */
   readonly uplinkStamp: SendStamp;
   readonly peerStamp: SendStamp;

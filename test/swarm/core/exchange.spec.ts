@@ -109,7 +109,7 @@ describe('Exchange: credit given', () => {
     const [grant] = rig.sent('grant');
     rig.says('a', { type: 'request', grant: grant!.id, asset: 1, runs: [{ from: 1, count: 2 }] });
     const uploads = rig.actions.filter(({ type }) => type === 'upload');
-    assert.deepEqual(uploads, [{ type: 'upload', peer: 'a', asset: 1, chunk: 1 }]);
+    assert.deepEqual(uploads, [{ type: 'upload', peer: 'a', asset: 1, chunk: 1, first: false }]);
     assert.deepEqual(rig.sent('reject'), [{ type: 'reject', asset: 1, chunk: 2, reason: 'no-credit' }]);
     assert.deepEqual(rig.faults(), []);
   });

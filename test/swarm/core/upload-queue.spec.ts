@@ -5,7 +5,16 @@ import { UploadQueue, type Upload } from '../../../src/swarm/core/upload-queue.t
 const stamp = { delivered: 0, deliveredAtMs: 0, starved: false };
 
 function upload(chunk: number, bytes = 100): Upload {
-  return { asset: 1, chunk, bytes, left: bytes, dropped: false, uplinkStamp: stamp, peerStamp: stamp };
+  return {
+    asset: 1,
+    chunk,
+    bytes,
+    left: bytes,
+    dropped: false,
+    sentAtMs: 0,
+    uplinkStamp: stamp,
+    peerStamp: stamp,
+  };
 }
 
 function queueOf(...chunks: number[]): UploadQueue {

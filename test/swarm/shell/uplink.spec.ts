@@ -19,8 +19,8 @@ function world(overrides: Partial<UplinkHost> = {}) {
     onFailed: ({ peer, chunk }) => void log.push(`${peer}:${chunk} failed`),
     ...overrides,
   });
-  const add = (peer: string, chunk: number, size = 64 * KIB): void =>
-    uplink.add({ peer, asset: 1, chunk, size });
+  const add = (peer: string, chunk: number, size = 64 * KIB, first = false): void =>
+    uplink.add({ peer, asset: 1, chunk, size, first });
   return { uplink, log, full, add };
 }
 
@@ -39,6 +39,23 @@ describe('uplink', () => {
     assert.deepEqual(
       log.filter((line) => line.endsWith('sent')),
       ['a:1 sent', 'b:2 sent', 'a:3 sent'],
+    );
+  });
+
+  it('sends a chunk that nobody has yet before all that have not begun, however much was read ahead', async () => {
+    const { uplink, log, full, add } = world();
+    full.add('a');
+    for (const chunk of [1, 2, 3, 4]) add('a', chunk, 1024 * KIB);
+    await settle();
+    add('a', 5, 1024 * KIB, true);
+    add('a', 6, 1024 * KIB, true);
+    await settle();
+    full.clear();
+    uplink.drained('a');
+    await settle();
+    assert.deepEqual(
+      log.filter((line) => line.endsWith('sent')),
+      ['a:1 sent', 'a:5 sent', 'a:6 sent', 'a:2 sent', 'a:3 sent', 'a:4 sent'],
     );
   });
 
