@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 
-/** How many start times a run id tells apart: two characters. */
-const START_TIMES = 36 ** 2;
+/** Characters of a run id that tell start times apart. */
+const START_DIGITS = 2;
+
+function startText(ticks: number): string {
+  return (ticks % 36 ** START_DIGITS).toString(36).padStart(START_DIGITS, '0');
+}
 
 /** The start time of a process in clock ticks, or undefined where there is no such process. */
 function startTime(pid: number): number | undefined {
@@ -19,14 +23,19 @@ function startTime(pid: number): number | undefined {
  * dead, however it died) from what is in use. Short enough for interface names, which have at most 15 characters.
  */
 export function runId(pid = process.pid): string {
-  return `${pid.toString(36)}x${((startTime(pid) ?? 0) % START_TIMES).toString(36)}`;
+  return `${pid.toString(36)}x${startText(startTime(pid) ?? 0)}`;
+}
+
+/** The process that an id names. It is read from its end: `x` is a digit as well, and either number may have it. */
+export function ownerOf(id: string): { pid: number; start: string } {
+  return { pid: parseInt(id.slice(0, -1 - START_DIGITS), 36), start: id.slice(-START_DIGITS) };
 }
 
 /** Whether the process that made this id is alive. */
 export function isAlive(id: string): boolean {
-  const [pid36 = '', start36 = ''] = id.split('x');
-  const started = startTime(parseInt(pid36, 36));
-  return started !== undefined && (started % START_TIMES).toString(36) === start36;
+  const { pid, start } = ownerOf(id);
+  const started = startTime(pid);
+  return started !== undefined && startText(started) === start;
 }
 
 /** The id in a namespace's, interface's or folder's name, undefined where it is not a test bed's. */

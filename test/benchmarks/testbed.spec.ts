@@ -5,7 +5,7 @@ import { crossedAfter, lastOf, type BedOutcome, type NodeOutcome } from '../../b
 import { planOf } from '../../benchmarks/testbed/plan.ts';
 import { row, spread, table } from '../../benchmarks/testbed/report.ts';
 import { missing, type Machine } from '../../benchmarks/testbed/requirements.ts';
-import { idIn, isAlive, names, runId } from '../../benchmarks/testbed/run-id.ts';
+import { idIn, isAlive, names, ownerOf, runId } from '../../benchmarks/testbed/run-id.ts';
 import { misses } from '../../benchmarks/testbed/targets.ts';
 import type { Group, Scenario } from '../../src/simulator/scenario.ts';
 
@@ -282,6 +282,12 @@ describe('the names of a test bed’s things', () => {
     assert.equal(idIn(names.namespace(id, 'h3')), id);
     assert.equal(idIn(names.link(id, 'h249')), id);
     assert.ok(names.link('2hwcgxzz', 'h249').length <= 15);
+  });
+
+  it('tell the owner also where the sign between its numbers is a digit of one of them', () => {
+    assert.deepEqual(ownerOf('h0ixcx'), { pid: parseInt('h0i', 36), start: 'cx' });
+    assert.deepEqual(ownerOf('1xaxx0'), { pid: parseInt('1xa', 36), start: 'x0' });
+    assert.equal(idIn('sb1xaxx0-h3'), '1xaxx0');
   });
 
   it('tell a dead owner, also where its process number lives on, and leave other names alone', () => {
