@@ -42,7 +42,7 @@ export async function runScenario(scenario: Scenario, system: System, options: B
   const plan = planOf(scenario);
   const version = await system.version();
   await ownTurn(options.signal, options.onWait ?? ((): void => {}));
-  takePrecedence();
+  using _precedence = takePrecedence();
   const loadBefore = loadavg()[0] ?? 0;
   const services = { name: 'services', up: Infinity, down: Infinity, part: 0 };
   const network = await Network.create([...plan.members, services], plan.rttMs);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Network } from '../../benchmarks/testbed/network.ts';
@@ -67,7 +67,9 @@ describe('the network test bed', function () {
   });
 
   it('distributes a small file with real processes, counts it on the wire, and leaves nothing behind', async () => {
+    const priority = getPriority();
     const outcome = await runScenario(pair, shoalSystem, { run: 1, signal });
+    assert.equal(getPriority(), priority, 'the precedence ends with the run');
     const peers = outcome.nodes.filter((node) => node.role === 'peer');
     assert.deepEqual(
       peers.map((node) => [node.correct, node.failure]),
