@@ -1,4 +1,5 @@
-import { ShoalError, type SearchAttempt } from '../index.ts';
+// A type only: --help must not load the whole SDK for the sake of an error that it never reports.
+import type { SearchAttempt } from '../index.ts';
 
 /** The stable code of whatever was thrown; what has none of ours is `ERR_INTERNAL`. */
 export function errorCode(error: unknown): string {
@@ -8,7 +9,8 @@ export function errorCode(error: unknown): string {
 
 /** What was tried, where nobody was found. */
 export function errorTried(error: unknown): readonly SearchAttempt[] | undefined {
-  return error instanceof ShoalError ? error.tried : undefined;
+  const tried = error instanceof Error && 'tried' in error ? error.tried : undefined;
+  return Array.isArray(tried) ? (tried as readonly SearchAttempt[]) : undefined;
 }
 
 /** What was thrown, as one line for a person. */

@@ -59,6 +59,9 @@ async function remains(chosen: (id: string) => boolean): Promise<string[]> {
 }
 
 describe('the network test bed', function () {
+  // One test bed at a time on a machine: another one's run is waited for.
+  this.timeout(900_000);
+
   const lacking = missing(thisMachine(), { delayLine: true, bytes: 64 << 20 });
   before(function () {
     if (lacking.length === 0) return;

@@ -5,9 +5,7 @@ import { replayTrace } from '../../src/simulator/replay-trace.ts';
 import { pseudoRandomBytes } from '../node/test-nodes.ts';
 import { Scene } from './shoal-process.ts';
 
-describe('--trace', function () {
-  this.timeout(40_000);
-
+describe('--trace', () => {
   it('records what a get and a share did, and both replay without a difference', async () => {
     await using scene = new Scene();
     const file = join(scene.folder, 'data.bin');

@@ -35,9 +35,7 @@ async function stranger(to: SwarmNode) {
   };
 }
 
-describe('link rules over libp2p', function () {
-  this.timeout(20_000);
-
+describe('link rules over libp2p', () => {
   it('keeps one link when both dial at once', async () => {
     await using a = await SwarmNode.start();
     await using b = await SwarmNode.start();

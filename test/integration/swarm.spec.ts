@@ -4,9 +4,7 @@ import { SwarmNode } from './swarm-node.ts';
 
 const MIB = 1 << 20;
 
-describe('swarm over libp2p', function () {
-  this.timeout(20_000);
-
+describe('swarm over libp2p', () => {
   it('moves a whole asset from one node to another', async () => {
     const file = await fileOf(bytesOf(5 * MIB + 123));
     await using a = await SwarmNode.start();

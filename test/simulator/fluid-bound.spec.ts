@@ -110,8 +110,7 @@ describe('the fluid bound', () => {
     near(boundSec(SLOW, '  - { split: [[origin]], at: 3 s, for: 10 s }'), 4 / 1.4);
   });
 
-  it('is never above what a simulated crowd reaches', async function () {
-    this.timeout(60_000);
+  it('is never above what a simulated crowd reaches', async () => {
     const rate = fc.integer({ min: 1, max: 40 });
     const group = fc.record({
       count: fc.integer({ min: 1, max: 4 }),

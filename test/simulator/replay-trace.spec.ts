@@ -20,8 +20,7 @@ describe('a trace', () => {
   /** The lines of both sides of a transfer. */
   const traces = new Map<'sharer' | 'saver', string[]>();
 
-  before(async function () {
-    this.timeout(30_000);
+  before(async () => {
     nodes = await TestNodes.create();
     const path = nodes.path('original.bin');
     await writeFile(path, pseudoRandomBytes(5 * MIB + 17));
@@ -48,7 +47,7 @@ describe('a trace', () => {
     });
   }
 
-  it('is for its owner only', async function () {
+  it('is for its owner only', async () => {
     if (process.platform === 'win32') this.skip();
     assert.equal((await stat(nodes.path('saver.jsonl'))).mode & 0o777, 0o600);
   });
