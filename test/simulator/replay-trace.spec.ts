@@ -47,7 +47,7 @@ describe('a trace', () => {
     });
   }
 
-  it('is for its owner only', async () => {
+  it('is for its owner only', async function () {
     if (process.platform === 'win32') this.skip();
     assert.equal((await stat(nodes.path('saver.jsonl'))).mode & 0o777, 0o600);
   });
