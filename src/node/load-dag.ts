@@ -40,6 +40,7 @@ export async function loadDag(context: NodeContext, root: CID, options: LoadDagO
     await context.shell.fetchNodes(root, walk, {
       untilRootOnly: options.depth === 'root',
       signal,
+      onQueued: () => watch.touch(),
       onNode: async (cid, bytes) => {
         watch.touch();
         await context.store.putNode(root, cid, bytes);

@@ -1,3 +1,6 @@
+import { ShoalError } from '../errors.ts';
+import { Allowance } from './core/allowance.ts';
+import { USELESS_BURST, USELESS_PER_SEC } from './core/constants.ts';
 import type { Event } from './core/events.ts';
 import type { LinkTable } from './link-table.ts';
 import type { PeerLink } from './peer-link.ts';
@@ -24,10 +27,14 @@ export interface LinkCareHost {
   handle(event: Event): void;
 }
 
-/** Measures the round trip of every link, which the exchange needs, and ends links whose peer is gone without a word. */
+/**
+ * Measures the round trip of every link, which the exchange needs, and ends links whose peer is gone without a word.
+ * Answers PINGs, and counts what is of no use and never reaches the exchange: it has an allowance as large as there.
+ */
 export class LinkCare {
   readonly #host: LinkCareHost;
   readonly #pingedAtMs = new WeakMap<PeerLink, number>();
+  readonly #allowances = new WeakMap<PeerLink, Allowance>();
   #nextNonce = 1;
   #tickedAtMs = -Infinity;
 
@@ -42,12 +49,32 @@ export class LinkCare {
     link.send({ type: 'ping', nonce });
   }
 
-  /** A PONG came. One that answers no ping under way is passed over. */
+  /** A PING came. @throws ERR_PEER_FLOOD where they come over and over */
+  pinged(link: PeerLink, nonce: number): void {
+    this.wasted(link, 'PING');
+    link.send({ type: 'pong', nonce });
+  }
+
+  /** A PONG came. One that answers no ping under way is passed over. @throws ERR_PEER_FLOOD where they come over and over */
   pong(link: PeerLink, nonce: number): void {
-    if (link.ping?.nonce !== nonce) return;
+    if (link.ping?.nonce !== nonce) return this.wasted(link, 'PONG that nobody waits for');
     const rttMs = this.#host.nowMs() - link.ping.sentAtMs;
     link.ping = undefined;
     this.#host.handle({ type: 'rtt', peer: link.peer, rttMs });
+  }
+
+  /** The peer sent something of no use to the exchange. @throws ERR_PEER_FLOOD where its allowance is used up */
+  wasted(link: PeerLink, what: string): void {
+    const nowMs = this.#host.nowMs();
+    let allowance = this.#allowances.get(link);
+    if (!allowance)
+      this.#allowances.set(link, (allowance = new Allowance(USELESS_PER_SEC, USELESS_BURST, nowMs)));
+    allowance.refill(nowMs);
+    allowance.take(1);
+    if (allowance.left > 0) return;
+    throw new ShoalError('ERR_PEER_FLOOD', `it sent ${what} over and over; it was cut off`, {
+      fault: 'peer',
+    });
   }
 
   /** Call every {@link CARE_MS}. */

@@ -12,6 +12,8 @@ export interface Walk {
 export interface FetchNodesOptions {
   /** Called with each node that was verified, before the next is taken in. What it throws ends the fetch. */
   onNode: (cid: CID, bytes: Uint8Array) => void | Promise<void>;
+  /** Called when it is not its turn yet, and those before it get on: no silence, though nothing of this root comes. */
+  onQueued?: () => void;
   /** End as soon as the root is here. */
   untilRootOnly?: boolean;
   /** The only end besides success: time-outs are the caller's. */
@@ -105,6 +107,11 @@ export class NodeFetch {
       }
       this.#host.ask(link, batch.map(({ cid }) => cid)); // prettier-ignore
     }
+  }
+
+  /** It waits for room at a peer that answers others. */
+  queued(): void {
+    if (!this.#isOver) this.#options.onQueued?.();
   }
 
   /** The peer said anew that it has the root: what it lacked before it may have now. */

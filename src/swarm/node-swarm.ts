@@ -24,6 +24,8 @@ export interface NodeSwarmHost {
   assets: AssetTable;
   getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
   blame(peer: PeerKey, code: string, message: string): void;
+  /** The peer sent something of no use. @throws ERR_PEER_FLOOD where it does so over and over */
+  wasted(link: PeerLink, what: string): void;
 }
 
 /** Interior nodes: fetches them for this node and answers others. Roots are named here before the core knows them. */
@@ -97,13 +99,16 @@ export class NodeSwarm {
     this.#awaited.delete(link);
   }
 
-  /** There is room for one more at a peer: who has waited longest for it is next. */
+  /** There is room for one more at a peer: who has waited longest for it is next, and the others wait for a reason. */
   #settled(link: PeerLink): void {
-    this.#awaited.set(link, Math.max(0, (this.#awaited.get(link) ?? 0) - 1));
-    const [fetch] = this.#crowded;
-    if (!fetch) return;
-    this.#crowded.delete(fetch);
-    fetch.pump();
+    const awaited = this.#awaited.get(link) ?? 0;
+    if (awaited === 0) return this.#host.wasted(link, 'NODE that nobody asked for');
+    this.#awaited.set(link, awaited - 1);
+    for (const fetch of this.#crowded) fetch.queued();
+    const [next] = this.#crowded;
+    if (!next) return;
+    this.#crowded.delete(next);
+    next.pump();
   }
 
   /** The core sent LEAVE: the root is not named on this link any more, and is named anew where it is being fetched. */

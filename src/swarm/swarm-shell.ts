@@ -158,6 +158,7 @@ export class SwarmShell {
       assets: this.#assets,
       getNode: options.getNode,
       blame: (peer, code, message) => this.#punish(peer, code, message),
+      wasted: (link, what) => this.#care.wasted(link, what),
     });
   }
 
@@ -324,7 +325,7 @@ export class SwarmShell {
       case 'hello':
         return;
       case 'ping':
-        return link.send({ type: 'pong', nonce: message.nonce });
+        return this.#care.pinged(link, message.nonce);
       case 'pong':
         return this.#care.pong(link, message.nonce);
       case 'join':

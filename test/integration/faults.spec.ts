@@ -122,6 +122,34 @@ describe('faults over libp2p', () => {
     assert.equal(walk.done, false);
   });
 
+  it('tells a fetch that waits for its turn at a peer that those before it get on', async () => {
+    // More than are asked of one peer at once.
+    const files = await Promise.all(Array.from({ length: 140 }, (_, i) => fileOf(bytesOf(2048, i), 1024)));
+    const { promise: mayAnswer, resolve: answer } = Promise.withResolvers<void>();
+    await using a = await SwarmNode.start({
+      getNode: async (root, cid) => {
+        await mayAnswer;
+        return a.files.get(root.toString())?.nodes.get(cid.toString());
+      },
+    });
+    await using b = await SwarmNode.start();
+    for (const file of files) a.keep(file);
+    await b.connect(a);
+    const queued = new Set<string>();
+    const fetching = files.map((file) =>
+      b.shell.fetchNodes(file.root, new DagWalk(file.root), {
+        onNode: () => {},
+        onQueued: () => void queued.add(file.root.toString()),
+        signal: AbortSignal.timeout(120_000),
+      }),
+    );
+    // All are named to each other before the first node is answered.
+    await until(() => [...a.shell.swarms()].length === files.length);
+    answer();
+    await Promise.all(fetching);
+    assert.ok(queued.size > 0 && queued.size <= 140 - 128, `${queued.size} waited`);
+  });
+
   it('cuts off a peer that answers with a wrong node, and asks another', async () => {
     const file = await fileOf(bytesOf(2 * MIB), 1024);
     await using liar = await SwarmNode.start({ getNode: async () => new Uint8Array(100) });

@@ -125,6 +125,27 @@ describe('link rules over libp2p', () => {
     assert.ok(['ERR_PEER_UNREQUESTED_DATA', 'ERR_PEER_BAD_DATA'].includes(a.misbehaved[0]?.code ?? ''));
   });
 
+  const floods: [string, ControlMessage][] = [
+    ['PING', { type: 'ping', nonce: 1 }],
+    ['PONG that nobody waits for', { type: 'pong', nonce: 1 }],
+  ];
+  for (const [what, message] of floods) {
+    it(`cuts off a peer that sends ${what} over and over`, async () => {
+      await using a = await SwarmNode.start();
+      await using b = await stranger(a);
+      b.greet();
+      await until(() => a.shell.peers.length === 1);
+      const many = Buffer.concat(Array.from({ length: 1000 }, () => Buffer.from(encodeControl(message))));
+      while (a.misbehaved.length === 0 && b.control.status === 'open') {
+        b.control.send(many);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await until(() => a.misbehaved.length > 0);
+      assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_FLOOD' }]);
+      await until(() => a.shell.peers.length === 0);
+    });
+  }
+
   it('takes a link whose data stream comes last, or first', async () => {
     await using a = await SwarmNode.start();
     await using late = await stranger(a);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { USELESS_BURST } from '../../../src/swarm/core/constants.ts';
 import type { Event } from '../../../src/swarm/core/events.ts';
 import { CARE_MS, LinkCare } from '../../../src/swarm/link-care.ts';
 import type { PeerLink } from '../../../src/swarm/peer-link.ts';
@@ -79,6 +80,29 @@ describe('the care of links', () => {
     assert.equal(world.endedAtMs, undefined);
     assert.equal(world.pings, 12);
     assert.equal(world.events.filter(({ type }) => type === 'rtt').length, 12);
+  });
+
+  it('answers a peer that pings far more often than it need, and cuts off one that floods', () => {
+    const world = new World();
+    world.isAlive = false;
+    for (let sec = 0; sec < 600; sec++) {
+      world.nowMs += 1000;
+      for (let n = 0; n < 50; n++) world.care.pinged(world.link, n);
+    }
+    assert.equal(world.pings, 600 * 50, 'each is answered');
+    const flood = (): void => {
+      for (let n = 0; n < USELESS_BURST; n++) world.care.pinged(world.link, n);
+    };
+    assert.throws(flood, { code: 'ERR_PEER_FLOOD', fault: 'peer' });
+  });
+
+  it('cuts off a peer that floods it with answers to no ping', () => {
+    const world = new World();
+    const flood = (): void => {
+      for (let n = 0; n < USELESS_BURST; n++) world.care.pong(world.link, n);
+    };
+    assert.throws(flood, { code: 'ERR_PEER_FLOOD' });
+    assert.deepEqual(world.events, []);
   });
 
   it('takes data for an answer', () => {
