@@ -172,10 +172,10 @@ function readGroup(fields: Fields, count: number): Group {
       `is "${group.strategy}", and an origin is honest; make it a seed or a peer`,
     );
   }
-  if (role === 'seed' && group.strategy !== 'honest' && group.strategy !== 'liar') {
+  if (role === 'seed' && !['honest', 'liar', 'false-haves'].includes(group.strategy)) {
     throw fields.mistake(
       'strategy',
-      `is "${group.strategy}"; a seed is honest or a liar, the others need a file to gain`,
+      `is "${group.strategy}"; a seed is honest, a liar, or has false haves; the others need a file to gain`,
     );
   }
   if (role !== 'peer' && group.leavesWhenDone) {

@@ -27,6 +27,8 @@ export class LinkEnd {
   /** Chunks in this link's socket, where all links share the uplink. */
   readonly jobs: Job[] = [];
   queuedBytes = 0;
+  /** What a cheat claims to itself to have sent. */
+  pretendedBytes = 0;
   /** Messages that wait for the path to come back. */
   stalled: Message[] = [];
   /** Since when the two do not reach each other. */

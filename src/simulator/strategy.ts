@@ -42,7 +42,7 @@ export function bend(strategy: Strategy, message: Message, chunks: number, rng: 
       return told.length > 0 ? { ...message, chunks: told } : undefined;
     }
   }
-  if (strategy === 'false-haves' && message.type === 'join') {
+  if (strategy === 'false-haves' && message.type === 'join' && message.have.kind !== 'all') {
     const bits = new Bitfield(chunks);
     for (let chunk = 0; chunk < chunks; chunk++) if (rng() < CLAIMED_SHARE) bits.set(chunk);
     return { ...message, have: { kind: 'some', bits: bits.bytes.slice() } };

@@ -48,6 +48,14 @@ export const MIN_REISSUE_MS = 2000;
 /** Time allowed for a request to a peer of which nothing is known. */
 export const UNKNOWN_REISSUE_MS = 10_000;
 
+/**
+ * A peer that has never sent anything is silent so long (and so many round trips) after it was asked: its look-ahead is
+ * two round trips, and a chunk of 1 MiB at 10 Mbit/s takes 0.8 s. What it was asked for may then be asked of others,
+ * as soon as one has credit and nothing else to give.
+ */
+export const SILENT_MS = 500;
+export const SILENT_ROUND_TRIPS = 3;
+
 /** The same where nothing else is left to ask for and another neighbour has the chunk: peers that lie cost this once. */
 export const UNPROVEN_REISSUE_MS = 3000;
 
@@ -75,12 +83,13 @@ export const MAX_OFFER = 16;
 export const PATIENT_DECLINES = 4;
 
 /**
- * What may be asked of an unknown peer at once: the greater of 8 chunks and 2 MiB, a loop's worth at 100 Mbit/s.
+ * What may be asked of an unknown peer at once: the greater of 2 chunks and 512 KiB, no less than an honest peer grants
+ * one it knows nothing of (`granting.ts`, windowOf).
  * Each verified byte adds {@link TRUST_GROWTH} bytes, so that trust keeps ahead of a grantor whose rate doubles
  * each round; each request given up halves it. It bounds what a peer that grants and never delivers holds up.
  */
-export const FIRST_TRUST_CHUNKS = 8;
-export const FIRST_TRUST_BYTES = 2 * 1024 * 1024;
+export const FIRST_TRUST_CHUNKS = 2;
+export const FIRST_TRUST_BYTES = 512 * 1024;
 export const TRUST_GROWTH = 2;
 
 /** Most chunks asked for with one grant. Bounds the work that a REQUEST of tiny chunks can cause. */

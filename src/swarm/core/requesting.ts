@@ -7,6 +7,8 @@ import {
   MIN_REISSUE_MS,
   REISSUE_FACTOR,
   REMIND_MS,
+  SILENT_MS,
+  SILENT_ROUND_TRIPS,
   SLOW_BYTES_PER_SEC,
   SLOW_REISSUE_MS,
   TOMBSTONE_MS,
@@ -253,17 +255,43 @@ export class Requesting {
    * thing worse than a second copy is none.
    */
   #choose(peer: Peer, only: AssetKey | undefined, maxBytes: number, offered: number[]): Choice | undefined {
+    const { nowMs } = this.#core;
     const isFresh = (swarm: AssetSwarm, chunk: number): boolean =>
-      !peer.tombstones.has(chunkKey(swarm.key, chunk)) && !isBetterElsewhere(peer, swarm, chunk);
-    const found = this.#chooseWhere(peer, only, maxBytes, offered, isFresh);
+      !peer.tombstones.has(chunkKey(swarm.key, chunk)) && !isBetterElsewhere(peer, swarm, chunk, nowMs);
+    const found =
+      this.#chooseWhere(peer, only, maxBytes, offered, isFresh) ?? this.#takeOver(peer, only, maxBytes);
     if (found || peer.tombstones.size === 0) return found;
     return this.#chooseWhere(
       peer,
       only,
       maxBytes,
       [],
-      (swarm, chunk) => !isBetterElsewhere(peer, swarm, chunk),
+      (swarm, chunk) => !isBetterElsewhere(peer, swarm, chunk, nowMs),
     );
+  }
+
+  /**
+   * Nothing else is left to ask the peer for: what a silent peer was asked for is taken from it. Whoever promises
+   * chunks and sends none holds up nothing that others hold, and whoever was only slow loses a request.
+   */
+  #takeOver(peer: Peer, only: AssetKey | undefined, maxBytes: number): Choice | undefined {
+    const { nowMs } = this.#core;
+    if (isSilent(peer, nowMs)) return undefined;
+    for (const { swarm, have } of peer.memberships.values()) {
+      if (!have || isSpent(swarm.throttle.download) || (only !== undefined && swarm.key !== only)) continue;
+      for (const other of swarm.members.values()) {
+        if (other === peer || !isSilent(other, nowMs)) continue;
+        for (const request of other.requests.values()) {
+          const { asset, chunk, bytes } = request;
+          if (asset !== swarm.key || bytes > maxBytes || !have.has(chunk)) continue;
+          if (peer.tombstones.has(chunkKey(asset, chunk))) continue;
+          this.cancel(other, request);
+          other.lapses++;
+          if (swarm.picker.isPickable(chunk)) return { swarm, chunk };
+        }
+      }
+    }
+    return undefined;
   }
 
   #chooseWhere(
@@ -385,11 +413,20 @@ function trustOf(peer: Peer): number {
  * A peer that has not failed since it last delivered holds the chunk too, and this one failed to send it, or failed so
  * often that it gets but one chunk at a time to show itself by, and none of the last ones.
  */
-function isBetterElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number): boolean {
-  const { broken } = peer.conduct;
-  const mayTry = broken < DOUBTED || (peer.requestedBytes === 0 && swarm.picker.count > TRIED_WITH);
+function isBetterElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number, nowMs: number): boolean {
+  const isTrusted = peer.conduct.broken < DOUBTED && !isSilent(peer, nowMs);
+  const mayTry = isTrusted || (peer.requestedBytes === 0 && swarm.picker.count > TRIED_WITH);
   const isDoubted = !mayTry || (peer.lapses > 0 && swarm.reissues.has(chunk));
   return isDoubted && isElsewhere(peer, swarm, chunk);
+}
+
+/** It has never sent anything, and was asked long enough ago to have begun: what others hold is safer with them. */
+function isSilent(peer: Peer, nowMs: number): boolean {
+  if (peer.serviceMs > 0) return false;
+  if (peer.lapses > 0) return true;
+  const oldest = peer.requests.values().next().value;
+  if (!oldest || peer.lastDataAtMs >= oldest.requestedAtMs) return false;
+  return nowMs - oldest.requestedAtMs >= SILENT_MS + SILENT_ROUND_TRIPS * peer.rttMs;
 }
 
 /** Another peer, which has not failed since it last delivered, has the chunk. */
