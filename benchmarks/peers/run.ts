@@ -62,6 +62,8 @@ async function bench(command: PeersCommand, signal: AbortSignal): Promise<void> 
   const scenarios = command.scenarios.map((file) => readScenario(file, command));
   check(scenarios);
   const systems = await present(command.systems);
+  if (systems.length === 0)
+    throw new Error('none of the systems asked for runs here; install one as said above');
   await sweep();
   const outcomes: PeerOutcome[] = [];
   try {
