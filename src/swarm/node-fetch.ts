@@ -26,6 +26,8 @@ export interface NodeFetchHost {
   /** Peers that confirmed the root. */
   holders(): Iterable<PeerLink>;
   ask(link: PeerLink, cids: readonly CID[]): void;
+  /** When the peer last answered any fetch: it answers one node after another. */
+  answeredAtMs(link: PeerLink): number;
   /** Nodes that may still be asked of the peer now, over all fetches; where there are none it pumps this one later. */
   room(link: PeerLink): number;
   blame(link: PeerLink, code: string, message: string): void;
@@ -37,12 +39,17 @@ const BATCH = 16;
 /** How far ahead in the walk nodes are shared out over the peers. */
 const LOOK_AHEAD = 512;
 
-/** A peer that answers nothing of a batch for so long is passed over for as long again. */
+/** A peer that answers nothing for so long is passed over for as long again. */
 const BATCH_TIMEOUT_MS = 10_000;
+
+/** The same for one that answers other fetches, which may have come before this one, and nothing of this batch. */
+const BATCH_LONGEST_MS = 60_000;
 
 interface Asked {
   cids: Map<string, CID>;
   atMs: number;
+  /** Nodes that it was passed over for: it may send them still. */
+  late: Set<string>;
   /** Nodes the peer said it does not have. */
   missing: Set<string>;
   passedOverUntilMs: number;
@@ -109,7 +116,7 @@ export class NodeFetch {
     }
   }
 
-  /** It waits for room at a peer that answers others. */
+  /** It waits for its turn at a peer that answers others. */
   queued(): void {
     if (!this.#isOver) this.#options.onQueued?.();
   }
@@ -124,8 +131,14 @@ export class NodeFetch {
   answered(link: PeerLink, cid: CID, bytes: Uint8Array | undefined): void {
     const asked = this.#asked.get(link);
     const text = cid.toString();
-    if (this.#isOver || !asked?.cids.delete(text)) return;
+    if (this.#isOver || !asked) return;
+    const isLate = asked.late.delete(text);
+    if (!asked.cids.delete(text) && !isLate) {
+      if (asked.cids.size > 0) this.queued();
+      return;
+    }
     asked.atMs = this.#host.nowMs();
+    asked.passedOverUntilMs = -Infinity;
     if (bytes) {
       // Stays in flight until it is verified.
       this.#answers.push({ link, cid, bytes });
@@ -148,7 +161,10 @@ export class NodeFetch {
   tick(): void {
     const nowMs = this.#host.nowMs();
     for (const [link, asked] of this.#asked) {
-      if (asked.cids.size === 0 || nowMs - asked.atMs < BATCH_TIMEOUT_MS) continue;
+      const silentMs = nowMs - Math.max(asked.atMs, this.#host.answeredAtMs(link));
+      const isWaiting = silentMs < BATCH_TIMEOUT_MS && nowMs - asked.atMs < BATCH_LONGEST_MS;
+      if (asked.cids.size === 0 || isWaiting) continue;
+      for (const text of asked.cids.keys()) asked.late.add(text);
       this.#release(link);
       asked.passedOverUntilMs = nowMs + BATCH_TIMEOUT_MS;
     }
@@ -201,7 +217,7 @@ export class NodeFetch {
   #stateOf(link: PeerLink): Asked {
     let asked = this.#asked.get(link);
     if (!asked) {
-      asked = { cids: new Map(), atMs: 0, missing: new Set(), passedOverUntilMs: -Infinity };
+      asked = { cids: new Map(), atMs: 0, late: new Set(), missing: new Set(), passedOverUntilMs: -Infinity };
       this.#asked.set(link, asked);
     }
     return asked;

@@ -17,6 +17,9 @@ const NAMED_FOR_MS = 30_000;
  */
 const MAX_AWAITED = MAX_WAITING_NODES / 2;
 
+/** Fetches that are tried when a peer has room again: one takes it, unless it waits for another peer. */
+const MAX_TRIED = 8;
+
 /** What a {@link NodeSwarm} works with. */
 export interface NodeSwarmHost {
   nowMs(): number;
@@ -34,7 +37,7 @@ export class NodeSwarm {
   readonly #answers: NodeAnswers;
   readonly #fetches = new Map<string, Set<NodeFetch>>();
   /** Nodes asked of each peer that it has not answered, whether or not anybody waits for them still. */
-  readonly #awaited = new Map<PeerLink, number>();
+  readonly #awaited = new WeakMap<PeerLink, { count: number; answeredAtMs: number }>();
   /** Fetches that found no room at a peer, the longest waiting first. */
   readonly #crowded = new Set<NodeFetch>();
   /** Roots named for a fetch that is over, and until when. */
@@ -52,11 +55,12 @@ export class NodeSwarm {
       nowMs: () => this.#host.nowMs(),
       holders: () => this.#holders(text),
       ask: (link, cids) => {
-        this.#awaited.set(link, (this.#awaited.get(link) ?? 0) + cids.length);
+        this.#awaitedOf(link).count += cids.length;
         link.send({ type: 'nodes', slot: key, cids: cids.map((cid) => cid.bytes) });
       },
+      answeredAtMs: (link) => this.#awaitedOf(link).answeredAtMs,
       room: (link) => {
-        const room = MAX_AWAITED - (this.#awaited.get(link) ?? 0);
+        const room = MAX_AWAITED - this.#awaitedOf(link).count;
         if (room <= 0) this.#crowded.add(fetch);
         return room;
       },
@@ -99,16 +103,24 @@ export class NodeSwarm {
     this.#awaited.delete(link);
   }
 
+  #awaitedOf(link: PeerLink): { count: number; answeredAtMs: number } {
+    let awaited = this.#awaited.get(link);
+    if (!awaited) this.#awaited.set(link, (awaited = { count: 0, answeredAtMs: -Infinity }));
+    return awaited;
+  }
+
   /** There is room for one more at a peer: who has waited longest for it is next, and the others wait for a reason. */
   #settled(link: PeerLink): void {
-    const awaited = this.#awaited.get(link) ?? 0;
-    if (awaited === 0) return this.#host.wasted(link, 'NODE that nobody asked for');
-    this.#awaited.set(link, awaited - 1);
+    const awaited = this.#awaitedOf(link);
+    if (awaited.count === 0) return this.#host.wasted(link, 'NODE that nobody asked for');
+    awaited.count--;
+    awaited.answeredAtMs = this.#host.nowMs();
     for (const fetch of this.#crowded) fetch.queued();
-    const [next] = this.#crowded;
-    if (!next) return;
-    this.#crowded.delete(next);
-    next.pump();
+    for (const fetch of [...this.#crowded].slice(0, MAX_TRIED)) {
+      if (awaited.count >= MAX_AWAITED) return;
+      this.#crowded.delete(fetch);
+      fetch.pump();
+    }
   }
 
   /** The core sent LEAVE: the root is not named on this link any more, and is named anew where it is being fetched. */
