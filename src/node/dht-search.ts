@@ -8,6 +8,14 @@ import { sleep } from './sleep.ts';
 const SEARCH_FIRST_MS = 500;
 const SEARCH_LAST_MS = 30_000;
 
+/**
+ * Where addresses of peers are known they are tried first, for a walk costs a stream and often a connection to each
+ * node on its way. In a crowd that starts together such walks took most of the first ten seconds' processor time. Three
+ * seconds are thirty round trips of a long path: whoever is there has answered.
+ */
+const ADDRESSES_FIRST_MS = 3000;
+const LOOK_MS = 250;
+
 /** One walk of the DHT, for finding or for providing. */
 export const WALK_TIMEOUT_MS = 30_000;
 
@@ -41,13 +49,20 @@ export class DhtSearch {
    * @param hasEnough whether the asset's swarm is found: then its members tell of others far more cheaply than the
    *   DHT, and walks are as rare as they get. In a crowd each newcomer is news; walking for each kept ten nodes busy
    *   with little else (a third of their processor time)
+   * @param mayDo whether addresses that are being dialled may lead to the swarm yet
    */
   async run(
     onContacts: (contacts: Contact[]) => void,
     hasEnough: () => boolean,
     signal: AbortSignal,
+    mayDo: () => boolean = () => false,
   ): Promise<void> {
     let waitMs = SEARCH_FIRST_MS;
+    for (let triedMs = 0; triedMs < ADDRESSES_FIRST_MS && mayDo(); triedMs += LOOK_MS) {
+      await sleep(LOOK_MS, signal);
+      if (signal.aborted) return;
+    }
+    if (hasEnough()) await this.#sleepOrWake(SEARCH_LAST_MS, hasEnough, signal);
     while (!signal.aborted) {
       const before = this.providers.size;
       await this.#walk(onContacts, signal);

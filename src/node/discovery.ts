@@ -41,11 +41,18 @@ const REPROVIDE_INTERVAL_MS = 4 * 3_600_000;
 /** While the DHT is this small each new member may be the one that others ask: provide again when one comes. */
 const SMALL_DHT_PEERS = 20;
 
-/** New members come in bursts; provide once for the burst. */
-const REPROVIDE_DEBOUNCE_MS = 500;
+/**
+ * New members come in bursts: providing waits until none has come for so long, times the members there are (half a
+ * second for the first, five seconds for a crowd of ten). It costs a walk and a message to every node of a small DHT, for
+ * each root, and a crowd that forms has better to do.
+ */
+const PROVIDE_QUIET_MS = 500;
 
-/** And where they come in a stream, so often: each time costs a message to every node of a small DHT, for each root. */
-const REPROVIDE_LEAST_MS = 5000;
+/** They may come in a stream: then it waits so long at most. */
+const PROVIDE_LATEST_MS = 15_000;
+
+/** New members wake searches that found nobody, once for a burst. */
+const WAKE_DEBOUNCE_MS = 500;
 
 /** Nodes heard on the local network are dialled up to this many connections: twice the swarm's degree of 30. */
 const MAX_LOCAL_CONNECTIONS = 60;
@@ -76,7 +83,9 @@ export class Discovery implements AsyncDisposable {
   readonly #searches = new Set<DhtSearch>();
   readonly #tasks = new Set<Promise<void>>();
   #provideWorkers = 0;
-  #providedAtMs = -Infinity;
+  /** When the last member of a small DHT came, and since when providing waits for quiet. */
+  #memberAtMs = -Infinity;
+  #unquietSinceMs = -Infinity;
   #debounce: NodeJS.Timeout | undefined;
   #provideTimer: NodeJS.Timeout | undefined;
   #reprovide: NodeJS.Timeout | undefined;
@@ -197,7 +206,10 @@ export class Discovery implements AsyncDisposable {
     const dht = this.#libp2p.services.dht && new DhtSearch(this.#libp2p, root, this.#options.log);
     if (dht) {
       this.#searches.add(dht);
-      this.#run(dht.run(onContacts, hasEnough, limited).finally(() => this.#searches.delete(dht)));
+      const mayReach = (): boolean =>
+        targets.some(({ isReached, failures }) => isReached || failures.size === 0);
+      const walking = dht.run(onContacts, hasEnough, limited, mayReach);
+      this.#run(walking.finally(() => this.#searches.delete(dht)));
     }
     return this.#stateOf(targets, dht);
   }
@@ -304,20 +316,20 @@ export class Discovery implements AsyncDisposable {
     clearTimeout(this.#debounce);
     this.#debounce = setTimeout(() => {
       for (const search of this.#searches) search.wake();
-      if (this.#dhtPeers.size <= SMALL_DHT_PEERS) this.#provideSoon();
-    }, REPROVIDE_DEBOUNCE_MS);
+    }, WAKE_DEBOUNCE_MS);
     this.#debounce.unref();
+    if (this.#dhtPeers.size > SMALL_DHT_PEERS) return;
+    const nowMs = performance.now();
+    if (this.#quietAtMs <= nowMs) this.#unquietSinceMs = nowMs;
+    this.#memberAtMs = nowMs;
+    for (const key of this.#provided.keys()) this.#provideQueue.add(key);
+    this.#provideWhenQuiet();
   }
 
-  /** Provides everything anew, at once where the last time was long enough ago. */
-  #provideSoon(): void {
-    clearTimeout(this.#provideTimer);
-    const waitMs = Math.max(0, this.#providedAtMs + REPROVIDE_LEAST_MS - performance.now());
-    this.#provideTimer = setTimeout(() => {
-      this.#providedAtMs = performance.now();
-      this.#provideAll();
-    }, waitMs);
-    this.#provideTimer.unref();
+  /** When no member of the DHT will have come for long enough. */
+  get #quietAtMs(): number {
+    const members = Math.min(this.#dhtPeers.size, SMALL_DHT_PEERS);
+    return Math.min(this.#memberAtMs + PROVIDE_QUIET_MS * members, this.#unquietSinceMs + PROVIDE_LATEST_MS);
   }
 
   #provideAll(): void {
@@ -327,13 +339,27 @@ export class Discovery implements AsyncDisposable {
   #enqueueProvide(key: string): void {
     if (!this.#libp2p.services.dht || this.#stop.signal.aborted) return;
     this.#provideQueue.add(key);
-    if (this.#provideWorkers < PROVIDE_CONCURRENCY) this.#run(this.#provideWorker());
+    this.#provideWhenQuiet();
+  }
+
+  #provideWhenQuiet(): void {
+    clearTimeout(this.#provideTimer);
+    const waitMs = this.#quietAtMs - performance.now();
+    if (waitMs > 0) {
+      this.#provideTimer = setTimeout(() => this.#provideWhenQuiet(), waitMs);
+      this.#provideTimer.unref();
+      return;
+    }
+    const workers = Math.min(PROVIDE_CONCURRENCY - this.#provideWorkers, this.#provideQueue.size);
+    for (let n = 0; n < workers; n++) this.#run(this.#provideWorker());
   }
 
   async #provideWorker(): Promise<void> {
     this.#provideWorkers++;
     try {
       for (const key of this.#provideQueue) {
+        // New members have come: the timer goes on with it.
+        if (this.#quietAtMs > performance.now()) return;
         this.#provideQueue.delete(key);
         const root = this.#provided.get(key);
         if (root) await this.#provideOnce(root);

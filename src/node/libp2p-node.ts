@@ -5,13 +5,14 @@ import { identify, type Identify } from '@libp2p/identify';
 import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
 import { kadDHT, type KadDHT } from '@libp2p/kad-dht';
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
-import { ping, type Ping } from '@libp2p/ping';
+import type { Ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { ShoalError } from '../errors.ts';
 import { version } from '../version.ts';
 import { nativeTls } from './native-tls.ts';
+import { presentPing } from './present-ping.ts';
 
 /** What Shoal's libp2p node carries besides transports. A type, not an interface: libp2p wants an index signature. */
 export type ShoalServices = {
@@ -48,6 +49,12 @@ const MAX_CONNECTIONS = 300;
  */
 const INBOUND_PER_SECOND = 100;
 
+/**
+ * A node looks for its own neighbours in the DHT so long after its start; what it is asked to find meanwhile it finds
+ * from the node it knows. libp2p's own second falls into the time in which a crowd forms.
+ */
+const FIRST_SELF_QUERY_MS = 20_000;
+
 /** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
 const MDNS_INTERVAL_MS = 10_000;
 
@@ -83,13 +90,14 @@ export function parseMultiaddr(text: string): Multiaddr {
  * @throws ERR_INVALID_MULTIADDR
  */
 export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<ShoalLibp2p> {
-  const services: Record<string, unknown> = { identify: identify(), ping: ping() };
+  const services: Record<string, unknown> = { identify: identify(), ping: presentPing() };
   if (options.dht) {
     services['dht'] = kadDHT({
       protocol: dhtProtocol(options.network),
       clientMode: false,
       peerInfoMapper: (peer) => peer,
       allowQueryWithZeroPeers: true,
+      initialQuerySelfInterval: FIRST_SELF_QUERY_MS,
     });
   }
   const node = await createLibp2p({

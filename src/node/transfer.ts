@@ -37,6 +37,14 @@ export async function runTransfer(
   return meter.sources();
 }
 
+/**
+ * A download is announced in the DHT so long after it began, or when it is over: the members of its swarm tell of each
+ * other anyway, and in a crowd that starts together announcing takes the processor from the exchange. The spread keeps
+ * a crowd from doing it all at once.
+ */
+const ANNOUNCE_MS = 10_000;
+const ANNOUNCE_SPREAD_MS = 20_000;
+
 /** Runs `task` with everything around it that a download needs: search, announcing, progress, idle watch. */
 export async function transferring<T>(
   context: NodeContext,
@@ -46,14 +54,16 @@ export async function transferring<T>(
   task: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   return withSearch(context, asset.root, options, async (watch, signal) => {
+    const announceAtMs = performance.now() + ANNOUNCE_MS + Math.random() * ANNOUNCE_SPREAD_MS;
     using _follow = asset.follow((_chunk, bytes, peer) => {
       meter.add(bytes, peer);
       watch.touch();
-      // A downloader is a provider from its first chunk on.
-      context.discovery.provide(asset.root);
+      // A downloader is a provider of what it has so far.
+      if (performance.now() >= announceAtMs) context.discovery.provide(asset.root);
     });
     using _tick = reporting(asset, meter, options.onProgress, watch);
     const result = await task(signal);
+    if (asset.have.count > 0) context.discovery.provide(asset.root);
     // What came since the last report counts too.
     options.onProgress?.(meter.progress(performance.now()));
     return result;

@@ -19,13 +19,14 @@ describe('the search for providers', () => {
   it('walks the DHT anew for each new member only until the swarm is found', async () => {
     const search = new DhtSearch(lonely, ROOT, () => {});
     const done = new AbortController();
-    let isFound = true;
+    let isFound = false;
     const running = search.run(
       () => {},
       () => isFound,
       done.signal,
     );
     await walked(search, 1);
+    isFound = true;
     for (let i = 0; i < 10; i++) {
       search.wake();
       await new Promise((resolve) => setImmediate(resolve));
@@ -34,6 +35,33 @@ describe('the search for providers', () => {
     isFound = false;
     search.wake();
     await walked(search, 2);
+    done.abort();
+    await running;
+  });
+
+  it('asks nobody while addresses may lead to the swarm, nor when they have', async () => {
+    const search = new DhtSearch(lonely, ROOT, () => {});
+    const done = new AbortController();
+    let tries = 0;
+    const running = search.run(
+      () => {},
+      () => tries > 0,
+      done.signal,
+      () => tries++ === 0,
+    );
+    while (tries < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(search.walks, 0);
+    done.abort();
+    await running;
+  });
+
+  it('walks at once where no address is left to try', async () => {
+    const search = new DhtSearch(lonely, ROOT, () => {});
+    const done = new AbortController();
+    const never = (): boolean => false;
+    const running = search.run(() => {}, never, done.signal, never);
+    await walked(search, 1);
     done.abort();
     await running;
   });

@@ -144,6 +144,12 @@ export const DIALS_PER_SEC = 10;
  */
 export const DIALS_AT_ONCE = 6;
 
+/**
+ * Of two members that heard of each other the one with the greater id waits so long for the other's dial: time for a
+ * handshake of five round trips of a long path. A crowd that started together made half as many connections again.
+ */
+export const YIELD_MS = 1000;
+
 /** A dial that is older does not hold up others: it may be to somebody who is gone. */
 export const FRESH_DIAL_MS = 1000;
 

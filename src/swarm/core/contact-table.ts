@@ -36,8 +36,9 @@ export class ContactTable {
    * source has told of {@link MAX_CONTACTS_PER_SOURCE} already, the oldest of those does.
    *
    * @param source the peer that told of it; its word replaces no addresses known otherwise that have not failed
+   * @param notBeforeMs a contact that is new is dialled no earlier
    */
-  add(contact: Contact, source?: PeerKey): void {
+  add(contact: Contact, source?: PeerKey, notBeforeMs = -Infinity): void {
     const addresses = boundedAddresses(contact.addresses);
     const known = this.#known.get(contact.peer);
     if (known) {
@@ -49,7 +50,7 @@ export class ContactTable {
     if (source !== undefined) this.#keepQuota(source);
     if (this.#known.size >= this.#max) this.#evict();
     const fresh = { peer: contact.peer, addresses };
-    this.#known.set(contact.peer, { contact: fresh, source, failures: 0, nextDialAtMs: -Infinity });
+    this.#known.set(contact.peer, { contact: fresh, source, failures: 0, nextDialAtMs: notBeforeMs });
   }
 
   has(peer: PeerKey): boolean {

@@ -11,6 +11,7 @@ import {
   MAX_REDIAL_MS,
   PEERS_HEED_MS,
   PEERS_MS,
+  YIELD_MS,
 } from './constants.ts';
 import { ContactTable, boundedAddresses } from './contact-table.ts';
 import type { Core } from './core.ts';
@@ -162,8 +163,12 @@ export class Neighbourhood {
 
   #add(swarm: AssetSwarm, contacts: readonly Contact[], source: PeerKey | undefined): void {
     const table = this.#tableOf(swarm.key);
+    const { settings, nowMs } = this.#core;
     for (const contact of contacts) {
-      if (contact.peer !== this.#core.settings.self) table.add(contact, source);
+      if (contact.peer === settings.self) continue;
+      // Two that hear of each other from others would both dial: the one with the greater id waits to be dialled.
+      const yields = swarm.members.size > 0 && settings.self !== undefined && settings.self > contact.peer;
+      table.add(contact, source, yields ? nowMs + YIELD_MS : -Infinity);
     }
     this.#keepDegree(swarm);
   }

@@ -43,3 +43,32 @@ describe('Exchange: the graph of what is only served', () => {
     assert.deepEqual(dialled(rig), ['b']);
   });
 });
+
+describe('Exchange: two that hear of each other', () => {
+  const heard = (self: string, other: string): Rig => {
+    const rig = new Rig({ self }).add('....').join('origin', ALL);
+    rig.says('origin', { type: 'peers', asset: 1, contacts: contactsOf(other), progress: 0 });
+    return rig;
+  };
+
+  it('dials the one with the greater id at once', () => {
+    assert.deepEqual(dialled(heard('a', 'b')), ['b']);
+  });
+
+  it('waits a second for the one with the lesser id to dial, and then dials itself', () => {
+    const rig = heard('b', 'a');
+    assert.deepEqual(dialled(rig), []);
+    assert.deepEqual(dialled(rig.pass(2500)), ['a']);
+  });
+
+  it('has nobody to dial when the other has dialled meanwhile', () => {
+    const rig = heard('b', 'a').handle({ type: 'connected', peer: 'a' });
+    assert.deepEqual(dialled(rig.pass(2500)), []);
+  });
+
+  it('does not wait while it has nobody', () => {
+    const rig = new Rig({ self: 'b' }).add('....');
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('a') });
+    assert.deepEqual(dialled(rig), ['a']);
+  });
+});
