@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { AbortOptions } from '@libp2p/interface';
 import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils';
+import { noteShortLived } from '../store/short-lived-memory.ts';
 
 /** `@libp2p/tcp`'s connection: the socket is there, though its type does not tell. */
 export type SocketConnection = AbstractMultiaddrConnection & { readonly socket: Socket };
@@ -38,7 +39,10 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
     });
     this.#connection = connection;
     this.#socket = socket;
-    socket.on('data', (bytes) => this.onData(bytes));
+    socket.on('data', (bytes) => {
+      this.onData(bytes);
+      noteShortLived(bytes.byteLength);
+    });
     socket.on('drain', () => this.safeDispatchEvent('drain'));
     socket.on('error', (error) => this.abort(error));
     // Where a server's socket tells of broken records after the handshake (node:internal/tls/wrap).
