@@ -11,8 +11,9 @@ import {
   type StreamMuxerFactory,
 } from '@libp2p/interface';
 import { PROTOCOL, tls, type TLSComponents } from '@libp2p/tls';
-import { generateCertificate, verifyPeerCertificate } from '@libp2p/tls/utils';
+import { generateCertificate } from '@libp2p/tls/utils';
 import { AbstractMultiaddrConnection } from '@libp2p/utils';
+import { verifyPeerCertificate } from './peer-certificate.ts';
 import { TlsMessageStream, type SocketConnection } from './tls-message-stream.ts';
 
 /** The ALPN name of a peer that negotiates its muxer after the handshake. */
@@ -20,7 +21,7 @@ const NO_EARLY_MUXER = 'libp2p';
 
 /**
  * A `/tls/1.0.0` connection encrypter that runs Node's TLS on the TCP socket itself. `@libp2p/tls`, with which it
- * shares wire format, certificates and verification, runs it over a JavaScript stream, and that costs it about
+ * shares wire format and certificates, runs it over a JavaScript stream, and that costs it about
  * half of the throughput. A connection that has no socket of its own is handed to `@libp2p/tls`.
  *
  * The certificate is made once a node: it binds a fresh key to the node's identity, which is the same for every
@@ -73,7 +74,7 @@ class NativeTls implements ConnectionEncrypter {
         ? accept(connection.socket, secureContext, muxers)
         : dial(connection.socket, secureContext, muxers);
       endTogether(connection.socket, socket);
-      const remotePeer = await handshake(socket, connection, options);
+      const remotePeer = await handshake(socket, options);
       const streamMuxer = chosenMuxer(socket, muxers);
       return { remotePeer, streamMuxer, connection: new TlsMessageStream(connection, socket) };
     } catch (error) {
@@ -183,7 +184,6 @@ function endTogether(transport: Socket, secure: TLSSocket): void {
  */
 async function handshake(
   socket: TLSSocket,
-  connection: SocketConnection,
   { signal, remotePeer }: SecureConnectionOptions,
 ): Promise<PeerId> {
   const { promise: failed, reject } = Promise.withResolvers<never>();
@@ -196,21 +196,20 @@ async function handshake(
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     await Promise.race([new Promise((resolve) => socket.once('secure', resolve)), failed]);
-    return await Promise.race([verify(socket, remotePeer, connection), failed]);
+    return await Promise.race([verify(socket, remotePeer), failed]);
   } finally {
     socket.off('close', onClose);
     signal?.removeEventListener('abort', onAbort);
   }
 }
 
-async function verify(
-  socket: TLSSocket,
-  expected: PeerId | undefined,
-  connection: MessageStream,
-): Promise<PeerId> {
-  const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array };
-  if (raw === undefined) throw new InvalidCryptoExchangeError('The remote peer sent no certificate');
-  return verifyPeerCertificate(raw, expected, connection.log);
+async function verify(socket: TLSSocket, expected: PeerId | undefined): Promise<PeerId> {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) throw new InvalidCryptoExchangeError('The remote peer sent no certificate');
+  // One certificate proves one identity; libp2p knows no authorities.
+  if (certificate.issuerCertificate !== undefined)
+    throw new InvalidCryptoExchangeError('The remote peer sent a chain of certificates');
+  return verifyPeerCertificate(certificate.raw, expected);
 }
 
 /** The muxer that both sides agreed on in the handshake, or none. @throws InvalidCryptoExchangeError */

@@ -9,6 +9,7 @@ import type { ConnectionEncrypter, Libp2p, MessageStream } from '@libp2p/interfa
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { tcp } from '@libp2p/tcp';
 import { tls } from '@libp2p/tls';
+import { generateCertificate } from '@libp2p/tls/utils';
 import { multiaddrConnectionPair } from '@libp2p/utils';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -227,6 +228,18 @@ describe('nativeTls handshake', () => {
     const server = new TLSSocket(socket, { isServer: true, ...FOREIGN, ALPNProtocols: ['libp2p'] });
     server.on('error', () => {});
     await assert.rejects(client.encrypter.secureOutbound(outbound), { name: 'InvalidCertificateError' });
+    await rig.allClosed();
+  });
+
+  it('refuses a server that sends more than one certificate', async () => {
+    await using rig = await TlsRig.create();
+    const client = await tlsSide(nativeTls);
+    const own = await generateCertificate(await generateKeyPair('Ed25519'));
+    const [outbound, socket] = await rig.pairWithServer();
+    const chain = { key: own.key, cert: `${own.cert}\n${FOREIGN.cert}` };
+    const server = new TLSSocket(socket, { isServer: true, ...chain, ALPNProtocols: ['libp2p'] });
+    server.on('error', () => {});
+    await assert.rejects(client.encrypter.secureOutbound(outbound), /a chain of certificates/);
     await rig.allClosed();
   });
 
