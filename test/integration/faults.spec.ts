@@ -147,7 +147,8 @@ describe('faults over libp2p', () => {
     await until(() => [...a.shell.swarms()].length === files.length);
     answer();
     await Promise.all(fetching);
-    assert.ok(queued.size > 0 && queued.size <= 140 - 128, `${queued.size} waited`);
+    // Those that found no room, and those that were asked after others.
+    assert.ok(queued.size >= 140 - 128, `${queued.size} waited`);
   });
 
   it('cuts off a peer that answers with a wrong node, and asks another', async () => {
