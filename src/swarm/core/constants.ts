@@ -116,6 +116,12 @@ export const FREE_CHUNKS_WHEN_COMPLETE = 4;
 /** The origin ranks peers by unforwarded chunks in steps of this many: finer steps would chase HAVEs still under way. */
 export const UNFORWARDED_STEP = 3;
 
+/**
+ * An origin takes a peer that passed over so many chunks it was offered, without announcing them since, for one that
+ * hides what it has. Honest ones have as many as come to them in the time that a HAVE takes: some.
+ */
+export const MAX_PASSED_OVER = 8;
+
 /** Expiry, deadlines and neighbours are looked at this often while anything is going on. */
 export const TICK_MS = 250;
 

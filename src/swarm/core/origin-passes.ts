@@ -1,6 +1,7 @@
-import type { Bitfield } from './bitfield.ts';
-import type { PeerKey } from './messages.ts';
-import { randomInt, type Rng } from './rng.ts';
+import type { Bitfield } from "./bitfield.ts";
+import type { PeerKey } from "./messages.ts";
+import { OriginProof } from "./origin-proof.ts";
+import { randomInt, type Rng } from "./rng.ts";
 
 /** At most so many chunks are looked at for one offer: on a larger asset a random stretch of them. */
 const MAX_SCAN = 8192;
@@ -23,6 +24,8 @@ export class OriginPasses {
   readonly #others: Uint16Array;
   readonly #givenTo = new Map<PeerKey, Set<number>>();
   readonly #unforwarded = new Map<PeerKey, number>();
+  /** Who passes on what it gets, and who hides what it has. */
+  readonly proof = new OriginProof();
   /** Chunks that somebody who is here asked me for. */
   readonly #asked: Uint8Array;
   /** When a chunk was last given, counted in chunks given. */
@@ -81,7 +84,11 @@ export class OriginPasses {
     let bestScore = Infinity;
     let ties = 0;
     let chunk = randomInt(this.#rng, this.#size);
-    for (let left = Math.min(this.#size, MAX_SCAN); left > 0; left--, chunk = (chunk + 1) % this.#size) {
+    for (
+      let left = Math.min(this.#size, MAX_SCAN);
+      left > 0;
+      left--, chunk = (chunk + 1) % this.#size
+    ) {
       const score = this.#score(chunk);
       if (score > bestScore || theirs.has(chunk) || !suits(chunk)) continue;
       ties = score < bestScore ? 1 : ties + 1;
@@ -110,6 +117,7 @@ export class OriginPasses {
 
   /** The chunk is offered to the peer. */
   give(peer: PeerKey, chunk: number): void {
+    this.proof.settled(peer, chunk);
     let chunks = this.#givenTo.get(peer);
     if (!chunks) this.#givenTo.set(peer, (chunks = new Set()));
     if (chunks.has(chunk)) return;
@@ -133,6 +141,7 @@ export class OriginPasses {
 
   /** The peer announced the chunk. */
   announced(peer: PeerKey, chunk: number): void {
+    this.proof.settled(peer, chunk);
     this.#landed[chunk] = 1;
     if (this.isGiven(peer, chunk)) return;
     this.#count(this.#others, chunk, 1);
@@ -148,7 +157,9 @@ export class OriginPasses {
 
   /** The peer left. Call `withdrawn` for what it had announced first. */
   gone(peer: PeerKey): void {
-    for (const chunk of this.#givenTo.get(peer) ?? []) this.#count(this.#given, chunk, -1);
+    for (const chunk of this.#givenTo.get(peer) ?? [])
+      this.#count(this.#given, chunk, -1);
+    this.proof.gone(peer);
     this.#givenTo.delete(peer);
     this.#unforwarded.delete(peer);
   }
@@ -186,7 +197,9 @@ export class OriginPasses {
 
   #settle(chunk: number, by: number): void {
     for (const [peer, chunks] of this.#givenTo) {
-      if (chunks.has(chunk)) this.#addUnforwarded(peer, by);
+      if (!chunks.has(chunk)) continue;
+      this.#addUnforwarded(peer, by);
+      if (by < 0 && this.#given[chunk] === 1) this.proof.forwarded(peer);
     }
   }
 

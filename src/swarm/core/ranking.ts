@@ -1,4 +1,9 @@
-import { FREE_CHUNKS_WHEN_COMPLETE, GIFT_GRANTS, GIFT_SHARE, UNFORWARDED_STEP } from './constants.ts';
+import {
+  FREE_CHUNKS_WHEN_COMPLETE,
+  GIFT_GRANTS,
+  GIFT_SHARE,
+  UNFORWARDED_STEP,
+} from "./constants.ts";
 
 /** What the ranking looks at in a neighbour. Byte counts are of the whole link, over all assets. */
 export interface Candidate {
@@ -21,6 +26,8 @@ export interface OriginCandidate {
   /** Number of the last grant it got, 0 for none. */
   lastGrant: number;
   progress: number;
+  /** Whether it has passed on what it got, and says what it has. */
+  isProven: boolean;
 }
 
 /** Grants go to the smallest first: by `band`, then by `place`; equals are drawn by lot. */
@@ -45,7 +52,8 @@ export function hasGiftBudget(gifts: number, grants: number): boolean {
 export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
   const deficit = peer.sentBytes + peer.grantedBytes - peer.receivedBytes;
   const isNew = peer.receivedBytes === 0;
-  const isGifted = isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
+  const isGifted =
+    isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
   const band = Math.floor(deficit / peer.grantBytes + (isGifted ? 1 : 0));
   if (!isNew) return { band, place: peer.progress };
   return { band, place: isGifted || !giftBudget ? LAST : FIRST };
@@ -56,7 +64,9 @@ export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
  * grant is an open one.
  */
 export function rankWhenComplete(peer: Candidate, isOpen: boolean): Rank {
-  const isTaker = peer.receivedBytes === 0 && peer.sentBytes > FREE_CHUNKS_WHEN_COMPLETE * peer.grantBytes;
+  const isTaker =
+    peer.receivedBytes === 0 &&
+    peer.sentBytes > FREE_CHUNKS_WHEN_COMPLETE * peer.grantBytes;
   return { band: isTaker && !isOpen ? 1 : 0, place: peer.progress };
 }
 
@@ -67,11 +77,19 @@ export function rankInFleet(peer: Candidate): Rank {
 
 /**
  * The origin serves those who pass on what they got: in the first pass (some chunk has no copy outside) in
- * turn, later the one who has least.
+ * turn, later the one who has least. Those who never passed on anything, or hide what they have, come later then,
+ * and in turn: who has least would otherwise be who gives nothing, or says that it has nothing. Open grants go in turn.
  */
-export function rankAtOrigin(peer: OriginCandidate, isFirstPass: boolean): Rank {
+export function rankAtOrigin(
+  peer: OriginCandidate,
+  isFirstPass: boolean,
+  isOpen: boolean,
+): Rank {
   const band = Math.floor(peer.unforwarded / UNFORWARDED_STEP);
-  return { band, place: isFirstPass ? peer.lastGrant : peer.progress };
+  if (isFirstPass || isOpen) return { band, place: peer.lastGrant };
+  return peer.isProven
+    ? { band, place: peer.progress }
+    : { band: band + 1, place: peer.lastGrant };
 }
 
 /** Negative where `a` comes before `b`. */

@@ -77,12 +77,21 @@ describe('the ranking of grants', () => {
   });
 
   it('lets the origin serve in turn at first, then by progress, and always forwarders before hoarders', () => {
-    const first = { unforwarded: 2, lastGrant: 4, progress: 0.9 };
-    const second = { unforwarded: 0, lastGrant: 9, progress: 0.1 };
-    assert.ok(isBefore(rankAtOrigin(first, true), rankAtOrigin(second, true)));
-    assert.ok(isBefore(rankAtOrigin(second, false), rankAtOrigin(first, false)));
-    assert.ok(
-      isBefore(rankAtOrigin(first, true), rankAtOrigin({ ...first, unforwarded: 3, lastGrant: 0 }, true)),
-    );
+    const first = { unforwarded: 2, lastGrant: 4, progress: 0.9, isProven: true };
+    const second = { unforwarded: 0, lastGrant: 9, progress: 0.1, isProven: true };
+    const hoarder = { ...first, unforwarded: 3, lastGrant: 0 };
+    assert.ok(isBefore(rankAtOrigin(first, true, false), rankAtOrigin(second, true, false)));
+    assert.ok(isBefore(rankAtOrigin(second, false, false), rankAtOrigin(first, false, false)));
+    assert.ok(isBefore(rankAtOrigin(first, true, false), rankAtOrigin(hoarder, true, false)));
+  });
+
+  it('lets the origin serve those last who never passed on anything, after its first pass, but for open grants', () => {
+    const giver = { unforwarded: 0, lastGrant: 9, progress: 0.9, isProven: true };
+    const taker = { unforwarded: 0, lastGrant: 4, progress: 0.1, isProven: false };
+    const other = { ...taker, lastGrant: 3, progress: 0.2 };
+    assert.ok(isBefore(rankAtOrigin(giver, false, false), rankAtOrigin(taker, false, false)));
+    assert.ok(isBefore(rankAtOrigin(other, false, false), rankAtOrigin(taker, false, false)), 'in turn');
+    assert.ok(isBefore(rankAtOrigin(taker, false, true), rankAtOrigin(giver, false, true)), 'an open grant');
+    assert.ok(isBefore(rankAtOrigin(taker, true, false), rankAtOrigin(giver, true, false)), 'the first pass');
   });
 });
