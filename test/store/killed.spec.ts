@@ -16,7 +16,7 @@ async function writeUntilKilled(
   lines: number,
 ): Promise<Set<number>> {
   const script = new URL('kill-writer.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, dataDir, target, kind], {
+  const child = spawn(process.execPath, [script, dataDir, target, kind, String(lines)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
