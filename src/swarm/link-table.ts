@@ -4,7 +4,7 @@ import type { PeerKey } from './core/messages.ts';
 import { DataChannel } from './data-channel.ts';
 import type { Log } from './log.ts';
 import { isPeerFault, PeerLink, type PeerLinkEvents } from './peer-link.ts';
-import type { HelloMessage } from './wire/control-message.ts';
+import type { ControlMessage, HelloMessage } from './wire/control-message.ts';
 import { MAX_CONTROL_FRAME_BYTES, MAX_PAYLOAD_BYTES, WIRE_VERSION } from './wire/limits.ts';
 import { badFrame } from './wire/wire-error.ts';
 
@@ -13,6 +13,12 @@ const GREETING_MS = 10_000;
 
 /** Streams of one peer that wait for their other half or for HELLO. One link has two; a restart overlaps another. */
 const MAX_GREETING_PER_PEER = 8;
+
+/**
+ * What the opener names and asks for right behind its HELLO waits until the data stream is there too: so many messages.
+ * Only JOINs without a bitfield and NODES may come, so that it is some kilobytes at most.
+ */
+export const MAX_EARLY_MESSAGES = 16;
 
 /** Streams on one connection: a link, its replacement, and links of peers that open many to try us. */
 const MAX_STREAMS = 32;
@@ -40,6 +46,12 @@ export interface LinkTableOptions {
 
 /** What a {@link LinkTable} tells. Messages come only for links that are up. */
 export interface LinkTableEvents extends Pick<PeerLinkEvents, 'onMessage' | 'inbox' | 'onDrain'> {
+  /**
+   * This side has opened the link and greeted: JOINs without a bitfield and NODES may follow. `onUp` comes next, or
+   * `onLost` where the link ends before.
+   */
+  onGreeted(link: PeerLink): void;
+  onLost(link: PeerLink): void;
   onUp(link: PeerLink): void;
   /** A link that was up ended. */
   onDown(link: PeerLink): void;
@@ -195,6 +207,7 @@ export class LinkTable {
     try {
       channel.attach(number);
       link.send(this.#hello(number));
+      this.#options.events.onGreeted(link);
     } catch (error) {
       link.end(error);
     }
@@ -277,9 +290,9 @@ export class LinkTable {
         else this.#awaitData(greeted);
       },
       onMessage: (from, message) => {
-        // Between HELLO and the data stream nothing may be said: the opener waits for this side's HELLO.
-        if (!from.isUp) throw badFrame(`${message.type.toUpperCase()} before it was greeted`);
-        events.onMessage(from, message);
+        if (from.isUp) return events.onMessage(from, message);
+        if (isOpener || !mayComeEarly(message) || from.early.push(message) > MAX_EARLY_MESSAGES)
+          throw badFrame(`${message.type.toUpperCase()} before it was greeted`);
       },
       inbox: (of) => events.inbox(of),
       onDrain: (of) => events.onDrain(of),
@@ -295,7 +308,7 @@ export class LinkTable {
         if (this.#up.get(ended.peer) === ended) {
           this.#up.delete(ended.peer);
           events.onDown(ended);
-        }
+        } else if (isOpener) events.onLost(ended);
         opening?.reject(error ?? new Error('the link ended'));
         if (isPeerFault(error)) events.onBroken(ended.peer, error);
       },
@@ -336,6 +349,8 @@ export class LinkTable {
     this.#up.set(link.peer, link);
     this.#options.events.onUp(link);
     opening?.resolve(link);
+    for (const message of link.early.splice(0))
+      if (!link.isEnded) this.#options.events.onMessage(link, message);
   }
 
   /** Of two links to one peer both ends must keep the same, whatever order they see them in. */
@@ -370,6 +385,11 @@ export class LinkTable {
 interface PromiseResolvers {
   resolve(link: PeerLink): void;
   reject(error: unknown): void;
+}
+
+/** What may be said of a root before both sides have greeted: little to keep, and nothing that the exchange acts on. */
+function mayComeEarly(message: ControlMessage): boolean {
+  return message.type === 'nodes' || (message.type === 'join' && message.have.kind === 'none');
 }
 
 /** Stands in until the link takes the stream over, in the same turn. */

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { AssetTable } from './asset-table.ts';
 import type { AssetKey, Have, PeerKey } from './core/messages.ts';
-import type { LinkTable } from './link-table.ts';
+import { MAX_EARLY_MESSAGES, type LinkTable } from './link-table.ts';
 import { decodeCid, type NamedRoot } from './named-roots.ts';
 import { MAX_WAITING_NODES, NodeAnswers } from './node-answers.ts';
 import { NodeFetch, type FetchNodesOptions, type Walk } from './node-fetch.ts';
@@ -19,6 +19,9 @@ const MAX_AWAITED = MAX_WAITING_NODES / 2;
 
 /** Fetches that are tried when a peer has room again: one takes it, unless it waits for another peer. */
 const MAX_TRIED = 8;
+
+/** Roots named on a link before it is up, with a NODES each: half of what the other side keeps until then. */
+const MAX_EARLY_ROOTS = MAX_EARLY_MESSAGES / 4;
 
 /** What a {@link NodeSwarm} works with. */
 export interface NodeSwarmHost {
@@ -69,7 +72,10 @@ export class NodeSwarm {
     const running = this.#fetches.get(text) ?? new Set();
     this.#fetches.set(text, running.add(fetch));
     this.#lingering.delete(text);
-    for (const link of this.#host.links.values()) this.#name(link, root, key);
+    for (const link of this.#host.links.values()) {
+      this.#name(link, root, key);
+      fetch.guess(link);
+    }
     try {
       await fetch.run();
     } finally {
@@ -92,9 +98,25 @@ export class NodeSwarm {
   }
 
   linkUp(link: PeerLink): void {
+    for (const [text, running] of this.#fetches) this.#nameFor(link, text, running);
+  }
+
+  /**
+   * This side has sent its HELLO. What is looked for is named at once, a few roots of which nothing is here: it costs a
+   * round trip less than to wait for the peer's HELLO.
+   */
+  linkGreeted(link: PeerLink): void {
+    const { assets } = this.#host;
     for (const [text, running] of this.#fetches) {
-      const first: NodeFetch | undefined = running.values().next().value;
-      if (first) this.#name(link, first.root, this.#host.assets.keyOf(text));
+      if (link.asked.size >= MAX_EARLY_ROOTS) return;
+      if (!assets.get(text)) this.#nameFor(link, text, running);
+    }
+  }
+
+  #nameFor(link: PeerLink, text: string, running: ReadonlySet<NodeFetch>): void {
+    for (const fetch of running) {
+      this.#name(link, fetch.root, this.#host.assets.keyOf(text));
+      fetch.guess(link);
     }
   }
 

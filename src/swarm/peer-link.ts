@@ -35,6 +35,8 @@ export class PeerLink {
   hello: HelloMessage | undefined;
   /** The table takes part in it: HELLO went both ways. */
   isUp = false;
+  /** What the opener said before that. */
+  readonly early: ControlMessage[] = [];
   /** The ping under way. */
   ping: { nonce: number; sentAtMs: number } | undefined;
 

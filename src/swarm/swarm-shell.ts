@@ -114,6 +114,8 @@ export class SwarmShell {
       log,
       isBanned: (peer) => this.isBanned(peer),
       events: {
+        onGreeted: (link) => this.#nodes.linkGreeted(link),
+        onLost: (link) => this.#nodes.linkDown(link),
         onUp: (link) => this.#linkUp(link),
         onDown: (link) => this.#linkDown(link),
         onMessage: (link, message) => this.#receive(link, message),

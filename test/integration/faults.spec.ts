@@ -159,7 +159,8 @@ describe('faults over libp2p', () => {
     liar.keep(file);
     honest.keep(file);
     const fetching = fetchAll(b, file, AbortSignal.timeout(120_000));
-    await b.connect(liar);
+    // It lies the moment it is asked: the link may be gone before anybody has seen it.
+    await b.libp2p.dial(liar.libp2p.getMultiaddrs());
     await until(() => b.misbehaved.length > 0);
     await b.connect(honest);
     await fetching;

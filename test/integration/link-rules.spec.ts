@@ -168,6 +168,49 @@ describe('link rules over libp2p', () => {
     assert.equal(a.misbehaved[0]?.code, 'ERR_PEER_BAD_FRAME');
   });
 
+  it('takes JOIN and NODES right behind HELLO, before the data stream has come, and answers them then', async () => {
+    const file = await fileOf(bytesOf(4096), 1024);
+    await using a = await SwarmNode.start();
+    a.keep(file);
+    a.share(file);
+    await using b = await stranger(a);
+    const root = file.root.bytes;
+    const bytes = file.nodes.get(file.root.toString());
+    const wanted = Buffer.from(encodeControl({ type: 'node', slot: 9, cid: root, bytes }));
+    const answered = new Promise<void>((resolve) => {
+      let seen = Buffer.alloc(0);
+      b.control.addEventListener('message', ({ data }) => {
+        seen = Buffer.concat([seen, data.subarray()]);
+        if (seen.includes(wanted)) resolve();
+      });
+    });
+    b.control.send(encodeControl(HELLO));
+    b.control.send(encodeControl({ type: 'join', slot: 9, root, have: { kind: 'none' }, reply: true }));
+    b.control.send(encodeControl({ type: 'nodes', slot: 9, cids: [root] }));
+    await new Promise((resolve) => setImmediate(resolve));
+    b.data.send(encodeAttach(5));
+    await answered;
+    assert.deepEqual(a.misbehaved, []);
+  });
+
+  it('refuses anything else there, and more than it keeps', async () => {
+    const root = (await fileOf(bytesOf(10))).root.bytes;
+    const nodes = encodeControl({ type: 'nodes', slot: 9, cids: [root] });
+    const bits = new Uint8Array(1);
+    for (const early of [
+      [encodeControl({ type: 'ping', nonce: 1 })],
+      [encodeControl({ type: 'join', slot: 9, root, have: { kind: 'some', bits }, reply: true })],
+      Array.from({ length: 17 }, () => nodes),
+    ]) {
+      await using a = await SwarmNode.start();
+      await using b = await stranger(a);
+      b.control.send(encodeControl(HELLO));
+      for (const frame of early) b.control.send(frame);
+      await until(() => a.misbehaved.length > 0);
+      assert.equal(a.misbehaved[0]?.code, 'ERR_PEER_BAD_FRAME');
+    }
+  });
+
   it('skips kinds of message that it does not know', async () => {
     await using a = await SwarmNode.start();
     await using b = await stranger(a);

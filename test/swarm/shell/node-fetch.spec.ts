@@ -20,6 +20,7 @@ class Rig {
   readonly done: Promise<void>;
   readonly #file: MemoryFile;
   readonly #links = new Map<string, PeerLink>();
+  readonly #named = new Map<string, PeerLink>();
 
   constructor(file: MemoryFile, ...peers: string[]) {
     this.#file = file;
@@ -56,7 +57,36 @@ class Rig {
 
   answer(peer: string): void {
     const bytes = this.#file.nodes.get(this.#file.root.toString());
-    this.fetch.answered(this.#links.get(peer) as PeerLink, this.#file.root, bytes);
+    this.fetch.answered(this.#linkTo(peer), this.#file.root, bytes);
+  }
+
+  /** The root was named to the peer, which has not confirmed it. */
+  names(peer: string): this {
+    this.fetch.guess(this.#linkTo(peer));
+    return this;
+  }
+
+  confirms(peer: string): this {
+    this.#links.set(peer, this.#linkTo(peer));
+    this.fetch.joined(this.#linkTo(peer));
+    return this;
+  }
+
+  /** The peer says that it does not have the root's node. */
+  lacks(peer: string): this {
+    this.fetch.answered(this.#linkTo(peer), this.#file.root, undefined);
+    return this;
+  }
+
+  loses(peer: string): this {
+    this.fetch.gone(this.#linkTo(peer));
+    return this;
+  }
+
+  #linkTo(peer: string): PeerLink {
+    const link = this.#links.get(peer) ?? this.#named.get(peer) ?? ({ peer } as PeerLink);
+    this.#named.set(peer, link);
+    return link;
   }
 }
 
@@ -87,5 +117,37 @@ describe('a fetch of interior nodes', () => {
   it('passes over a peer that answers others for a minute, and this fetch never', () => {
     const rig = new Rig(file, 'a', 'b').run(60, true);
     assert.deepEqual(rig.asked, ['a', 'b']);
+  });
+
+  it('asks the first peer it names the root to before that confirms it, and no second', async () => {
+    const rig = new Rig(file).names('a').names('b');
+    assert.deepEqual(rig.asked, ['a']);
+    rig.answer('a');
+    await rig.done;
+  });
+
+  it('asks those that confirm the root as if nobody had been asked before', async () => {
+    const rig = new Rig(file).names('a').names('b').confirms('b');
+    assert.deepEqual(rig.asked, ['a', 'b']);
+    rig.confirms('a').lacks('a').answer('b');
+    assert.deepEqual(rig.asked, ['a', 'b']);
+    await rig.done;
+  });
+
+  it('asks again a peer that lacked the root and now confirms it', async () => {
+    const rig = new Rig(file).names('a').lacks('a');
+    assert.deepEqual(rig.asked, ['a']);
+    rig.confirms('a');
+    assert.deepEqual(rig.asked, ['a', 'a']);
+    rig.answer('a');
+    await rig.done;
+  });
+
+  it('asks the next one it names the root to where the link to the first is lost', () => {
+    assert.deepEqual(new Rig(file).names('a').loses('a').names('b').asked, ['a', 'b']);
+  });
+
+  it('asks nobody unconfirmed where one has confirmed', () => {
+    assert.deepEqual(new Rig(file, 'a').names('b').asked, ['a']);
   });
 });
