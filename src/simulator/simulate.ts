@@ -1,11 +1,11 @@
-import { ShoalError } from "../errors.ts";
-import { Bitfield } from "../swarm/core/bitfield.ts";
-import { seededRng, type Rng } from "../swarm/core/rng.ts";
-import type { Outcome, PeerOutcome, RunOptions, Sample } from "./outcome.ts";
-import type { Group, Moment, Scenario, ScenarioEvent } from "./scenario.ts";
-import type { SimNode } from "./sim-node.ts";
-import { IDENTITY_MS, isContributor, WHITEWASH_MS } from "./strategy.ts";
-import { World } from "./world.ts";
+import { ShoalError } from '../errors.ts';
+import { Bitfield } from '../swarm/core/bitfield.ts';
+import { seededRng, type Rng } from '../swarm/core/rng.ts';
+import type { Outcome, PeerOutcome, RunOptions, Sample } from './outcome.ts';
+import type { Group, Moment, Scenario, ScenarioEvent } from './scenario.ts';
+import type { SimNode } from './sim-node.ts';
+import { IDENTITY_MS, isContributor, WHITEWASH_MS } from './strategy.ts';
+import { World } from './world.ts';
 
 /** The timeline has between so many samples and twice as many. */
 const SAMPLES = 100;
@@ -23,10 +23,7 @@ const EVENTS_A_TURN = 500_000;
  *
  * @throws the signal's reason
  */
-export async function simulate(
-  scenario: Scenario,
-  options: RunOptions,
-): Promise<Outcome> {
+export async function simulate(scenario: Scenario, options: RunOptions): Promise<Outcome> {
   options.signal?.throwIfAborted();
   const run = new Run(scenario, options.seed);
   const { wheel } = run.world;
@@ -69,7 +66,7 @@ class Run {
     const chunks = Math.ceil(scenario.fileBytes / chunkBytes);
     if (!(chunks > 0))
       throw new ShoalError(
-        "ERR_BAD_SCENARIO",
+        'ERR_BAD_SCENARIO',
         `${scenario.name} distributes nothing: give it a file of at least one byte`,
       );
     const sizes = new Uint32Array(chunks).fill(chunkBytes);
@@ -82,9 +79,7 @@ class Run {
     this.world = new World({ seed, sizes, network: scenario.network, nodes });
     this.world.onComplete = (node) => this.#completed(node);
     for (const group of scenario.groups) this.#invite(group);
-    scenario.events.forEach((event, index) =>
-      this.#schedule(event.when, () => this.#happen(event, index)),
-    );
+    scenario.events.forEach((event, index) => this.#schedule(event.when, () => this.#happen(event, index)));
     this.world.wheel.at(0, () => this.#sample());
   }
 
@@ -94,8 +89,7 @@ class Run {
   }
 
   outcome(): Outcome {
-    for (const [outcome, node] of this.#nodes)
-      if (!node.isGone) outcome.links = node.links.size;
+    for (const [outcome, node] of this.#nodes) if (!node.isGone) outcome.links = node.links.size;
     this.#timeline.push(this.#look());
     return {
       scenario: this.#scenario,
@@ -113,9 +107,7 @@ class Run {
     const [from, to] = group.joinSec;
     for (let i = 0; i < group.count; i++) {
       const name = group.count === 1 ? group.name : `${group.name}-${i + 1}`;
-      const joinedMs =
-        1000 *
-        (group.count > 1 ? from + ((to - from) * i) / (group.count - 1) : from);
+      const joinedMs = 1000 * (group.count > 1 ? from + ((to - from) * i) / (group.count - 1) : from);
       const outcome: PeerOutcome = {
         name,
         group,
@@ -129,19 +121,17 @@ class Run {
         links: 0,
       };
       this.#peers.push(outcome);
-      if (group.role === "peer") {
+      if (group.role === 'peer') {
         this.#waiting++;
         if (isContributor(group.strategy)) this.#contributors.push(outcome);
       }
-      this.world.wheel.at(joinedMs, () =>
-        this.#join(outcome, name, this.#firstHave(group)),
-      );
+      this.world.wheel.at(joinedMs, () => this.#join(outcome, name, this.#firstHave(group)));
     }
   }
 
   #firstHave(group: Group): Bitfield {
     const { length } = this.world.sizes;
-    return group.role === "peer" ? new Bitfield(length) : Bitfield.full(length);
+    return group.role === 'peer' ? new Bitfield(length) : Bitfield.full(length);
   }
 
   #join(outcome: PeerOutcome, name: string, have: Bitfield): void {
@@ -152,10 +142,8 @@ class Run {
     // Those who come at the same moment hear of each other.
     world.wheel.at(world.nowMs + 1, () => world.introduce(node));
     const { strategy, churn } = outcome.group;
-    if (strategy === "whitewash") {
-      world.wheel.at(world.nowMs + WHITEWASH_MS, () =>
-        this.#whitewash(outcome, node),
-      );
+    if (strategy === 'whitewash') {
+      world.wheel.at(world.nowMs + WHITEWASH_MS, () => this.#whitewash(outcome, node));
       world.wheel.at(world.nowMs + IDENTITY_MS, () => world.leave(node));
     }
     if (churn)
@@ -169,8 +157,7 @@ class Run {
     const have = node.have.clone();
     for (const other of this.world.nodes) {
       if (other.outcome !== outcome || other.isGone) continue;
-      for (let chunk = 0; chunk < have.size; chunk++)
-        if (other.have.has(chunk)) have.set(chunk);
+      for (let chunk = 0; chunk < have.size; chunk++) if (other.have.has(chunk)) have.set(chunk);
     }
     this.#join(outcome, `${outcome.name}~${this.world.nodes.length}`, have);
   }
@@ -185,19 +172,17 @@ class Run {
 
   #completed(node: SimNode): void {
     const { outcome, group } = node;
-    if (group.role !== "peer" || outcome.completedMs !== this.world.nowMs)
-      return;
+    if (group.role !== 'peer' || outcome.completedMs !== this.world.nowMs) return;
     this.#waiting--;
     if (!group.leavesWhenDone) return;
     this.world.wheel.at(this.world.nowMs, () => {
-      for (const other of this.world.nodes)
-        if (other.outcome === outcome) this.world.leave(other);
+      for (const other of this.world.nodes) if (other.outcome === outcome) this.world.leave(other);
     });
   }
 
   #schedule(when: Moment, run: () => void): void {
     const { world } = this;
-    if ("atSec" in when) {
+    if ('atSec' in when) {
       world.wheel.at(when.atSec * 1000, run);
       return;
     }
@@ -211,14 +196,12 @@ class Run {
   #happen(event: ScenarioEvent, index: number): void {
     const { world } = this;
     this.#eventsMs[index] = world.nowMs;
-    if (event.type === "cut")
-      for (const name of event.groups) this.#cut.add(name);
+    if (event.type === 'cut') for (const name of event.groups) this.#cut.add(name);
     else this.#parts = event.parts;
     this.#divide();
     if (event.forSec === undefined) return;
     world.wheel.at(world.nowMs + event.forSec * 1000, () => {
-      if (event.type === "cut")
-        for (const name of event.groups) this.#cut.delete(name);
+      if (event.type === 'cut') for (const name of event.groups) this.#cut.delete(name);
       else this.#parts = [];
       this.#divide();
     });
@@ -244,9 +227,7 @@ class Run {
       this.#timeline = this.#timeline.filter((_, i) => i % 2 === 0);
       this.#sampleMs *= 2;
     }
-    this.world.wheel.at(this.world.nowMs + this.#sampleMs, () =>
-      this.#sample(),
-    );
+    this.world.wheel.at(this.world.nowMs + this.#sampleMs, () => this.#sample());
   }
 
   #look(): Sample {
@@ -256,8 +237,7 @@ class Run {
       held += this.#nodes.get(outcome)?.have.count ?? 0;
       if (outcome.completedMs !== undefined) complete++;
     }
-    const progress =
-      held / Math.max(1, this.#contributors.length * this.world.sizes.length);
+    const progress = held / Math.max(1, this.#contributors.length * this.world.sizes.length);
     return {
       atMs: this.world.nowMs,
       progress,
@@ -270,9 +250,7 @@ class Run {
   #countLost(): number {
     if (this.isOver) return 0;
     let lost = 0;
-    const there = [...this.#nodes.values()].filter(
-      (node) => !node.isGone && node.zone >= 0,
-    );
+    const there = [...this.#nodes.values()].filter((node) => !node.isGone && node.zone >= 0);
     for (let chunk = 0; chunk < this.world.sizes.length; chunk++) {
       if (!there.some((node) => node.have.has(chunk))) lost++;
     }

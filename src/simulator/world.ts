@@ -1,15 +1,15 @@
-import type { Bitfield } from "../swarm/core/bitfield.ts";
-import type { Action, Event } from "../swarm/core/events.ts";
-import type { ExchangeConfig } from "../swarm/core/exchange-config.ts";
-import type { Contact, Message, PeerKey } from "../swarm/core/messages.ts";
-import { randomInt, seededRng, type Rng } from "../swarm/core/rng.ts";
-import { messageBytes } from "./message-bytes.ts";
-import type { PeerOutcome } from "./outcome.ts";
-import type { Group, NetworkModel } from "./scenario.ts";
-import { LinkEnd, SimNode, type Job } from "./sim-node.ts";
-import { bend, delivers, MANY_LINKS } from "./strategy.ts";
-import { TcpPipe } from "./tcp-pipe.ts";
-import { TimeWheel } from "./time-wheel.ts";
+import type { Bitfield } from '../swarm/core/bitfield.ts';
+import type { Action, Event } from '../swarm/core/events.ts';
+import type { ExchangeConfig } from '../swarm/core/exchange-config.ts';
+import type { Contact, Message, PeerKey } from '../swarm/core/messages.ts';
+import { randomInt, seededRng, type Rng } from '../swarm/core/rng.ts';
+import { messageBytes } from './message-bytes.ts';
+import type { PeerOutcome } from './outcome.ts';
+import type { Group, NetworkModel } from './scenario.ts';
+import { LinkEnd, SimNode, type Job } from './sim-node.ts';
+import { bend, delivers, MANY_LINKS } from './strategy.ts';
+import { TcpPipe } from './tcp-pipe.ts';
+import { TimeWheel } from './time-wheel.ts';
 
 /** The one asset of a simulated world. */
 export const ASSET = 0;
@@ -68,9 +68,7 @@ export class World {
     this.#network = network;
     this.sizes = sizes;
     this.fileBytes = sizes.reduce((sum, bytes) => sum + bytes, 0);
-    const isFine =
-      (network.tcp || network.loss > 0 || network.uplink === "shared") &&
-      nodes < MANY_NODES;
+    const isFine = (network.tcp || network.loss > 0 || network.uplink === 'shared') && nodes < MANY_NODES;
     this.#pieceBytes = isFine ? PIECE_BYTES : Infinity;
     this.wheel = new TimeWheel(Math.min(0.25, network.rttMs[0] / 4));
   }
@@ -81,35 +79,22 @@ export class World {
 
   /** Hash over all that all cores did, in its order: two runs are the same where it is. */
   get traceHash(): string {
-    return (this.#trace >>> 0).toString(16).padStart(8, "0");
+    return (this.#trace >>> 0).toString(16).padStart(8, '0');
   }
 
   /** A node begins, with what `have` says. Its core takes `have` over. */
-  add(
-    name: PeerKey,
-    group: Group,
-    outcome: PeerOutcome,
-    have: Bitfield,
-  ): SimNode {
+  add(name: PeerKey, group: Group, outcome: PeerOutcome, have: Bitfield): SimNode {
     const rng = seededRng(Math.floor(this.#rng() * 2 ** 32));
-    const node = new SimNode(
-      this.nodes.length,
-      name,
-      group,
-      outcome,
-      have,
-      configOf(group),
-      rng,
-    );
+    const node = new SimNode(this.nodes.length, name, group, outcome, have, configOf(group), rng);
     this.nodes.push(node);
     this.byName.set(name, node);
     this.handle(node, {
-      type: "asset-added",
+      type: 'asset-added',
       asset: ASSET,
       sizes: this.sizes,
       have,
-      origin: group.role === "origin",
-      wanted: group.role === "peer" ? "all" : "none",
+      origin: group.role === 'origin',
+      wanted: group.role === 'peer' ? 'all' : 'none',
     });
     return node;
   }
@@ -119,28 +104,20 @@ export class World {
     const known = new Map<PeerKey, Contact>();
     for (const other of this.nodes) {
       if (other.isGone || other === node) continue;
-      if (other.group.role === "origin" || node.group.strategy === "many-links")
+      if (other.group.role === 'origin' || node.group.strategy === 'many-links')
         known.set(other.name, contactOf(other));
     }
-    for (
-      let tries = 0;
-      this.#network.meet === "random" && tries < FIRST_CONTACTS;
-      tries++
-    ) {
-      const other = this.nodes[
-        randomInt(this.#rng, this.nodes.length)
-      ] as SimNode;
-      if (!other.isGone && other !== node)
-        known.set(other.name, contactOf(other));
+    for (let tries = 0; this.#network.meet === 'random' && tries < FIRST_CONTACTS; tries++) {
+      const other = this.nodes[randomInt(this.#rng, this.nodes.length)] as SimNode;
+      if (!other.isGone && other !== node) known.set(other.name, contactOf(other));
     }
     this.handle(node, {
-      type: "contacts",
+      type: 'contacts',
       asset: ASSET,
       contacts: [...known.values()],
     });
     // No core that dials with restraint would do for who wants all.
-    if (node.group.strategy === "many-links")
-      for (const peer of known.keys()) this.#dial(node, peer);
+    if (node.group.strategy === 'many-links') for (const peer of known.keys()) this.#dial(node, peer);
   }
 
   /** The process ends without a word; its system closes its connections. */
@@ -181,30 +158,30 @@ export class World {
     this.wheel.at(wakeAtMs, () => {
       if (node.wakeAtMs !== wakeAtMs) return;
       node.wakeAtMs = Infinity;
-      this.handle(node, { type: "wake" });
+      this.handle(node, { type: 'wake' });
     });
   }
 
   #carryOut(node: SimNode, action: Action): void {
     switch (action.type) {
-      case "send":
+      case 'send':
         return this.#send(node, action.peer, action.message);
-      case "upload":
+      case 'upload':
         return this.#upload(node, action.peer, action.chunk, action.first);
-      case "cancel-upload":
+      case 'cancel-upload':
         return this.#cancelUpload(node, action.peer, action.chunk);
-      case "dial":
+      case 'dial':
         return this.#dial(node, action.contact.peer);
-      case "misbehaved":
+      case 'misbehaved':
         node.outcome.misbehaved.push({
           peer: action.peer,
           code: action.code,
           atMs: this.nowMs,
         });
         return this.#hangUp(node, action.peer);
-      case "close":
+      case 'close':
         return this.#hangUp(node, action.peer);
-      case "complete":
+      case 'complete':
         node.outcome.completedMs ??= this.nowMs;
         this.onComplete(node);
     }
@@ -212,34 +189,27 @@ export class World {
 
   #send(node: SimNode, to: PeerKey, original: Message): void {
     const end = node.links.get(to);
-    const message =
-      end &&
-      bend(node.group, end.to.group, original, this.sizes.length, node.rng);
+    const message = end && bend(node.group, end.to.group, original, this.sizes.length, node.rng);
     if (!end || !message) return;
     node.outcome.controlBytes += messageBytes(message);
     if (end.blockedAtMs !== undefined) {
       end.stalled.push(message);
       return;
     }
-    this.#deliver(
-      end,
-      message,
-      end.pipe.sendSmall(this.nowMs, this.#waitMs(end)),
-    );
+    this.#deliver(end, message, end.pipe.sendSmall(this.nowMs, this.#waitMs(end)));
   }
 
   #deliver(end: LinkEnd, message: Message, atMs: number): void {
     this.wheel.at(atMs, () => {
       if (end.to.links.get(end.from.name) !== end.back) return;
-      this.handle(end.to, { type: "message", peer: end.from.name, message });
+      this.handle(end.to, { type: 'message', peer: end.from.name, message });
     });
   }
 
   /** Where all links share the uplink a message waits behind what its socket holds, and the others' turns. */
   #waitMs(end: LinkEnd): number {
-    if (this.#network.uplink === "fifo" || end.queuedBytes === 0) return 0;
-    const turns =
-      Math.min(end.queuedBytes, PIECE_BYTES * 4) * end.from.uplink.ring.length;
+    if (this.#network.uplink === 'fifo' || end.queuedBytes === 0) return 0;
+    const turns = Math.min(end.queuedBytes, PIECE_BYTES * 4) * end.from.uplink.ring.length;
     return (Math.max(end.queuedBytes, turns) * 8000) / end.from.group.up;
   }
 
@@ -249,12 +219,8 @@ export class World {
     const bytes = this.sizes[chunk] as number;
     if (!delivers(node.group.strategy)) return this.#pretend(end, bytes);
     const job: Job = { end, chunk, bytes, first, sentBytes: 0 };
-    if (this.#network.uplink === "fifo") {
-      const at = first
-        ? node.uplink.fifo.findIndex(
-            (other) => !other.first && other.sentBytes === 0,
-          )
-        : -1;
+    if (this.#network.uplink === 'fifo') {
+      const at = first ? node.uplink.fifo.findIndex((other) => !other.first && other.sentBytes === 0) : -1;
       node.uplink.fifo.splice(at < 0 ? node.uplink.fifo.length : at, 0, job);
     } else {
       if (end.jobs.length === 0) node.uplink.ring.push(end);
@@ -267,11 +233,11 @@ export class World {
   /** A cheat that sends nothing tells its core that all arrives: it goes on granting as if its uplink had no bounds. */
   #pretend(end: LinkEnd, bytes: number): void {
     end.pretendedBytes += bytes;
-    const ack: Message = { type: "ack", bytes: end.pretendedBytes };
+    const ack: Message = { type: 'ack', bytes: end.pretendedBytes };
     this.#later(end.rttMs, () => {
       if (end.isUp)
         this.handle(end.from, {
-          type: "message",
+          type: 'message',
           peer: end.to.name,
           message: ack,
         });
@@ -283,9 +249,7 @@ export class World {
     if (!end) return;
     // What is in a socket is sent.
     const jobs = node.uplink.fifo;
-    const at = jobs.findIndex(
-      (job) => job.end === end && job.chunk === chunk && job.sentBytes === 0,
-    );
+    const at = jobs.findIndex((job) => job.end === end && job.chunk === chunk && job.sentBytes === 0);
     if (at < 0) return;
     end.queuedBytes -= (jobs[at] as Job).bytes;
     jobs.splice(at, 1);
@@ -295,16 +259,12 @@ export class World {
   #pump(node: SimNode): void {
     const { uplink } = node;
     if (uplink.isSending || node.isGone) return;
-    const job =
-      this.#network.uplink === "fifo"
-        ? this.#nextOfFifo(node)
-        : this.#nextOfRing(node);
+    const job = this.#network.uplink === 'fifo' ? this.#nextOfFifo(node) : this.#nextOfRing(node);
     if (!job) return;
     uplink.isSending = true;
     const bytes = Math.min(this.#pieceBytes, job.bytes - job.sentBytes);
     // Where the uplink did not rest it goes on from its own time, so that quanta do not add up.
-    const startMs =
-      this.nowMs - uplink.freeAtMs < 1 ? uplink.freeAtMs : this.nowMs;
+    const startMs = this.nowMs - uplink.freeAtMs < 1 ? uplink.freeAtMs : this.nowMs;
     uplink.freeAtMs = startMs + (bytes * 8000) / node.group.up;
     this.wheel.at(uplink.freeAtMs, () => {
       uplink.isSending = false;
@@ -341,10 +301,7 @@ export class World {
   #maySend(job: Job): boolean {
     const { end } = job;
     if (end.blockedAtMs !== undefined) return false;
-    return end.pipe.canSend(
-      this.nowMs,
-      Math.min(this.#pieceBytes, job.bytes - job.sentBytes),
-    );
+    return end.pipe.canSend(this.nowMs, Math.min(this.#pieceBytes, job.bytes - job.sentBytes));
   }
 
   /** A piece has left the uplink. */
@@ -357,26 +314,21 @@ export class World {
     const isLast = job.sentBytes === job.bytes;
     if (isLast) this.#finished(node, job);
     node.outcome.sentBytes += bytes;
-    if (node.group.role === "origin") this.originBytes += bytes;
+    if (node.group.role === 'origin') this.originBytes += bytes;
     this.wheel.at(end.pipe.send(node.uplink.freeAtMs, bytes), () => {
       const { to } = end;
       if (to.links.get(node.name) !== end.back) return;
-      to.downFreeAtMs =
-        Math.max(to.downFreeAtMs, this.nowMs) + (bytes * 8000) / to.group.down;
-      this.wheel.at(to.downFreeAtMs, () =>
-        this.#arrived(end, chunk, bytes, isLast),
-      );
+      to.downFreeAtMs = Math.max(to.downFreeAtMs, this.nowMs) + (bytes * 8000) / to.group.down;
+      this.wheel.at(to.downFreeAtMs, () => this.#arrived(end, chunk, bytes, isLast));
     });
   }
 
   #finished(node: SimNode, job: Job): void {
     const { uplink } = node;
-    if (this.#network.uplink === "fifo")
-      uplink.fifo.splice(uplink.fifo.indexOf(job), 1);
+    if (this.#network.uplink === 'fifo') uplink.fifo.splice(uplink.fifo.indexOf(job), 1);
     else {
       job.end.jobs.shift();
-      if (job.end.jobs.length === 0)
-        uplink.ring.splice(uplink.ring.indexOf(job.end), 1);
+      if (job.end.jobs.length === 0) uplink.ring.splice(uplink.ring.indexOf(job.end), 1);
     }
   }
 
@@ -393,23 +345,22 @@ export class World {
     if (to.have.has(chunk)) to.outcome.wastedBytes += bytes;
     const isExpected = to.exchange.expects(from.name, ASSET, chunk);
     this.handle(to, {
-      type: "data",
+      type: 'data',
       peer: from.name,
       asset: ASSET,
       chunk,
       bytes,
       last,
     });
-    if (!last || !isExpected || to.exchange.expects(from.name, ASSET, chunk))
-      return;
-    const isWrong = from.group.strategy === "liar";
+    if (!last || !isExpected || to.exchange.expects(from.name, ASSET, chunk)) return;
+    const isWrong = from.group.strategy === 'liar';
     if (isWrong) to.outcome.wastedBytes += this.sizes[chunk] as number;
     to.diskFreeAtMs =
       Math.max(to.diskFreeAtMs, this.nowMs) +
       ((this.sizes[chunk] as number) * 1000) / to.group.diskBytesPerSec;
     this.wheel.at(to.diskFreeAtMs, () => {
       this.handle(to, {
-        type: isWrong ? "corrupt" : "verified",
+        type: isWrong ? 'corrupt' : 'verified',
         peer: from.name,
         asset: ASSET,
         chunk,
@@ -422,43 +373,29 @@ export class World {
     const isThere = other && !other.isGone;
     if (!isThere || !node.reaches(other)) {
       const waitMs = isThere ? DIAL_TIMEOUT_MS : this.#drawRtt();
-      this.#later(waitMs, () =>
-        this.handle(node, { type: "dial-failed", peer }),
-      );
+      this.#later(waitMs, () => this.handle(node, { type: 'dial-failed', peer }));
       return;
     }
     const rttMs = this.#rttOf(node, other);
-    this.#later(DIAL_ROUND_TRIPS * rttMs, () =>
-      this.#connect(node, other, rttMs),
-    );
+    this.#later(DIAL_ROUND_TRIPS * rttMs, () => this.#connect(node, other, rttMs));
   }
 
   #connect(a: SimNode, b: SimNode, rttMs: number): void {
     if (a.isGone || b.isGone || !a.reaches(b)) {
-      this.handle(a, { type: "dial-failed", peer: b.name });
+      this.handle(a, { type: 'dial-failed', peer: b.name });
       return;
     }
     if (a.links.has(b.name) || b.links.has(a.name)) return;
-    const there = new LinkEnd(
-      a,
-      b,
-      rttMs,
-      new TcpPipe(this.#network, rttMs, this.#rng),
-    );
-    const back = new LinkEnd(
-      b,
-      a,
-      rttMs,
-      new TcpPipe(this.#network, rttMs, this.#rng),
-    );
+    const there = new LinkEnd(a, b, rttMs, new TcpPipe(this.#network, rttMs, this.#rng));
+    const back = new LinkEnd(b, a, rttMs, new TcpPipe(this.#network, rttMs, this.#rng));
     there.back = back;
     back.back = there;
     a.links.set(b.name, there);
     b.links.set(a.name, back);
     for (const end of [there, back]) {
-      this.handle(end.from, { type: "connected", peer: end.to.name });
+      this.handle(end.from, { type: 'connected', peer: end.to.name });
       this.handle(end.from, {
-        type: "reachable",
+        type: 'reachable',
         peer: end.to.name,
         addresses: addressesOf(end.to),
       });
@@ -470,11 +407,9 @@ export class World {
     if (!end.isUp) return;
     if (end.blockedAtMs === undefined) {
       const error = 1 + this.#network.rttError * (2 * this.#rng() - 1);
-      const rttMs =
-        end.rttMs * error + this.#waitMs(end) + this.#waitMs(end.back);
-      this.handle(end.from, { type: "rtt", peer: end.to.name, rttMs });
-      if (this.#network.rttError === 0 && this.#network.uplink === "fifo")
-        return;
+      const rttMs = end.rttMs * error + this.#waitMs(end) + this.#waitMs(end.back);
+      this.handle(end.from, { type: 'rtt', peer: end.to.name, rttMs });
+      if (this.#network.rttError === 0 && this.#network.uplink === 'fifo') return;
     }
     this.#later(PING_MS, () => this.#measure(end));
   }
@@ -484,15 +419,14 @@ export class World {
     if (!end) return;
     node.links.delete(peer);
     // The core has forgotten the peer already; `gone` for one it does not know changes nothing.
-    if (end.blockedAtMs === undefined)
-      this.#later(end.rttMs / 2, () => this.#lose(end.back));
+    if (end.blockedAtMs === undefined) this.#later(end.rttMs / 2, () => this.#lose(end.back));
   }
 
   /** The link is down at this end. */
   #lose(end: LinkEnd): void {
     if (!end.isUp) return;
     end.from.links.delete(end.to.name);
-    this.handle(end.from, { type: "gone", peer: end.to.name });
+    this.handle(end.from, { type: 'gone', peer: end.to.name });
     this.#pump(end.from);
   }
 
@@ -522,11 +456,7 @@ export class World {
     const low = Math.min(a.index, b.index);
     const high = Math.max(a.index, b.index);
     return (
-      least +
-      (most - least) *
-        seededRng(
-          Math.imul(low + 1, 0x9e3779b1) ^ Math.imul(high + 1, 0x85ebca6b),
-        )()
+      least + (most - least) * seededRng(Math.imul(low + 1, 0x9e3779b1) ^ Math.imul(high + 1, 0x85ebca6b))()
     );
   }
 
@@ -544,18 +474,16 @@ export class World {
     hash = Math.imul(hash ^ node.index, 0x01000193);
     hash = Math.imul(hash ^ (this.nowMs * 16), 0x01000193);
     hash = Math.imul(hash ^ (ACTION_NUMBERS[action.type] ?? 0), 0x01000193);
-    if (action.type === "upload")
-      hash = Math.imul(hash ^ action.chunk, 0x01000193);
-    if (action.type === "send")
-      hash = Math.imul(hash ^ action.message.type.length, 0x01000193);
+    if (action.type === 'upload') hash = Math.imul(hash ^ action.chunk, 0x01000193);
+    if (action.type === 'send') hash = Math.imul(hash ^ action.message.type.length, 0x01000193);
     this.#trace = hash;
   }
 }
 
-const ACTION_NUMBERS: Readonly<Record<Action["type"], number>> = {
+const ACTION_NUMBERS: Readonly<Record<Action['type'], number>> = {
   send: 1,
   upload: 2,
-  "cancel-upload": 3,
+  'cancel-upload': 3,
   dial: 4,
   close: 5,
   misbehaved: 6,
@@ -564,9 +492,9 @@ const ACTION_NUMBERS: Readonly<Record<Action["type"], number>> = {
 
 function configOf(group: Group): ExchangeConfig {
   return {
-    fleet: group.mode === "fleet",
-    offload: group.mode === "offload",
-    ...(group.strategy === "many-links" && {
+    fleet: group.mode === 'fleet',
+    offload: group.mode === 'offload',
+    ...(group.strategy === 'many-links' && {
       degree: MANY_LINKS,
       maxContacts: 10 * MANY_LINKS,
     }),
@@ -575,7 +503,7 @@ function configOf(group: Group): ExchangeConfig {
 
 function addressesOf(node: SimNode): string[] {
   // As long as an address with a peer id on the wire is: it counts as control.
-  return [`/ip4/10.0.0.0/tcp/40000/p2p/${node.name.padEnd(52, ".")}`];
+  return [`/ip4/10.0.0.0/tcp/40000/p2p/${node.name.padEnd(52, '.')}`];
 }
 
 function contactOf(node: SimNode): Contact {

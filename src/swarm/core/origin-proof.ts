@@ -1,5 +1,5 @@
-import { MAX_PASSED_OVER, PAST_LEDGERS } from "./constants.ts";
-import type { PeerKey } from "./messages.ts";
+import { MAX_PASSED_OVER, PAST_LEDGERS } from './constants.ts';
+import type { PeerKey } from './messages.ts';
 
 /**
  * What an origin, which nobody gives anything, can know of its peers: who passed on a chunk that it alone had been
@@ -17,10 +17,7 @@ export class OriginProof {
    * and over, has those already; a few are on their way to anybody.
    */
   isProven(peer: PeerKey): boolean {
-    return (
-      this.#forwarders.has(peer) &&
-      (this.#passedOver.get(peer)?.size ?? 0) < MAX_PASSED_OVER
-    );
+    return this.#forwarders.has(peer) && (this.#passedOver.get(peer)?.size ?? 0) < MAX_PASSED_OVER;
   }
 
   /** A chunk that this peer alone was given has been announced by another. It is remembered over a reconnect. */
@@ -28,9 +25,7 @@ export class OriginProof {
     this.#forwarders.delete(peer);
     this.#forwarders.add(peer);
     if (this.#forwarders.size > PAST_LEDGERS) {
-      this.#forwarders.delete(
-        this.#forwarders.values().next().value as PeerKey,
-      );
+      this.#forwarders.delete(this.#forwarders.values().next().value as PeerKey);
     }
   }
 
