@@ -14,6 +14,8 @@ export interface Job {
   readonly bytes: number;
   /** Nobody has the chunk yet. */
   readonly first: boolean;
+  /** Part of it is in the socket, or on its way there: it is sent to the end. */
+  hasBegun: boolean;
   sentBytes: number;
 }
 

@@ -218,9 +218,9 @@ export class World {
     if (!end) return;
     const bytes = this.sizes[chunk] as number;
     if (!delivers(node.group.strategy)) return this.#pretend(end, bytes);
-    const job: Job = { end, chunk, bytes, first, sentBytes: 0 };
+    const job: Job = { end, chunk, bytes, first, hasBegun: false, sentBytes: 0 };
     if (this.#network.uplink === 'fifo') {
-      const at = first ? node.uplink.fifo.findIndex((other) => !other.first && other.sentBytes === 0) : -1;
+      const at = first ? node.uplink.fifo.findIndex((other) => !other.first && !other.hasBegun) : -1;
       node.uplink.fifo.splice(at < 0 ? node.uplink.fifo.length : at, 0, job);
     } else {
       if (end.jobs.length === 0) node.uplink.ring.push(end);
@@ -249,7 +249,7 @@ export class World {
     if (!end) return;
     // What is in a socket is sent.
     const jobs = node.uplink.fifo;
-    const at = jobs.findIndex((job) => job.end === end && job.chunk === chunk && job.sentBytes === 0);
+    const at = jobs.findIndex((job) => job.end === end && job.chunk === chunk && !job.hasBegun);
     if (at < 0) return;
     end.queuedBytes -= (jobs[at] as Job).bytes;
     jobs.splice(at, 1);
@@ -262,6 +262,7 @@ export class World {
     const job = this.#network.uplink === 'fifo' ? this.#nextOfFifo(node) : this.#nextOfRing(node);
     if (!job) return;
     uplink.isSending = true;
+    job.hasBegun = true;
     const bytes = Math.min(this.#pieceBytes, job.bytes - job.sentBytes);
     // Where the uplink did not rest it goes on from its own time, so that quanta do not add up.
     const startMs = this.nowMs - uplink.freeAtMs < 1 ? uplink.freeAtMs : this.nowMs;
