@@ -1,4 +1,4 @@
-import type { AssetSwarm } from "./asset-swarm.ts";
+import type { AssetSwarm } from './asset-swarm.ts';
 import {
   BATCH_MS,
   DECLINE_MS,
@@ -10,13 +10,13 @@ import {
   OFFLOAD_SHARE,
   OFFLOAD_STUCK_MS,
   OPEN_GRANT_CHANCE,
-} from "./constants.ts";
-import type { Core } from "./core.ts";
-import { DeliveryRate } from "./delivery-rate.ts";
-import type { Message } from "./messages.ts";
-import { UplinkWait } from "./uplink-wait.ts";
-import type { Acked } from "./upload-queue.ts";
-import { isServed, type Grant, type Membership, type Peer } from "./peer.ts";
+} from './constants.ts';
+import type { Core } from './core.ts';
+import { DeliveryRate } from './delivery-rate.ts';
+import type { Message } from './messages.ts';
+import { UplinkWait } from './uplink-wait.ts';
+import type { Acked } from './upload-queue.ts';
+import { isServed, type Grant, type Membership, type Peer } from './peer.ts';
 import {
   compareRanks,
   hasGiftBudget,
@@ -25,18 +25,24 @@ import {
   rankWhenComplete,
   rankWhileLeeching,
   type Rank,
-} from "./ranking.ts";
-import { isSpent } from "./rate-limits.ts";
-import { randomInt, type Rng } from "./rng.ts";
+} from './ranking.ts';
+import { isSpent } from './rate-limits.ts';
+import { randomInt, type Rng } from './rng.ts';
 
 /** The longest round trip among those served is looked for this often. */
 const RTT_REFRESH_MS = 100;
 
 /** What a peer may have under way besides one chunk and the product of its rate and the loop: room for its rate to grow. */
-const WINDOW_BYTES = 192 * 1024;
+const WINDOW_BYTES = 768 * 1024;
+
+/** The same while first copies leave the origin. */
+const FIRST_WINDOW_BYTES = 192 * 1024;
 
 /** The next pause for late first copies comes no sooner: peers that leave offers lying must not stop the origin. */
 const HOLD_AGAIN_MS = 5000;
+
+/** A grant, its request, and slow start from ten segments to a chunk of 64 KiB. */
+const HOLD_ROUND_TRIPS = 4;
 
 /** Ids of expired grants remembered for each peer: as many as the largest look-ahead holds. */
 const EXPIRED_KEPT = 1024;
@@ -113,59 +119,40 @@ export class Granting {
   lookAheadBytes(): number {
     const { settings, assets } = this.#core;
     let block = MIN_GRANT_BYTES;
-    for (const swarm of assets.values())
-      block = Math.max(block, swarm.maxChunkBytes);
+    for (const swarm of assets.values()) block = Math.max(block, swarm.maxChunkBytes);
     const loopSec = (2 * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS) / 1000;
-    const rate = Math.min(
-      this.rate.gain * this.rate.bytesPerSec,
-      settings.uploadBytesPerSec ?? Infinity,
-    );
-    return Math.min(
-      settings.maxCommittedBytes,
-      this.#wait.boost * rate * loopSec + block,
-    );
+    const rate = Math.min(this.rate.gain * this.rate.bytesPerSec, settings.uploadBytesPerSec ?? Infinity);
+    return Math.min(settings.maxCommittedBytes, this.#wait.boost * rate * loopSec + block);
   }
 
   /** Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do. */
-  acked(
-    peer: Peer,
-    { bytes, latest, arrived }: Acked,
-    wasStarved: boolean,
-  ): void {
+  acked(peer: Peer, { bytes, latest, arrived }: Acked, wasStarved: boolean): void {
     const { nowMs } = this.#core;
     this.rate.acked(nowMs, bytes, latest.uplinkStamp);
     peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
     for (const upload of arrived) {
-      const sendingMs =
-        1000 *
-        upload.bytes *
-        (1 / this.rate.bytesPerSec + 1 / peer.deliveryRate.bytesPerSec);
-      const waitMs =
-        nowMs - upload.sentAtMs - peer.rttMs - sendingMs - BATCH_MS;
+      const sendingMs = 1000 * upload.bytes * (1 / this.rate.bytesPerSec + 1 / peer.deliveryRate.bytesPerSec);
+      const waitMs = nowMs - upload.sentAtMs - peer.rttMs - sendingMs - BATCH_MS;
       this.#wait.note(nowMs, waitMs, !wasStarved);
     }
   }
 
-  onDecline(peer: Peer, message: Extract<Message, { type: "decline" }>): void {
+  onDecline(peer: Peer, message: Extract<Message, { type: 'decline' }>): void {
     const grant = peer.grants.get(message.grant);
-    if (!grant || !grant.isSpent)
-      this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, "DECLINE"));
+    if (!grant || !grant.isSpent) this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'DECLINE'));
     if (!grant) return;
     this.close(peer, grant);
     if (grant.isSpent) return;
     const { nowMs } = this.#core;
     const unackedBytes = peer.uploads.unackedBytes;
-    if (message.reason === "busy" && unackedBytes > 0) {
+    if (message.reason === 'busy' && unackedBytes > 0) {
       // It takes in what it has: no more than that, growing with what it acknowledges.
       peer.windowBytes = Math.min(peer.windowBytes, unackedBytes);
       return;
     }
     if (peer.declinedUntilMs > nowMs) return; // one of a burst
-    const pauseMs = Math.min(
-      DECLINE_MS * 2 ** peer.declines,
-      LONGEST_DECLINE_MS,
-    );
-    if (message.reason === "nothing-wanted") peer.declines++;
+    const pauseMs = Math.min(DECLINE_MS * 2 ** peer.declines, LONGEST_DECLINE_MS);
+    if (message.reason === 'nothing-wanted') peer.declines++;
     peer.declinedUntilMs = nowMs + pauseMs;
   }
 
@@ -184,8 +171,7 @@ export class Granting {
     for (const chunk of chunks) {
       const holds = theirs?.has(chunk) ?? false;
       swarm.passes?.takeBack(peer.key, chunk, holds);
-      if (grant.isSpent && !holds)
-        swarm.passes?.proof.passedOver(peer.key, chunk);
+      if (grant.isSpent && !holds) swarm.passes?.proof.passedOver(peer.key, chunk);
     }
   }
 
@@ -198,9 +184,7 @@ export class Granting {
         this.close(peer, grant);
         peer.expiredGrants.add(grant.id);
         if (peer.expiredGrants.size > EXPIRED_KEPT) {
-          peer.expiredGrants.delete(
-            peer.expiredGrants.values().next().value as number,
-          );
+          peer.expiredGrants.delete(peer.expiredGrants.values().next().value as number);
         }
       }
     }
@@ -210,8 +194,7 @@ export class Granting {
   #watchStuck(peer: Peer): void {
     for (const membership of peer.memberships.values()) {
       if (!membership.swarm.isOffloaded) continue;
-      if (this.#core.nowMs - membership.newsAtMs >= OFFLOAD_STUCK_MS)
-        membership.isStuck = true;
+      if (this.#core.nowMs - membership.newsAtMs >= OFFLOAD_STUCK_MS) membership.isStuck = true;
     }
   }
 
@@ -226,13 +209,7 @@ export class Granting {
     this.#watchOffload();
     const isHolding = this.#watchPasses();
     for (const peer of peers.values()) {
-      if (
-        peer.isLeaving ||
-        peer.isStuck ||
-        peer.servable <= 0 ||
-        isSpent(peer.throttle.upload)
-      )
-        continue;
+      if (peer.isLeaving || peer.isStuck || peer.servable <= 0 || isSpent(peer.throttle.upload)) continue;
       if (isHolding && originSwarm(peer)?.passes?.isClosing) continue;
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
@@ -256,61 +233,34 @@ export class Granting {
     if (!this.#core.settings.offload) return;
     for (const swarm of this.#core.assets.values()) {
       const { passes, givenBytes, bytes } = swarm;
-      swarm.isOffloaded =
-        passes !== undefined &&
-        !passes.isFirstPass &&
-        givenBytes >= OFFLOAD_SHARE * bytes;
+      swarm.isOffloaded = passes !== undefined && !passes.isFirstPass && givenBytes >= OFFLOAD_SHARE * bytes;
     }
   }
 
-  /** Second copies wait a round trip for the last first copies to be asked for, and no longer. */
+  /** Second copies wait for the last first copies to arrive, for as long as a cold connection needs for a chunk. */
   #watchPasses(): boolean {
     const { nowMs, assets } = this.#core;
     let isClosing = false;
-    for (const { passes } of assets.values())
-      if (passes?.isClosing) isClosing = true;
+    for (const { passes } of assets.values()) if (passes?.isClosing) isClosing = true;
     if (isClosing && nowMs - this.#holdUntilMs > HOLD_AGAIN_MS) {
-      this.#holdUntilMs = nowMs + this.#maxRtt() + LOOK_AHEAD_MARGIN_MS;
+      this.#holdUntilMs = nowMs + HOLD_ROUND_TRIPS * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS;
     }
     const isHolding = isClosing && this.#holdUntilMs > nowMs;
     if (isHolding) this.retryAtMs = Math.min(this.retryAtMs, this.#holdUntilMs);
     return isHolding;
   }
 
-  #rank(
-    peer: Peer,
-    grantBytes: number,
-    isLeeching: boolean,
-    giftBudget: boolean,
-    isOpen: boolean,
-  ): Rank {
+  #rank(peer: Peer, grantBytes: number, isLeeching: boolean, giftBudget: boolean, isOpen: boolean): Rank {
     const { sentBytes, grantedBytes, receivedBytes, progress } = peer;
-    const candidate = {
-      grantBytes,
-      sentBytes,
-      grantedBytes,
-      receivedBytes,
-      progress,
-    };
+    const candidate = { grantBytes, sentBytes, grantedBytes, receivedBytes, progress, ahead: aheadOf(peer) };
     const { fleet } = this.#core.settings;
-    if (isLeeching)
-      return fleet
-        ? rankInFleet(candidate)
-        : rankWhileLeeching(candidate, giftBudget);
+    if (isLeeching) return fleet ? rankInFleet(candidate) : rankWhileLeeching(candidate, giftBudget);
     const passes = originSwarm(peer)?.passes;
-    if (!passes)
-      return fleet
-        ? rankInFleet(candidate)
-        : rankWhenComplete(candidate, isOpen);
+    if (!passes) return fleet ? rankInFleet(candidate) : rankWhenComplete(candidate, isOpen);
     if (fleet && !passes.isFirstPass) return rankInFleet(candidate);
     const unforwarded = passes.unforwarded(peer.key);
     const isProven = passes.proof.isProven(peer.key);
-    const atOrigin = {
-      unforwarded,
-      lastGrant: peer.lastGrant,
-      progress,
-      isProven,
-    };
+    const atOrigin = { unforwarded, lastGrant: peer.lastGrant, progress, isProven };
     return rankAtOrigin(atOrigin, passes.isFirstPass, isOpen);
   }
 
@@ -329,10 +279,7 @@ export class Granting {
       isSpent: false,
       expiresAtMs: core.nowMs + leaseMs + peer.rttMs + LEASE_SLACK_MS,
       only,
-      offer:
-        swarm && offered.length > 0
-          ? { swarm, chunks: new Set(offered) }
-          : undefined,
+      offer: swarm && offered.length > 0 ? { swarm, chunks: new Set(offered) } : undefined,
     };
     this.#grants++;
     if (peer.receivedBytes === 0) this.#gifts++;
@@ -343,12 +290,9 @@ export class Granting {
     peer.throttle.upload?.take(bytes);
     only?.throttle.upload?.take(bytes);
     if (grant.offer) grant.offer.swarm.givenBytes += bytes;
-    const offer = grant.offer && {
-      asset: grant.offer.swarm.key,
-      chunks: offered,
-    };
+    const offer = grant.offer && { asset: grant.offer.swarm.key, chunks: offered };
     core.send(peer, {
-      type: "grant",
+      type: 'grant',
       id: grant.id,
       bytes,
       leaseMs,
@@ -364,9 +308,7 @@ export class Granting {
     if (!passes || !theirs) return offered;
     let left = bytes;
     const suits = (chunk: number) =>
-      swarm.have.has(chunk) &&
-      swarm.bytesOf(chunk) <= left &&
-      !passes.isGiven(peer.key, chunk);
+      swarm.have.has(chunk) && swarm.bytesOf(chunk) <= left && !passes.isGiven(peer.key, chunk);
     while (offered.length < MAX_OFFER && left >= swarm.minChunkBytes) {
       const chunk = passes.choose(theirs, suits);
       if (chunk < 0) break;
@@ -380,8 +322,7 @@ export class Granting {
   /** The longest round trip among the peers that could be served. */
   #maxRtt(): number {
     const { nowMs, peers } = this.#core;
-    if (this.#maxRttMs > 0 && nowMs - this.#maxRttAtMs < RTT_REFRESH_MS)
-      return this.#maxRttMs;
+    if (this.#maxRttMs > 0 && nowMs - this.#maxRttAtMs < RTT_REFRESH_MS) return this.#maxRttMs;
     this.#maxRttAtMs = nowMs;
     this.#maxRttMs = 0;
     for (const peer of peers.values()) {
@@ -392,12 +333,20 @@ export class Granting {
   }
 }
 
+/** How much further this node is than the peer, in what both want. */
+function aheadOf(peer: Peer): number {
+  let ahead = 0;
+  for (const { swarm, have } of peer.memberships.values()) {
+    if (have && swarm.wantedLeft > 0) ahead = Math.max(ahead, swarm.progress - have.count / have.size);
+  }
+  return ahead;
+}
+
 /** A grant is worth the largest chunk of what the peer lacks and this node holds. */
 function grantBytesFor(peer: Peer): number {
   let bytes = MIN_GRANT_BYTES;
   for (const membership of peer.memberships.values()) {
-    if (membership.lacks > 0 && isServed(membership))
-      bytes = Math.max(bytes, membership.swarm.maxChunkBytes);
+    if (membership.lacks > 0 && isServed(membership)) bytes = Math.max(bytes, membership.swarm.maxChunkBytes);
   }
   return bytes;
 }
@@ -407,12 +356,9 @@ function grantBytesFor(peer: Peer): number {
  * one of those it is to get, at random, an origin's first pass before others.
  */
 function soleAsset(peer: Peer, rng: Rng): AssetSwarm | undefined {
-  const lacking = [...peer.memberships.values()].filter(
-    ({ lacks }) => lacks > 0,
-  );
+  const lacking = [...peer.memberships.values()].filter(({ lacks }) => lacks > 0);
   const served = lacking.filter(isServed);
-  const isFree = (membership: Membership) =>
-    isServed(membership) && !membership.swarm.throttle.upload;
+  const isFree = (membership: Membership) => isServed(membership) && !membership.swarm.throttle.upload;
   if (lacking.every(isFree)) return undefined;
   return originSwarm(peer) ?? served[randomInt(rng, served.length)]?.swarm;
 }
@@ -425,10 +371,9 @@ function soleAsset(peer: Peer, rng: Rng): AssetSwarm | undefined {
 function windowOf(peer: Peer, grantBytes: number): number {
   const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
   const inLoop = peer.deliveryRate.bytesPerSec * loopSec;
-  return Math.min(
-    peer.windowBytes,
-    Math.max(2 * grantBytes, grantBytes + WINDOW_BYTES + inLoop),
-  );
+  // First copies must not pile up before a slow path: nobody else has them.
+  const room = originSwarm(peer)?.passes?.isFirstPass ? FIRST_WINDOW_BYTES : WINDOW_BYTES;
+  return Math.min(peer.windowBytes, Math.max(2 * grantBytes, grantBytes + room + inLoop));
 }
 
 /** A swarm this node is the origin of and the peer lacks something in; one in its first pass first. */

@@ -1,7 +1,7 @@
-import type { Bitfield } from "./bitfield.ts";
-import type { PeerKey } from "./messages.ts";
-import { OriginProof } from "./origin-proof.ts";
-import { randomInt, type Rng } from "./rng.ts";
+import type { Bitfield } from './bitfield.ts';
+import type { PeerKey } from './messages.ts';
+import { OriginProof } from './origin-proof.ts';
+import { randomInt, type Rng } from './rng.ts';
 
 /** At most so many chunks are looked at for one offer: on a larger asset a random stretch of them. */
 const MAX_SCAN = 8192;
@@ -26,26 +26,23 @@ export class OriginPasses {
   readonly #unforwarded = new Map<PeerKey, number>();
   /** Who passes on what it gets, and who hides what it has. */
   readonly proof = new OriginProof();
-  /** Chunks that somebody who is here asked me for. */
-  readonly #asked: Uint8Array;
   /** When a chunk was last given, counted in chunks given. */
   readonly #givenAt: Uint32Array;
   #gifts = 0;
   /** Chunks that somebody here has: acknowledged whole, or announced. */
   readonly #landed: Uint8Array;
   #unseen: number;
-  #unsent: number;
+  #unlanded: number;
 
   constructor(size: number, rng: Rng) {
     this.#rng = rng;
     this.#size = size;
     this.#given = new Uint16Array(size);
     this.#others = new Uint16Array(size);
-    this.#asked = new Uint8Array(size);
     this.#landed = new Uint8Array(size);
     this.#givenAt = new Uint32Array(size);
     this.#unseen = size;
-    this.#unsent = size;
+    this.#unlanded = size;
   }
 
   /** Whether some chunk has no copy outside. */
@@ -54,11 +51,11 @@ export class OriginPasses {
   }
 
   /**
-   * Whether every first copy is offered, but not every one asked for yet: second copies granted now would be
-   * asked for by near peers before first copies are by far ones, and leave first.
+   * Whether every first copy is given, but not every one has arrived: second copies granted now would leave before
+   * first copies to far peers, or to those whose connection is slow to start.
    */
   get isClosing(): boolean {
-    return this.#unseen === 0 && this.#unsent > 0;
+    return this.#unseen === 0 && this.#unlanded > 0;
   }
 
   /** Chunks given to the peer that nobody else has announced. */
@@ -73,7 +70,7 @@ export class OriginPasses {
 
   /**
    * The chunk to offer: one without a copy outside; else one whose copies are all still on their way, for one of
-   * them may be stuck; else one that only peers who have it from me announced, fewest copies given first; else the
+   * them may be stuck; else one that only peers who have it from me announced, given longest ago first; else the
    * least available. Random among equals.
    *
    * @param suits which chunks are possible (held here, fits the credit, not under way to the peer)
@@ -84,11 +81,7 @@ export class OriginPasses {
     let bestScore = Infinity;
     let ties = 0;
     let chunk = randomInt(this.#rng, this.#size);
-    for (
-      let left = Math.min(this.#size, MAX_SCAN);
-      left > 0;
-      left--, chunk = (chunk + 1) % this.#size
-    ) {
+    for (let left = Math.min(this.#size, MAX_SCAN); left > 0; left--, chunk = (chunk + 1) % this.#size) {
       const score = this.#score(chunk);
       if (score > bestScore || theirs.has(chunk) || !suits(chunk)) continue;
       ties = score < bestScore ? 1 : ties + 1;
@@ -106,16 +99,12 @@ export class OriginPasses {
 
   /** The chunk has arrived at somebody. */
   arrived(chunk: number): void {
+    if (this.#landed[chunk] === 1) return;
     this.#landed[chunk] = 1;
+    this.#unlanded--;
   }
 
-  /** The peer asked for the chunk: it is on its way out. */
-  asked(peer: PeerKey, chunk: number): void {
-    this.give(peer, chunk);
-    this.#change(chunk, () => (this.#asked[chunk] = 1));
-  }
-
-  /** The chunk is offered to the peer. */
+  /** The chunk is offered to the peer, or asked for by it. */
   give(peer: PeerKey, chunk: number): void {
     this.proof.settled(peer, chunk);
     let chunks = this.#givenTo.get(peer);
@@ -142,7 +131,7 @@ export class OriginPasses {
   /** The peer announced the chunk. */
   announced(peer: PeerKey, chunk: number): void {
     this.proof.settled(peer, chunk);
-    this.#landed[chunk] = 1;
+    this.arrived(chunk);
     if (this.isGiven(peer, chunk)) return;
     this.#count(this.#others, chunk, 1);
     if (this.#others[chunk] === 1) this.#settle(chunk, -1);
@@ -157,8 +146,7 @@ export class OriginPasses {
 
   /** The peer left. Call `withdrawn` for what it had announced first. */
   gone(peer: PeerKey): void {
-    for (const chunk of this.#givenTo.get(peer) ?? [])
-      this.#count(this.#given, chunk, -1);
+    for (const chunk of this.#givenTo.get(peer) ?? []) this.#count(this.#given, chunk, -1);
     this.proof.gone(peer);
     this.#givenTo.delete(peer);
     this.#unforwarded.delete(peer);
@@ -168,31 +156,24 @@ export class OriginPasses {
     const given = this.#given[chunk] as number;
     const others = this.#others[chunk] as number;
     if (others > 0) return SPREAD + given + others;
-    if (this.#landed[chunk] === 1) return LANDED + given;
-    // The one given longest ago is the likeliest to be stuck.
-    return given === 0 ? 0 : given + (this.#givenAt[chunk] as number) / 2 ** 33;
+    if (given === 0) return 0;
+    // The one given longest ago is the likeliest to be stuck, on its way or with somebody who does not pass it on.
+    const age = (this.#givenAt[chunk] as number) / 2 ** 33;
+    return (this.#landed[chunk] === 1 ? LANDED : 1) + age;
   }
 
   #count(counts: Uint16Array, chunk: number, by: number): void {
-    this.#change(chunk, () => {
-      counts[chunk] = (counts[chunk] as number) + by;
-      if ((this.#given[chunk] as number) > 0) return;
-      this.#asked[chunk] = 0;
-      if (this.#others[chunk] === 0) this.#landed[chunk] = 0;
-    });
+    if (this.#isUnseen(chunk)) this.#unseen--;
+    counts[chunk] = (counts[chunk] as number) + by;
+    if (!this.#isUnseen(chunk)) return;
+    this.#unseen++;
+    if (this.#landed[chunk] === 1) this.#unlanded++;
+    this.#landed[chunk] = 0;
   }
 
-  /** Keeps the two counts of chunks in step. */
-  #change(chunk: number, change: () => void): void {
-    if (this.#score(chunk) === 0) this.#unseen--;
-    if (this.#isUnsent(chunk)) this.#unsent--;
-    change();
-    if (this.#score(chunk) === 0) this.#unseen++;
-    if (this.#isUnsent(chunk)) this.#unsent++;
-  }
-
-  #isUnsent(chunk: number): boolean {
-    return this.#others[chunk] === 0 && this.#asked[chunk] === 0;
+  /** Nobody who is here has the chunk, or was given it. */
+  #isUnseen(chunk: number): boolean {
+    return this.#given[chunk] === 0 && this.#others[chunk] === 0;
   }
 
   #settle(chunk: number, by: number): void {

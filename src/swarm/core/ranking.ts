@@ -1,9 +1,4 @@
-import {
-  FREE_CHUNKS_WHEN_COMPLETE,
-  GIFT_GRANTS,
-  GIFT_SHARE,
-  UNFORWARDED_STEP,
-} from "./constants.ts";
+import { FREE_CHUNKS_WHEN_COMPLETE, GIFT_GRANTS, GIFT_SHARE, UNFORWARDED_STEP } from './constants.ts';
 
 /** What the ranking looks at in a neighbour. Byte counts are of the whole link, over all assets. */
 export interface Candidate {
@@ -17,6 +12,8 @@ export interface Candidate {
   receivedBytes: number;
   /** How much it has of what we share, 0 to 1. */
   progress: number;
+  /** How much further this node is, 0 to 1. */
+  ahead: number;
 }
 
 /** The same for an origin. */
@@ -36,6 +33,13 @@ export interface Rank {
   place: number;
 }
 
+/** A peer that is a tenth of the file behind this node is given so many chunks more before it has to give: who has fallen behind has little to give. A one-off for each link. */
+const LAG_CHUNKS = 4;
+const LAG_SLOPE = 10;
+
+/** After the first pass copies are many, and who has least matters more than who passes on fastest. */
+const LATER_UNFORWARDED_STEP = 12;
+
 const FIRST = -1;
 const LAST = 2;
 
@@ -52,9 +56,9 @@ export function hasGiftBudget(gifts: number, grants: number): boolean {
 export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
   const deficit = peer.sentBytes + peer.grantedBytes - peer.receivedBytes;
   const isNew = peer.receivedBytes === 0;
-  const isGifted =
-    isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
-  const band = Math.floor(deficit / peer.grantBytes + (isGifted ? 1 : 0));
+  const isGifted = isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
+  const lag = Math.min(1, Math.max(0, peer.ahead * LAG_SLOPE));
+  const band = Math.floor(deficit / peer.grantBytes + (isGifted ? 1 : 0) - lag * LAG_CHUNKS);
   if (!isNew) return { band, place: peer.progress };
   return { band, place: isGifted || !giftBudget ? LAST : FIRST };
 }
@@ -64,9 +68,7 @@ export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
  * grant is an open one.
  */
 export function rankWhenComplete(peer: Candidate, isOpen: boolean): Rank {
-  const isTaker =
-    peer.receivedBytes === 0 &&
-    peer.sentBytes > FREE_CHUNKS_WHEN_COMPLETE * peer.grantBytes;
+  const isTaker = peer.receivedBytes === 0 && peer.sentBytes > FREE_CHUNKS_WHEN_COMPLETE * peer.grantBytes;
   return { band: isTaker && !isOpen ? 1 : 0, place: peer.progress };
 }
 
@@ -80,16 +82,10 @@ export function rankInFleet(peer: Candidate): Rank {
  * turn, later the one who has least. Those who never passed on anything, or hide what they have, come later then,
  * and in turn: who has least would otherwise be who gives nothing, or says that it has nothing. Open grants go in turn.
  */
-export function rankAtOrigin(
-  peer: OriginCandidate,
-  isFirstPass: boolean,
-  isOpen: boolean,
-): Rank {
-  const band = Math.floor(peer.unforwarded / UNFORWARDED_STEP);
+export function rankAtOrigin(peer: OriginCandidate, isFirstPass: boolean, isOpen: boolean): Rank {
+  const band = Math.floor(peer.unforwarded / (isFirstPass ? UNFORWARDED_STEP : LATER_UNFORWARDED_STEP));
   if (isFirstPass || isOpen) return { band, place: peer.lastGrant };
-  return peer.isProven
-    ? { band, place: peer.progress }
-    : { band: band + 1, place: peer.lastGrant };
+  return peer.isProven ? { band, place: peer.progress } : { band: band + 1, place: peer.lastGrant };
 }
 
 /** Negative where `a` comes before `b`. */

@@ -18,6 +18,7 @@ import {
 } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import { loseChunk, noteBounded } from './membership.ts';
+import { worthMoving } from './endgame.ts';
 import type { AssetKey, ChunkRun, DeclineReason, Message, RejectReason } from './messages.ts';
 import type { Peer } from './peer.ts';
 import { isSpent } from './rate-limits.ts';
@@ -290,6 +291,21 @@ export class Requesting {
           if (swarm.picker.isPickable(chunk)) return { swarm, chunk };
         }
       }
+    }
+    return this.#moveLate(peer, only, maxBytes);
+  }
+
+  /** Nothing is silent either: the request that would be answered latest moves, where that is much sooner. */
+  #moveLate(peer: Peer, only: AssetKey | undefined, maxBytes: number): Choice | undefined {
+    const { nowMs, peers } = this.#core;
+    for (const { swarm } of peer.memberships.values()) {
+      if (isSpent(swarm.throttle.download) || (only !== undefined && swarm.key !== only)) continue;
+      const request = worthMoving(peer, swarm, maxBytes, nowMs, (key) => peers.get(key));
+      const other = request && peers.get(request.peer);
+      if (!other) continue;
+      swarm.rushed.add(request.chunk);
+      this.cancel(other, request);
+      if (swarm.picker.isPickable(request.chunk)) return { swarm, chunk: request.chunk };
     }
     return undefined;
   }

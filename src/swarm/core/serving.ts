@@ -128,7 +128,7 @@ export class Serving {
     peer.sentBytes += bytes;
     swarm.givenBytes += bytes;
     if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
-    swarm.passes?.asked(peer.key, chunk);
+    swarm.passes?.give(peer.key, chunk);
     this.#upload(peer, swarm, chunk, bytes);
   }
 

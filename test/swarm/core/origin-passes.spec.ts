@@ -17,7 +17,7 @@ describe('OriginPasses', () => {
     for (let i = 0; i < 4; i++) {
       assert.ok(origin.isFirstPass);
       const chunk = origin.choose(none, any);
-      origin.asked(`peer${i}`, chunk);
+      origin.give(`peer${i}`, chunk);
       offered.add(chunk);
     }
     assert.equal(offered.size, 4);
@@ -26,8 +26,8 @@ describe('OriginPasses', () => {
 
   it('then offers what only its own recipients have, fewest copies first', () => {
     const origin = passes();
-    for (const chunk of [0, 1, 2, 3]) origin.asked('a', chunk);
-    origin.asked('b', 0);
+    for (const chunk of [0, 1, 2, 3]) origin.give('a', chunk);
+    origin.give('b', 0);
     for (const chunk of [1, 2]) origin.announced('c', chunk);
     assert.equal(origin.choose(none, any), 3);
     origin.announced('c', 3);
@@ -36,7 +36,7 @@ describe('OriginPasses', () => {
 
   it('at last offers the least available', () => {
     const origin = passes();
-    for (const chunk of [0, 1, 2, 3]) origin.asked('a', chunk);
+    for (const chunk of [0, 1, 2, 3]) origin.give('a', chunk);
     for (const chunk of [0, 1, 2, 3]) origin.announced('b', chunk);
     for (const chunk of [0, 1, 3]) origin.announced('c', chunk);
     assert.equal(origin.choose(none, any), 2);
@@ -45,8 +45,8 @@ describe('OriginPasses', () => {
 
   it('counts what a peer keeps to itself, until somebody else announces it', () => {
     const origin = passes();
-    origin.asked('a', 0);
-    origin.asked('a', 1);
+    origin.give('a', 0);
+    origin.give('a', 1);
     origin.announced('a', 0);
     assert.equal(origin.unforwarded('a'), 2);
     origin.announced('b', 0);
@@ -57,26 +57,31 @@ describe('OriginPasses', () => {
 
   it('starts anew with chunks whose holders left', () => {
     const origin = passes();
-    for (const chunk of [0, 1, 2, 3]) origin.asked('a', chunk);
+    for (const chunk of [0, 1, 2, 3]) origin.give('a', chunk);
     origin.gone('a');
     assert.ok(origin.isFirstPass);
     assert.equal(origin.unforwarded('a'), 0);
   });
 
-  it('is closing while a first copy is offered and not asked for', () => {
+  it('is closing while a first copy is given and has not arrived', () => {
     const origin = passes();
-    for (const chunk of [0, 1, 2]) origin.asked('a', chunk);
+    for (const chunk of [0, 1, 2]) {
+      origin.give('a', chunk);
+      origin.arrived(chunk);
+    }
     origin.give('b', 3);
     assert.ok(origin.isClosing && !origin.isFirstPass);
     origin.takeBack('b', 3, false);
     assert.ok(!origin.isClosing && origin.isFirstPass);
-    origin.asked('b', 3);
+    origin.give('b', 3);
+    assert.ok(origin.isClosing);
+    origin.announced('b', 3);
     assert.ok(!origin.isClosing && !origin.isFirstPass);
   });
 
   it('counts a peer that got an offered chunk elsewhere as another holder', () => {
     const origin = passes();
-    origin.asked('a', 0);
+    origin.give('a', 0);
     origin.give('b', 0);
     origin.announced('b', 0);
     assert.equal(origin.unforwarded('a'), 1);

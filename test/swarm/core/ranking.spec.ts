@@ -19,6 +19,7 @@ function peer(sent: number, received: number, progress = 0.5, granted = 0): Cand
     grantedBytes: granted * Q,
     receivedBytes: received * Q,
     progress,
+    ahead: 0,
   };
 }
 
