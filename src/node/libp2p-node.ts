@@ -1,5 +1,4 @@
 import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
 import { identify, type Identify } from '@libp2p/identify';
 import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
@@ -11,6 +10,7 @@ import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { ShoalError } from '../errors.ts';
 import { version } from '../version.ts';
+import { lazyYamux } from './lazy-yamux.ts';
 import { nativeTls } from './native-tls.ts';
 import { presentPing } from './present-ping.ts';
 
@@ -107,7 +107,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     addresses: { listen: options.listen.map((address) => parseMultiaddr(address).toString()) },
     transports: [tcp()],
     connectionEncrypters: [nativeTls(), noise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [lazyYamux()],
     peerDiscovery: options.mdns ? [localDiscovery(options)] : [],
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,

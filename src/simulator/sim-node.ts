@@ -17,6 +17,8 @@ export interface Job {
   /** Part of it is in the socket, or on its way there: it is sent to the end. */
   hasBegun: boolean;
   sentBytes: number;
+  /** Messages that were written to its socket after it, and go out behind it. */
+  readonly followers: Message[];
 }
 
 /** One end of a link, and the way from it to the other. */

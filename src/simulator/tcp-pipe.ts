@@ -71,8 +71,8 @@ export class TcpPipe {
   }
 
   /** A message of control: small, so it needs no window; lost, it waits for a probe after two round trips (RFC 8985). */
-  sendSmall(nowMs: number, waitMs: number): number {
-    let atMs = nowMs + waitMs + this.#rttMs / 2;
+  sendSmall(nowMs: number): number {
+    let atMs = nowMs + this.#rttMs / 2;
     if (this.#path.loss > 0 && this.#rng() < this.#path.loss) atMs += Math.max(2 * this.#rttMs, 10);
     return this.#inOrder(atMs);
   }

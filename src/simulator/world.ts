@@ -196,7 +196,10 @@ export class World {
       end.stalled.push(message);
       return;
     }
-    this.#deliver(end, message, end.pipe.sendSmall(this.nowMs, this.#waitMs(end)));
+    const before = this.#network.uplink === 'shared' ? end.jobs.at(-1) : undefined;
+    // What is in the socket goes first.
+    if (before) before.followers.push(message);
+    else this.#deliver(end, message, end.pipe.sendSmall(this.nowMs));
   }
 
   #deliver(end: LinkEnd, message: Message, atMs: number): void {
@@ -206,11 +209,10 @@ export class World {
     });
   }
 
-  /** Where all links share the uplink a message waits behind what its socket holds, and the others' turns. */
+  /** How long a ping would wait behind what its link's socket holds, while all links share the uplink. */
   #waitMs(end: LinkEnd): number {
-    if (this.#network.uplink === 'fifo' || end.queuedBytes === 0) return 0;
-    const turns = Math.min(end.queuedBytes, PIECE_BYTES * 4) * end.from.uplink.ring.length;
-    return (Math.max(end.queuedBytes, turns) * 8000) / end.from.group.up;
+    if (this.#network.uplink === 'fifo') return 0;
+    return (end.queuedBytes * Math.max(1, end.from.uplink.ring.length) * 8000) / end.from.group.up;
   }
 
   #upload(node: SimNode, peer: PeerKey, chunk: number, first: boolean): void {
@@ -218,7 +220,7 @@ export class World {
     if (!end) return;
     const bytes = this.sizes[chunk] as number;
     if (!delivers(node.group.strategy)) return this.#pretend(end, bytes);
-    const job: Job = { end, chunk, bytes, first, hasBegun: false, sentBytes: 0 };
+    const job: Job = { end, chunk, bytes, first, hasBegun: false, sentBytes: 0, followers: [] };
     if (this.#network.uplink === 'fifo') {
       const at = first ? node.uplink.fifo.findIndex((other) => !other.first && !other.hasBegun) : -1;
       node.uplink.fifo.splice(at < 0 ? node.uplink.fifo.length : at, 0, job);
@@ -322,6 +324,10 @@ export class World {
       to.downFreeAtMs = Math.max(to.downFreeAtMs, this.nowMs) + (bytes * 8000) / to.group.down;
       this.wheel.at(to.downFreeAtMs, () => this.#arrived(end, chunk, bytes, isLast));
     });
+    for (const message of isLast ? job.followers : []) {
+      if (end.blockedAtMs === undefined) this.#deliver(end, message, end.pipe.sendSmall(this.nowMs));
+      else end.stalled.push(message);
+    }
   }
 
   #finished(node: SimNode, job: Job): void {

@@ -9,6 +9,10 @@ import { piecesOf, watchStream } from './watch-stream.ts';
 /** A peer that lets this much pile up does not read its control stream: four of the largest frames. */
 const MAX_BACKLOG_BYTES = 4 * MAX_CONTROL_FRAME_BYTES;
 
+/** After all that came in with this turn of the event loop; browsers have only timers for it. */
+const atTurnEnd: (act: () => void) => void =
+  typeof setImmediate === 'function' ? setImmediate : (act) => setTimeout(act, 0);
+
 /** What a {@link ControlChannel} tells its link. */
 export interface ControlChannelEvents {
   onMessage(message: ControlMessage): void;
@@ -44,7 +48,7 @@ export class ControlChannel {
 
   send(message: ControlMessage): void {
     if (!this.#isOpen) return;
-    if (this.#frames.push(encodeControl(message)) === 1) queueMicrotask(() => this.flush());
+    if (this.#frames.push(encodeControl(message)) === 1) atTurnEnd(() => this.flush());
   }
 
   /** Writes what waits for the turn to end. */

@@ -1,4 +1,5 @@
 import type { Stream } from '@libp2p/interface';
+import { Uint8ArrayList } from 'uint8arraylist';
 import { piecesOf, watchStream } from './watch-stream.ts';
 import {
   DataDecoder,
@@ -65,8 +66,8 @@ export class DataChannel {
   /** @returns false where the stream is full: send no more before `onDrain` */
   send(header: DataHeader, payload: Uint8Array): boolean {
     if (!this.#isOpen) return false;
-    let hasRoom = this.#stream.send(encodeDataHeader(header));
-    if (payload.byteLength > 0) hasRoom = this.#stream.send(payload);
+    // In one: a frame of the muxer, and a record of TLS, for the header alone cost as much as those of the payload.
+    const hasRoom = this.#stream.send(new Uint8ArrayList(encodeDataHeader(header), payload));
     return hasRoom || this.#stream.writeBufferLength < FULL_BYTES;
   }
 

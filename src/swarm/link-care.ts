@@ -8,8 +8,9 @@ import type { PeerLink } from './peer-link.ts';
 /** Call {@link LinkCare.tick} this often. */
 export const CARE_MS = 1000;
 
-/** Each link is pinged so often, counted from one ping to the next. */
+/** Each link is pinged so often, counted from one ping to the next; at first with each tick, while little is under way. */
 const PING_MS = 5000;
+const FIRST_PINGS = 4;
 
 /** A link on which nothing at all came for so long is dead, with {@link CARE_MS} within ten seconds of its last byte. */
 const SILENCE_MS = 9000;
@@ -33,7 +34,7 @@ export interface LinkCareHost {
  */
 export class LinkCare {
   readonly #host: LinkCareHost;
-  readonly #pingedAtMs = new WeakMap<PeerLink, number>();
+  readonly #pings = new WeakMap<PeerLink, { count: number; atMs: number }>();
   readonly #allowances = new WeakMap<PeerLink, Allowance>();
   #nextNonce = 1;
   #tickedAtMs = -Infinity;
@@ -45,7 +46,8 @@ export class LinkCare {
   ping(link: PeerLink): void {
     const nonce = this.#nextNonce++ % 2 ** 32;
     link.ping = { nonce, sentAtMs: this.#host.nowMs() };
-    this.#pingedAtMs.set(link, link.ping.sentAtMs);
+    const count = (this.#pings.get(link)?.count ?? 0) + 1;
+    this.#pings.set(link, { count, atMs: link.ping.sentAtMs });
     link.send({ type: 'ping', nonce });
   }
 
@@ -85,7 +87,8 @@ export class LinkCare {
     this.#tickedAtMs = nowMs;
     for (const link of [...this.#host.links.values()]) {
       if (!link.ping) {
-        if (nowMs - (this.#pingedAtMs.get(link) ?? -Infinity) >= PING_MS) this.ping(link);
+        const { count, atMs } = this.#pings.get(link) ?? { count: 0, atMs: -Infinity };
+        if (count < FIRST_PINGS || nowMs - atMs >= PING_MS) this.ping(link);
       } else if (isAwake && this.#isSilent(link, link.ping.sentAtMs)) {
         const error = new Error('the peer does not answer');
         link.end(error);

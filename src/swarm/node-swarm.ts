@@ -97,6 +97,10 @@ export class NodeSwarm {
     return this.#fetches.has(text) || this.#lingering.has(text);
   }
 
+  get isNamingAny(): boolean {
+    return this.#fetches.size > 0 || this.#lingering.size > 0;
+  }
+
   linkUp(link: PeerLink): void {
     for (const [text, running] of this.#fetches) this.#nameFor(link, text, running);
   }

@@ -14,6 +14,7 @@ import type { RateLimits } from './core/rate-limits.ts';
 import { seededRng } from './core/rng.ts';
 import { TRACE_VERSION } from './core/trace-lines.ts';
 import { Dialer } from './dialer.ts';
+import { EarlyGrants } from './early-grants.ts';
 import { ExchangeDriver, type ExchangeTrace } from './exchange-driver.ts';
 import { IncomingChunks, localError } from './incoming-chunks.ts';
 import { CARE_MS, LinkCare } from './link-care.ts';
@@ -88,6 +89,7 @@ export class SwarmShell {
   readonly #care: LinkCare;
   readonly #incoming: IncomingChunks;
   readonly #banned = new BanList();
+  readonly #earlyGrants = new EarlyGrants<PeerLink>(() => performance.now());
   readonly #stopping = new AbortController();
   /** Limits of assets by root, active or not. */
   readonly #assetLimits = new Map<string, RateLimits>();
@@ -344,13 +346,32 @@ export class SwarmShell {
       case 'have':
         this.#keepHave(link, message.slot, message.chunks);
         break;
+      case 'grant':
+        if (this.#isSoonShared(link) && this.#earlyGrants.hold(link, message)) return;
+        break;
       case 'bye':
         this.#tell(link, message);
         return link.endBy(message.reason);
     }
     if (message.type === 'peers') this.#keepContacts(link, message);
+    this.#pass(link, message);
+  }
+
+  #pass(link: PeerLink, message: Parameters<typeof fromWire>[0]): void {
     const own = fromWire(message, (slot) => this.#activeOf(link, slot)?.key);
     if (own) this.#tell(link, own);
+  }
+
+  /** Whether the first asset that is shared with the peer is about to become active: its nodes are being fetched. */
+  #isSoonShared(link: PeerLink): boolean {
+    if (!this.#nodes.isNamingAny) return false;
+    let isSoon = false;
+    for (const { text, hasLeft } of link.named.values()) {
+      if (hasLeft) continue;
+      if (this.#assets.get(text)) return false;
+      isSoon ||= this.#nodes.isNaming(text);
+    }
+    return isSoon;
   }
 
   #tell(link: PeerLink, message: Parameters<typeof toWire>[0]): void {
@@ -392,6 +413,7 @@ export class SwarmShell {
     else this.#tell(link, { type: 'join', asset: asset.key, have, reply });
     if (have && announced.length > 0) this.#tell(link, { type: 'have', asset: asset.key, chunks: announced });
     if (contacts.length > 0) this.#tell(link, { type: 'peers', asset: asset.key, contacts, progress: 0 });
+    for (const grant of this.#earlyGrants.release(link)) this.#pass(link, grant);
   }
 
   #keepHave(link: PeerLink, slot: number, chunks: readonly number[]): void {

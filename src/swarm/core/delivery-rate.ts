@@ -11,6 +11,9 @@ const GROWTH = 1.25;
 /** The look-ahead is this much longer during the start, so that the rate can double each round. */
 const START_GAIN = 2;
 
+/** With as much under way as the link delivers in this time it has enough to do, whatever else there is to send. */
+const PLENTY_SEC = 0.3;
+
 /** What is noted when bytes are handed to the uplink, and needed again when they are acknowledged. */
 export interface SendStamp {
   /** Bytes acknowledged so far, and when the last of them were. */
@@ -27,6 +30,10 @@ export interface SendStamp {
  * raise the rate. After BBR (Cardwell et al. 2016), which does this for each packet.
  */
 export class DeliveryRate {
+  /** What a sample covers at least, once the start is over: chunks are large, and acknowledgements bunch. */
+  readonly #sampleMs: number;
+  /** When how much had been delivered, since the link last rested, oldest first. */
+  #marks: { atMs: number; delivered: number }[] = [];
   #delivered = 0;
   #deliveredAtMs = 0;
   #inFlight = 0;
@@ -36,6 +43,10 @@ export class DeliveryRate {
   #roundStart = 0;
   #roundBase = 0;
   #flatRounds = 0;
+
+  constructor(sampleMs = 0) {
+    this.#sampleMs = sampleMs;
+  }
 
   /** Bytes per second, 0 while nothing was measured. */
   get bytesPerSec(): number {
@@ -47,11 +58,24 @@ export class DeliveryRate {
     return this.#starting ? START_GAIN : 1;
   }
 
+  /** Handed to the link and not acknowledged. */
+  get inFlightBytes(): number {
+    return this.#inFlight;
+  }
+
   /** `bytes` are handed to the link. */
   sent(nowMs: number, bytes: number, starved: boolean): SendStamp {
-    if (this.#inFlight === 0) this.#deliveredAtMs = nowMs;
+    if (this.#inFlight === 0) {
+      this.#deliveredAtMs = nowMs;
+      this.#marks = [{ atMs: nowMs, delivered: this.#delivered }];
+    }
     this.#inFlight += bytes;
-    return { delivered: this.#delivered, deliveredAtMs: this.#deliveredAtMs, starved };
+    const isFull = this.#inFlight > this.bytesPerSec * PLENTY_SEC;
+    return {
+      delivered: this.#delivered,
+      deliveredAtMs: this.#deliveredAtMs,
+      starved: starved && !isFull,
+    };
   }
 
   /** `bytes` are acknowledged, the last of them of the chunk that `stamp` was made for. */
@@ -59,8 +83,9 @@ export class DeliveryRate {
     this.#inFlight = Math.max(0, this.#inFlight - bytes);
     this.#delivered += bytes;
     this.#deliveredAtMs = nowMs;
-    const intervalMs = Math.max(nowMs - stamp.deliveredAtMs, MIN_INTERVAL_MS);
-    const rate = ((this.#delivered - stamp.delivered) * 1000) / intervalMs;
+    const since = this.#since(nowMs, stamp);
+    const intervalMs = Math.max(nowMs - since.atMs, MIN_INTERVAL_MS);
+    const rate = ((this.#delivered - since.delivered) * 1000) / intervalMs;
     if (stamp.starved && rate < this.bytesPerSec) return;
     this.#note(nowMs, rate);
     if (this.#starting && stamp.delivered >= this.#roundStart) this.#endRound();
@@ -69,6 +94,17 @@ export class DeliveryRate {
   /** `bytes` will never be acknowledged: dropped before they were sent, or the peer is gone. */
   forget(bytes: number): void {
     this.#inFlight = Math.max(0, this.#inFlight - bytes);
+  }
+
+  /** Where the sample begins: with the chunk that was acknowledged, or earlier where that was a moment ago. */
+  #since(nowMs: number, stamp: SendStamp): { atMs: number; delivered: number } {
+    const own = { atMs: stamp.deliveredAtMs, delivered: stamp.delivered };
+    if (this.#sampleMs === 0) return own;
+    const marks = this.#marks;
+    marks.push({ atMs: nowMs, delivered: this.#delivered });
+    while (marks.length > 2 && (marks[1] as { atMs: number }).atMs <= nowMs - this.#sampleMs) marks.shift();
+    const first = marks[0] as { atMs: number; delivered: number };
+    return this.#starting || first.atMs >= own.atMs ? own : first;
   }
 
   #note(nowMs: number, rate: number): void {

@@ -82,6 +82,7 @@ export class Exchange {
     // Most events are pieces of chunks, which change nothing for grants unless they cost the sender its link.
     if (event.type === 'data' && !event.last && this.#core.peers.size === peers) return;
     this.#granting.fill();
+    this.#serving.move();
     if (this.#granting.isStarved && !this.#granting.isThrottled) this.#neighbourhood.dialIdle();
   }
 
@@ -96,6 +97,7 @@ export class Exchange {
       this.#announcing.flushAtMs,
       this.#receiving.ackAtMs,
       this.#granting.retryAtMs,
+      this.#serving.moveAtMs,
       this.#isActive ? this.#tickedAtMs + TICK_MS : Infinity,
     );
     return atMs === Infinity ? undefined : Math.max(atMs, this.#core.nowMs);

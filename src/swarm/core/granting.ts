@@ -29,6 +29,9 @@ import {
 import { isSpent } from './rate-limits.ts';
 import { randomInt, type Rng } from './rng.ts';
 
+/** The rate of the uplink is taken over so long. */
+const SAMPLE_MS = 250;
+
 /** The longest round trip among those served is looked for this often. */
 const RTT_REFRESH_MS = 100;
 
@@ -50,7 +53,7 @@ const EXPIRED_KEPT = 1024;
 /** Hands out credit: to whom, how much at once, and what becomes of credit that is not used. */
 export class Granting {
   /** Of the whole uplink. */
-  readonly rate = new DeliveryRate();
+  readonly rate = new DeliveryRate(SAMPLE_MS);
   readonly #wait = new UplinkWait();
   /** There was room in the look-ahead and nobody to grant to. */
   isStarved = false;
@@ -125,15 +128,23 @@ export class Granting {
     return Math.min(settings.maxCommittedBytes, this.#wait.boost * rate * loopSec + block);
   }
 
+  /** How fast chunks are handed out; 0: not known yet. */
+  get paceBytesPerSec(): number {
+    const rate = this.rate.gain * this.#wait.pace * this.rate.bytesPerSec;
+    return Math.min(rate, this.#core.settings.uploadBytesPerSec ?? Infinity);
+  }
+
   /** Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do. */
   acked(peer: Peer, { bytes, latest, arrived }: Acked, wasStarved: boolean): void {
     const { nowMs } = this.#core;
     this.rate.acked(nowMs, bytes, latest.uplinkStamp);
     peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
     for (const upload of arrived) {
+      const tookMs = nowMs - upload.sentAtMs;
       const sendingMs = 1000 * upload.bytes * (1 / this.rate.bytesPerSec + 1 / peer.deliveryRate.bytesPerSec);
-      const waitMs = nowMs - upload.sentAtMs - peer.rttMs - sendingMs - BATCH_MS;
-      this.#wait.note(nowMs, waitMs, !wasStarved);
+      // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.
+      peer.measured(nowMs, tookMs);
+      this.#wait.note(nowMs, tookMs - peer.rttMs - sendingMs - BATCH_MS, !wasStarved);
     }
   }
 

@@ -5,10 +5,16 @@ import { DeliveryRate } from './delivery-rate.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
 import { isSpent, type Throttle } from './rate-limits.ts';
 import { Conduct, type PastConduct } from './scoring.ts';
+import type { Waiting } from './upload-line.ts';
 import { UploadQueue } from './upload-queue.ts';
 
-/** Round trips are the smallest of the last one to two of these: queues come and go, the path stays. */
-const RTT_WINDOW_MS = 10_000;
+/**
+ * Round trips are the smallest of the last one to two of these.
+ * Pings wait behind this node's own data and the peer's, so while a link is busy they tell of queues, not of the way.
+ * What is taken for the round trip makes the look-ahead, and that the queue: with a window of 10 s a crowd on one
+ * switch believed in round trips of half a second. A way that has become longer is noticed by `UplinkWait` first.
+ */
+const RTT_WINDOW_MS = 150_000;
 
 /** What this node knows of a peer in one asset's swarm. */
 export interface Membership {
@@ -119,6 +125,9 @@ export class Peer {
   readonly paces = new Map<AssetKey, Pace>();
 
   readonly throttle: Throttle = { upload: undefined, download: undefined };
+  /** What it asked for and is not on its way yet, see {@link UploadLine}. */
+  readonly waiting = new Map<number, Waiting>();
+  waitingBytes = 0;
   readonly uploads = new UploadQueue();
   readonly deliveryRate = new DeliveryRate();
   lastAckAtMs = 0;
@@ -169,7 +178,7 @@ export class Peer {
     return pace;
   }
 
-  /** Smallest round trip of the last 10 to 20 s. */
+  /** Smallest round trip of the last minutes. */
   get rttMs(): number {
     const rtt = Math.min(this.#rttNow, this.#rttBefore);
     return rtt === Infinity ? UNKNOWN_RTT_MS : Math.min(rtt, MAX_RTT_MS);
@@ -191,7 +200,7 @@ export class Peer {
 
   /** Bytes granted or asked for, and not acknowledged. */
   get committedBytes(): number {
-    return this.grantedBytes + this.uploads.unackedBytes;
+    return this.grantedBytes + this.waitingBytes + this.uploads.unackedBytes;
   }
 
   /** Chunks I hold and give that it lacks, less those on their way and those it has credit for. */
@@ -200,7 +209,7 @@ export class Peer {
     for (const membership of this.memberships.values()) {
       if (isServed(membership)) lacks += membership.lacks;
     }
-    return lacks - this.grants.size - this.uploads.count;
+    return lacks - this.grants.size - this.waiting.size - this.uploads.count;
   }
 
   /**
@@ -208,7 +217,7 @@ export class Peer {
    * latter all would serve the same laggard at once, and queue at its downlink.
    */
   get progress(): number {
-    let have = this.grants.size + this.uploads.count;
+    let have = this.grants.size + this.waiting.size + this.uploads.count;
     let size = 0;
     for (const { have: theirs } of this.memberships.values()) {
       if (!theirs) continue;

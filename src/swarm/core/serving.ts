@@ -5,7 +5,8 @@ import type { Granting } from './granting.ts';
 import { gainChunk } from './membership.ts';
 import type { AssetKey, Message, RejectReason } from './messages.ts';
 import type { Grant, Peer } from './peer.ts';
-import type { Upload } from './upload-queue.ts';
+import { UploadLine, type Waiting } from './upload-line.ts';
+import { chunkKey, type Upload } from './upload-queue.ts';
 
 type Request = Extract<Message, { type: 'request' }>;
 
@@ -13,6 +14,7 @@ type Request = Extract<Message, { type: 'request' }>;
 export class Serving {
   readonly #core: Core;
   readonly #granting: Granting;
+  readonly #line = new UploadLine();
 
   constructor(core: Core, granting: Granting) {
     this.#core = core;
@@ -37,11 +39,9 @@ export class Serving {
 
   /** The peer no longer wants a chunk; where it is under way already it arrives all the same. */
   onCancel(peer: Peer, asset: AssetKey, chunk: number): void {
-    const upload = this.#drop(peer, asset, chunk);
+    const isHere = this.#cancel(peer, asset, chunk);
     this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'CANCEL'));
-    if (!upload) return;
-    this.#core.act({ type: 'cancel-upload', peer: peer.key, asset, chunk });
-    this.#reject(peer, asset, chunk, 'cancelled');
+    if (isHere) this.#reject(peer, asset, chunk, 'cancelled');
   }
 
   onAck(peer: Peer, bytes: number): Misbehaviour | undefined {
@@ -69,11 +69,11 @@ export class Serving {
 
   /** The peer leaves the asset's swarm, or this node does: nothing more of it goes out. */
   dropAll(peer: Peer, asset: AssetKey | undefined): void {
-    for (const upload of [...peer.uploads.uploads()]) {
-      if (asset !== undefined && upload.asset !== asset) continue;
-      this.#drop(peer, upload.asset, upload.chunk);
-      this.#core.act({ type: 'cancel-upload', peer: peer.key, asset: upload.asset, chunk: upload.chunk });
-      if (!peer.isLeaving) this.#reject(peer, upload.asset, upload.chunk, 'missing');
+    const waiting = [...peer.waiting.values()].map(({ swarm, chunk }) => ({ asset: swarm.key, chunk }));
+    for (const item of [...waiting, ...peer.uploads.uploads()]) {
+      if (asset !== undefined && item.asset !== asset) continue;
+      this.#cancel(peer, item.asset, item.chunk);
+      if (!peer.isLeaving) this.#reject(peer, item.asset, item.chunk, 'missing');
     }
   }
 
@@ -110,7 +110,8 @@ export class Serving {
       !grant ||
       bytes > grant.left ||
       (grant.only && grant.only !== swarm) ||
-      peer.uploads.has(swarm.key, chunk)
+      peer.uploads.has(swarm.key, chunk) ||
+      peer.waiting.has(chunkKey(swarm.key, chunk))
     ) {
       if (!peer.expiredGrants.has(grantId)) this.#core.blame(peer, peer.conduct.struck());
       return this.#reject(peer, swarm.key, chunk, 'no-credit');
@@ -129,10 +130,32 @@ export class Serving {
     swarm.givenBytes += bytes;
     if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
     swarm.passes?.give(peer.key, chunk);
-    this.#upload(peer, swarm, chunk, bytes);
+    this.#wait({ peer, swarm, chunk, bytes });
   }
 
-  #upload(peer: Peer, swarm: AssetSwarm, chunk: number, bytes: number): void {
+  /** When {@link move} is to be called again. */
+  get moveAtMs(): number {
+    return this.#line.moveAtMs;
+  }
+
+  /** Hands out what the uplink can take now. */
+  move(): void {
+    const { nowMs } = this.#core;
+    const { paceBytesPerSec } = this.#granting;
+    for (;;) {
+      const next = this.#line.next(nowMs, paceBytesPerSec);
+      if (!next) return;
+      this.#upload(next);
+    }
+  }
+
+  #wait(waiting: Waiting): void {
+    const isFirst = isFirstCopy(waiting);
+    this.#line.add(waiting, (other) => isFirst && !isFirstCopy(other));
+  }
+
+  #upload(waiting: Waiting): void {
+    const { peer, swarm, chunk, bytes } = waiting;
     const { nowMs } = this.#core;
     const isStarved = this.#granting.isStarved;
     if (peer.uploads.unackedBytes === 0) peer.lastAckAtMs = nowMs;
@@ -148,8 +171,7 @@ export class Serving {
     };
     if (bytes > 0) peer.uploads.push(upload);
     else this.#arrived(peer, upload); // nothing to acknowledge
-    const first = swarm.passes?.isFirstCopy(chunk) ?? false;
-    this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk, first });
+    this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk, first: isFirstCopy(waiting) });
   }
 
   /** All of the chunk is there; a peer does not announce a chunk to the one it has it from. */
@@ -166,22 +188,40 @@ export class Serving {
     this.#reject(peer, asset, chunk, 'missing');
   }
 
+  /** Takes a chunk out of the line, or back from the shell: what has begun to go out arrives all the same. */
+  #cancel(peer: Peer, asset: AssetKey, chunk: number): boolean {
+    const waiting = this.#line.drop(peer, asset, chunk);
+    if (waiting) this.#takeBack(peer, asset, chunk, waiting.bytes);
+    else if (this.#drop(peer, asset, chunk)) {
+      this.#core.act({ type: 'cancel-upload', peer: peer.key, asset, chunk });
+    } else return false;
+    return true;
+  }
+
   #drop(peer: Peer, asset: AssetKey, chunk: number): Upload | undefined {
     const upload = peer.uploads.drop(asset, chunk);
     if (!upload) return undefined;
-    this.#core.committedBytes -= upload.left;
     this.#granting.rate.forget(upload.left);
     peer.deliveryRate.forget(upload.left);
+    this.#takeBack(peer, asset, chunk, upload.left);
+    return upload;
+  }
+
+  #takeBack(peer: Peer, asset: AssetKey, chunk: number, bytes: number): void {
+    this.#core.committedBytes -= bytes;
     const theirs = peer.memberships.get(asset)?.have;
     const swarm = this.#core.assets.get(asset);
-    if (swarm) swarm.givenBytes -= upload.left;
+    if (swarm) swarm.givenBytes -= bytes;
     swarm?.passes?.takeBack(peer.key, chunk, theirs?.has(chunk) ?? false);
-    return upload;
   }
 
   #reject(peer: Peer, asset: AssetKey, chunk: number, reason: RejectReason): void {
     this.#core.send(peer, { type: 'reject', asset, chunk, reason });
   }
+}
+
+function isFirstCopy({ swarm, chunk }: Waiting): boolean {
+  return swarm.passes?.isFirstCopy(chunk) ?? false;
 }
 
 function faultOf(message: Request, swarm: AssetSwarm | undefined): Misbehaviour | undefined {

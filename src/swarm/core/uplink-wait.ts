@@ -11,6 +11,10 @@ const LONG_MS = 40;
 const STEP = 1.1;
 const MOST = 4;
 
+/** Pace where the uplink idles, and where a queue has built up behind it. */
+const FASTER = 1.25;
+const SLOWER = 0.9;
+
 /**
  * Whether the uplink has enough to do, told from the acknowledgements of all peers: what a chunk took beyond its
  * round trip and its transmission it waited somewhere. Where this node's uplink is the bottleneck, every chunk
@@ -22,6 +26,8 @@ const MOST = 4;
 export class UplinkWait {
   /** The look-ahead is to be longer by this factor. */
   boost = 1;
+  /** Chunks are to be handed out faster or slower than they were delivered lately. */
+  pace = 1;
   #leastMs = Infinity;
   #sinceMs = 0;
   #samples = 0;
@@ -38,6 +44,8 @@ export class UplinkWait {
     this.#leastMs = Math.min(this.#leastMs, waitMs);
     this.#samples++;
     if (nowMs - this.#sinceMs < WINDOW_MS || this.#samples < 3) return;
+    if (this.#leastMs < IDLE_MS) this.pace = FASTER;
+    else this.pace = this.#leastMs > LONG_MS ? SLOWER : 1;
     if (this.#leastMs < IDLE_MS && this.#wasFull) this.boost = Math.min(MOST, this.boost * STEP);
     else if (this.#leastMs > LONG_MS) this.boost = Math.max(1, this.boost / STEP);
     this.#restart(nowMs);

@@ -1,0 +1,52 @@
+import { yamux } from '@chainsafe/libp2p-yamux';
+import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface';
+
+/** What this reads of a stream of `@chainsafe/libp2p-yamux`; all of it is public there. */
+interface WindowedStream {
+  readonly state: number;
+  readonly recvWindow: number;
+  readonly recvWindowCapacity: number;
+  sendWindowUpdate(): void;
+}
+
+interface WindowedMuxer {
+  _newStream(...args: unknown[]): WindowedStream;
+  getRTT(): number;
+}
+
+/** `StreamState.Established`, which the package does not export. */
+const ESTABLISHED = 3;
+
+/**
+ * Yamux that tells of bytes it has read only when half a window of them has come together, as other implementations do
+ * (https://github.com/hashicorp/yamux/blob/master/stream.go, sendWindowUpdate). `@chainsafe/libp2p-yamux` does so
+ * after each frame: half of all packets and of the events of a crowd were that.
+ */
+export function lazyYamux(): () => StreamMuxerFactory {
+  return () => {
+    const factory = yamux()();
+    const create = factory.createStreamMuxer.bind(factory);
+    factory.createStreamMuxer = (connection: MessageStream) => {
+      const muxer = create(connection);
+      makeLazy(muxer as unknown as WindowedMuxer);
+      return muxer;
+    };
+    return factory;
+  };
+}
+
+function makeLazy(muxer: WindowedMuxer): void {
+  // A window grows where half of it was read within four round trips: of none, as loopback seems to take, never.
+  const rtt = muxer.getRTT.bind(muxer);
+  muxer.getRTT = () => (rtt() === 0 ? 1 : rtt());
+  const create = muxer._newStream.bind(muxer);
+  muxer._newStream = (...args) => {
+    const stream = create(...args);
+    const tell = stream.sendWindowUpdate.bind(stream);
+    stream.sendWindowUpdate = () => {
+      const isHalfLeft = stream.recvWindowCapacity * 2 > stream.recvWindow;
+      if (!(isHalfLeft && stream.state === ESTABLISHED)) tell();
+    };
+    return stream;
+  };
+}

@@ -1,0 +1,75 @@
+import type { AssetSwarm } from './asset-swarm.ts';
+import type { AssetKey } from './messages.ts';
+import type { Peer } from './peer.ts';
+import { chunkKey } from './upload-queue.ts';
+
+/** A chunk that a peer asked for, with credit, and that has not been handed to the shell. */
+export interface Waiting {
+  readonly peer: Peer;
+  readonly swarm: AssetSwarm;
+  readonly chunk: number;
+  readonly bytes: number;
+}
+
+/** What is handed to the sockets should keep the uplink busy so long: a timer that is late, and a turn of the event loop. */
+const AHEAD_MS = 30;
+
+/** The line moves on when so much of that is left. */
+const AGAIN_MS = 15;
+
+/**
+ * The chunks to send, first come first served, handed out at the pace of the uplink. A socket takes all it is given,
+ * and a system shares the uplink among sockets: chunks that are handed out at once arrive late, all of them, and what
+ * is in a socket can neither be taken back nor be overtaken by a first copy, a grant or a ping.
+ */
+export class UploadLine {
+  /** When the line is to be asked again; Infinity: not before something changes. */
+  moveAtMs = Infinity;
+  #line: Waiting[] = [];
+  /** Until when the uplink is busy with what was handed out. */
+  #busyUntilMs = 0;
+
+  /** @param isAhead nobody has the chunk yet: it goes before those that somebody has */
+  add(waiting: Waiting, isAhead: (other: Waiting) => boolean): void {
+    const { peer, swarm, chunk, bytes } = waiting;
+    peer.waiting.set(chunkKey(swarm.key, chunk), waiting);
+    peer.waitingBytes += bytes;
+    const at = this.#line.findIndex(isAhead);
+    if (at < 0) this.#line.push(waiting);
+    else this.#line.splice(at, 0, waiting);
+  }
+
+  /** Takes a chunk out of the line. @returns it, or undefined where it does not wait */
+  drop(peer: Peer, asset: AssetKey, chunk: number): Waiting | undefined {
+    const waiting = peer.waiting.get(chunkKey(asset, chunk));
+    if (waiting) this.#remove(this.#line.indexOf(waiting));
+    return waiting;
+  }
+
+  /**
+   * The next chunk that may go now, which is then no more in the line.
+   *
+   * @param bytesPerSec what the uplink is taken to deliver; 0: nobody knows yet, and nothing waits
+   */
+  next(nowMs: number, bytesPerSec: number): Waiting | undefined {
+    this.moveAtMs = Infinity;
+    const at = this.#line.findIndex(({ peer }) => !peer.isStuck);
+    if (at < 0) return undefined;
+    if (bytesPerSec > 0 && this.#busyUntilMs - nowMs > AHEAD_MS) {
+      this.moveAtMs = this.#busyUntilMs - AGAIN_MS;
+      return undefined;
+    }
+    const waiting = this.#line[at] as Waiting;
+    this.#remove(at);
+    if (bytesPerSec > 0) {
+      this.#busyUntilMs = Math.max(this.#busyUntilMs, nowMs) + (waiting.bytes * 1000) / bytesPerSec;
+    }
+    return waiting;
+  }
+
+  #remove(at: number): void {
+    const [{ peer, swarm, chunk, bytes }] = this.#line.splice(at, 1) as [Waiting];
+    peer.waiting.delete(chunkKey(swarm.key, chunk));
+    peer.waitingBytes -= bytes;
+  }
+}
