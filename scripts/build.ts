@@ -30,7 +30,6 @@ async function buildNode(): Promise<Metafile> {
     banner: { js: REQUIRE_BANNER },
     chunkNames: 'chunks/[name]-[hash]',
     minifySyntax: true,
-    keepNames: true,
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',

@@ -23,6 +23,9 @@ const PING_MS = 5000;
 /** A dial nobody answers is given up after this (libp2p's default for a connection). */
 const DIAL_TIMEOUT_MS = 10_000;
 
+/** When a SYN that nobody answers is sent again (Linux: after a second, doubling). */
+const SYN_AT_MS = [1000, 3000, 7000];
+
 /** Round trips from a dial to a link: TCP, TLS, the muxer and the streams' negotiation, HELLO. */
 const DIAL_ROUND_TRIPS = 4;
 
@@ -377,14 +380,26 @@ export class World {
 
   #dial(node: SimNode, peer: PeerKey): void {
     const other = this.byName.get(peer);
-    const isThere = other && !other.isGone;
-    if (!isThere || !node.reaches(other)) {
-      const waitMs = isThere ? DIAL_TIMEOUT_MS : this.#drawRtt();
-      this.#later(waitMs, () => this.handle(node, { type: 'dial-failed', peer }));
-      return;
+    if (!other || other.isGone) {
+      this.#later(this.#drawRtt(), () => this.handle(node, { type: 'dial-failed', peer }));
+    } else this.#tryToReach(node, other, 0);
+  }
+
+  /** TCP asks again and again, until the dial is given up. */
+  #tryToReach(node: SimNode, other: SimNode, tries: number): void {
+    if (node.reaches(other)) {
+      const rttMs = this.#rttOf(node, other);
+      return this.#later(DIAL_ROUND_TRIPS * rttMs, () => this.#connect(node, other, rttMs));
     }
-    const rttMs = this.#rttOf(node, other);
-    this.#later(DIAL_ROUND_TRIPS * rttMs, () => this.#connect(node, other, rttMs));
+    const sinceMs = tries === 0 ? 0 : (SYN_AT_MS[tries - 1] as number);
+    const next = SYN_AT_MS[tries];
+    if (next === undefined) {
+      const fail = (): void => this.handle(node, { type: 'dial-failed', peer: other.name });
+      return this.#later(DIAL_TIMEOUT_MS - sinceMs, fail);
+    }
+    this.#later(next - sinceMs, () => {
+      if (!node.isGone) this.#tryToReach(node, other, tries + 1);
+    });
   }
 
   #connect(a: SimNode, b: SimNode, rttMs: number): void {

@@ -188,6 +188,8 @@ export class Exchange {
     if (!peer) return;
     if (event.type === 'rtt') return peer.measured(this.#core.nowMs, event.rttMs);
     if (event.type === 'reachable') return this.#neighbourhood.reachable(peer, event.addresses);
+    peer.heardAtMs = this.#core.nowMs;
+    peer.isMute = false;
     const fault =
       event.type === 'data' ? this.#receiving.onData(peer, event) : this.#onMessage(peer, event.message);
     if (fault) this.#misbehaved(peer.key, fault);

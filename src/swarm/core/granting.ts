@@ -193,6 +193,7 @@ export class Granting {
       for (const grant of peer.grants.values()) {
         if (grant.expiresAtMs > this.#core.nowMs) break;
         this.close(peer, grant);
+        if (!grant.isSpent && peer.heardAtMs <= grant.sentAtMs) peer.isMute = true;
         peer.expiredGrants.add(grant.id);
         if (peer.expiredGrants.size > EXPIRED_KEPT) {
           peer.expiredGrants.delete(peer.expiredGrants.values().next().value as number);
@@ -220,7 +221,7 @@ export class Granting {
     this.#watchOffload();
     const isHolding = this.#watchPasses();
     for (const peer of peers.values()) {
-      if (peer.isLeaving || peer.isStuck || peer.servable <= 0 || isSpent(peer.throttle.upload)) continue;
+      if (peer.isLeaving || peer.isStuck || peer.isMute || peer.servable <= 0 || isSpent(peer.throttle.upload)) continue;
       if (isHolding && originSwarm(peer)?.passes?.isClosing) continue;
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
@@ -288,6 +289,7 @@ export class Granting {
       id: peer.nextGrantId++,
       left: bytes,
       isSpent: false,
+      sentAtMs: core.nowMs,
       expiresAtMs: core.nowMs + leaseMs + peer.rttMs + LEASE_SLACK_MS,
       only,
       offer: swarm && offered.length > 0 ? { swarm, chunks: new Set(offered) } : undefined,

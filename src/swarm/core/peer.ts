@@ -62,6 +62,7 @@ export interface Grant {
   /** Bytes not spent yet. */
   left: number;
   isSpent: boolean;
+  readonly sentAtMs: number;
   readonly expiresAtMs: number;
   /** The only asset it can be spent on; undefined: any. */
   readonly only: AssetSwarm | undefined;
@@ -107,6 +108,10 @@ export class Peer {
   readonly grants = new Map<number, Grant>();
   /** Grants whose lease ran out: a request for one is late, not a lie. */
   readonly expiredGrants = new Set<number>();
+  /** When it last said or sent anything. */
+  heardAtMs = 0;
+  /** It left a grant lying and said nothing since that was sent: its way is interrupted, and credit for it lost. */
+  isMute = false;
   nextGrantId = 1;
   /** Number, over all peers, of the last grant it got. */
   lastGrant = 0;

@@ -8,6 +8,9 @@ import type { Grant, Peer } from './peer.ts';
 import { UploadLine, type Waiting } from './upload-line.ts';
 import { chunkKey, type Upload } from './upload-queue.ts';
 
+/** What is handed out waits no longer than this for the uplink: chunks wait in line, not in sockets. */
+const MOST_QUEUE_MS = 2000;
+
 type Request = Extract<Message, { type: 'request' }>;
 
 /** Answers requests: each chunk becomes an upload or a reject, and acknowledgements settle the uploads. */
@@ -92,9 +95,10 @@ export class Serving {
     const queueMs = this.#queueMs();
     core.stuckBytes = 0;
     for (const peer of core.peers.values()) {
-      const silentMs = core.nowMs - peer.lastAckAtMs;
-      peer.isStuck =
-        peer.uploads.unackedBytes > 0 && silentMs > Math.max(STUCK_MS, 4 * (peer.rttMs + queueMs));
+      const silentMs = core.nowMs - Math.max(peer.lastAckAtMs, peer.heardAtMs);
+      // The rate falls with what does not arrive, and would make a queue of it.
+      const usualMs = 4 * peer.rttMs + Math.min(4 * queueMs, MOST_QUEUE_MS);
+      peer.isStuck = peer.uploads.unackedBytes > 0 && silentMs > Math.max(STUCK_MS, usualMs);
       if (peer.isStuck) core.stuckBytes += peer.committedBytes;
     }
   }

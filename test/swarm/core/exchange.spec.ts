@@ -135,7 +135,10 @@ describe('Exchange: credit given', () => {
     const rig = new Rig().add('xx').join('a', '..');
     rig.pass(1100).take();
     rig.pass(700);
-    assert.equal(rig.sent('grant').length, 1, 'the credit was free again');
+    assert.equal(rig.exchange.committedBytes, 0, 'the credit is free again');
+    assert.equal(rig.sent('grant').length, 0, 'more credit for a peer that says nothing');
+    rig.says('a', { type: 'have', asset: 1, chunks: [1] });
+    assert.equal(rig.sent('grant').length, 1, 'no credit for a peer that is back');
     for (let i = 0; i < 40; i++) {
       rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 0, count: 1 }] });
     }

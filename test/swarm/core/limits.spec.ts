@@ -20,11 +20,15 @@ class Takers {
   run(ms: number): this {
     for (const endMs = this.rig.nowMs + ms; this.rig.nowMs < endMs;) {
       for (const peer of Object.keys(this.#assets)) this.#ask(peer);
-      this.rig.take();
+      for (const action of this.rig.take()) if (action.type === 'upload') this.#sent(action.peer);
       this.rig.pass(50);
       for (const [peer, bytes] of this.#acked) this.rig.says(peer, { type: 'ack', bytes });
     }
     return this;
+  }
+
+  #sent(peer: string): void {
+    this.#acked.set(peer, (this.#acked.get(peer) ?? 0) + Q);
   }
 
   #ask(peer: string): void {
@@ -33,7 +37,6 @@ class Takers {
       const chunk = this.#next.get(peer) ?? 0;
       this.#next.set(peer, chunk + 1);
       this.rig.says(peer, { type: 'request', grant: id, asset, runs: [{ from: chunk, count: 1 }] });
-      this.#acked.set(peer, (this.#acked.get(peer) ?? 0) + Q);
       const key = `${peer} ${asset}`;
       this.got.set(key, (this.got.get(key) ?? 0) + Q);
     }

@@ -71,15 +71,15 @@ describe('the care of links', () => {
     });
   }
 
-  it('pings an idle link every five seconds and keeps it', async () => {
+  it('pings an idle link four times in a row, then every five seconds, and keeps it', async () => {
     const world = new World();
     for (let sec = 0; sec < 60; sec++) {
       world.run(1000);
       await answered();
     }
     assert.equal(world.endedAtMs, undefined);
-    assert.equal(world.pings, 12);
-    assert.equal(world.events.filter(({ type }) => type === 'rtt').length, 12);
+    assert.equal(world.pings, 15);
+    assert.equal(world.events.filter(({ type }) => type === 'rtt').length, 15);
   });
 
   it('answers a peer that pings far more often than it need, and cuts off one that floods', () => {
