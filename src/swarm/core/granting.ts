@@ -221,7 +221,14 @@ export class Granting {
     this.#watchOffload();
     const isHolding = this.#watchPasses();
     for (const peer of peers.values()) {
-      if (peer.isLeaving || peer.isStuck || peer.isMute || peer.servable <= 0 || isSpent(peer.throttle.upload)) continue;
+      if (
+        peer.isLeaving ||
+        peer.isStuck ||
+        peer.isMute ||
+        peer.servable <= 0 ||
+        isSpent(peer.throttle.upload)
+      )
+        continue;
       if (isHolding && originSwarm(peer)?.passes?.isClosing) continue;
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
