@@ -38,7 +38,7 @@ const RTT_REFRESH_MS = 100;
 /** What a peer may have under way besides one chunk and the product of its rate and the loop: room for its rate to grow. */
 const WINDOW_BYTES = 768 * 1024;
 
-/** The same while first copies leave the origin. */
+/** The same while an origin has chunks that nobody has passed on. */
 const FIRST_WINDOW_BYTES = 192 * 1024;
 
 /** The next pause for late first copies comes no sooner: peers that leave offers lying must not stop the origin. */
@@ -327,8 +327,14 @@ export class Granting {
     const offered: number[] = [];
     if (!passes || !theirs) return offered;
     let left = bytes;
+    // Who has never passed anything on gets no second copy of what others keep to themselves.
+    const { proof } = passes;
+    const isTrusted = passes.isFirstPass || !proof.isAnyProven || proof.isProven(peer.key);
     const suits = (chunk: number) =>
-      swarm.have.has(chunk) && swarm.bytesOf(chunk) <= left && !passes.isGiven(peer.key, chunk);
+      swarm.have.has(chunk) &&
+      swarm.bytesOf(chunk) <= left &&
+      !passes.isGiven(peer.key, chunk) &&
+      (isTrusted || passes.turnOf(chunk) !== 1);
     while (offered.length < MAX_OFFER && left >= swarm.minChunkBytes) {
       const chunk = passes.choose(theirs, suits);
       if (chunk < 0) break;
@@ -391,8 +397,8 @@ function soleAsset(peer: Peer, rng: Rng): AssetSwarm | undefined {
 function windowOf(peer: Peer, grantBytes: number): number {
   const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
   const inLoop = peer.deliveryRate.bytesPerSec * loopSec;
-  // First copies must not pile up before a slow path: nobody else has them.
-  const room = originSwarm(peer)?.passes?.isFirstPass ? FIRST_WINDOW_BYTES : WINDOW_BYTES;
+  // What nobody else passes on must not pile up before a slow path.
+  const room = originSwarm(peer)?.passes?.isSpread === false ? FIRST_WINDOW_BYTES : WINDOW_BYTES;
   return Math.min(peer.windowBytes, Math.max(2 * grantBytes, grantBytes + room + inLoop));
 }
 

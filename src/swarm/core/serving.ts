@@ -154,8 +154,8 @@ export class Serving {
   }
 
   #wait(waiting: Waiting): void {
-    const isFirst = isFirstCopy(waiting);
-    this.#line.add(waiting, (other) => isFirst && !isFirstCopy(other));
+    const turn = turnOf(waiting);
+    this.#line.add(waiting, (other) => turn < turnOf(other));
   }
 
   #upload(waiting: Waiting): void {
@@ -222,6 +222,10 @@ export class Serving {
   #reject(peer: Peer, asset: AssetKey, chunk: number, reason: RejectReason): void {
     this.#core.send(peer, { type: 'reject', asset, chunk, reason });
   }
+}
+
+function turnOf({ swarm, chunk }: Waiting): number {
+  return swarm.passes?.turnOf(chunk) ?? 0;
 }
 
 function isFirstCopy({ swarm, chunk }: Waiting): boolean {

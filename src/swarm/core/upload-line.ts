@@ -29,7 +29,7 @@ export class UploadLine {
   /** Until when the uplink is busy with what was handed out. */
   #busyUntilMs = 0;
 
-  /** @param isAhead nobody has the chunk yet: it goes before those that somebody has */
+  /** @param isAhead whether the chunk goes before another one that waits */
   add(waiting: Waiting, isAhead: (other: Waiting) => boolean): void {
     const { peer, swarm, chunk, bytes } = waiting;
     peer.waiting.set(chunkKey(swarm.key, chunk), waiting);
