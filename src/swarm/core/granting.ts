@@ -16,6 +16,7 @@ import { DeliveryRate } from './delivery-rate.ts';
 import type { Message } from './messages.ts';
 import { UplinkWait } from './uplink-wait.ts';
 import type { Acked } from './upload-queue.ts';
+import type { OriginPasses } from './origin-passes.ts';
 import { isServed, type Grant, type Membership, type Peer } from './peer.ts';
 import {
   compareRanks,
@@ -43,6 +44,12 @@ const FIRST_WINDOW_BYTES = 192 * 1024;
 
 /** The next pause for late first copies comes no sooner: peers that leave offers lying must not stop the origin. */
 const HOLD_AGAIN_MS = 5000;
+
+/**
+ * A peer that has passed on nothing yet gets no more chunks than these of which nobody else is known to have one, as long
+ * as others do pass on: free-riders sat on a fifth of the first copies, and an origin may vanish at any time.
+ */
+const MAX_KEPT = 6;
 
 /** A grant, its request, and slow start from ten segments to a chunk of 64 KiB. */
 const HOLD_ROUND_TRIPS = 4;
@@ -220,6 +227,7 @@ export class Granting {
     let ties = 0;
     this.#watchOffload();
     const isHolding = this.#watchPasses();
+    const hasTaker = this.#hasProvenTaker();
     for (const peer of peers.values()) {
       if (
         peer.isLeaving ||
@@ -229,7 +237,9 @@ export class Granting {
         isSpent(peer.throttle.upload)
       )
         continue;
-      if (isHolding && originSwarm(peer)?.passes?.isClosing) continue;
+      const passes = originSwarm(peer)?.passes;
+      if (isHolding && passes?.isClosing) continue;
+      if (hasTaker && passes && isKeeping(passes, peer)) continue;
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
         continue;
@@ -245,6 +255,15 @@ export class Granting {
       bestRank = rank;
     }
     return best;
+  }
+
+  /** Whether an origin has a peer to serve that passes on what it gets. */
+  #hasProvenTaker(): boolean {
+    for (const peer of this.#core.peers.values()) {
+      if (peer.isLeaving || peer.isStuck || peer.isMute || peer.servable <= 0) continue;
+      if (originSwarm(peer)?.passes?.proof.isProven(peer.key)) return true;
+    }
+    return false;
   }
 
   /** Offload mode: an origin stops where it has given enough, and goes on where a chunk has no copy outside. */
@@ -357,6 +376,12 @@ export class Granting {
     }
     return this.#maxRttMs;
   }
+}
+
+/** Whether the peer seems to keep to itself what nobody else has, while there are such chunks. */
+function isKeeping(passes: OriginPasses, peer: Peer): boolean {
+  if (passes.isSpread || passes.proof.isProven(peer.key)) return false;
+  return passes.unforwarded(peer.key) >= MAX_KEPT;
 }
 
 /** How much further this node is than the peer, in what both want. */

@@ -134,7 +134,7 @@ export class Serving {
     swarm.givenBytes += bytes;
     if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
     swarm.passes?.give(peer.key, chunk);
-    this.#wait({ peer, swarm, chunk, bytes });
+    this.#line.add({ peer, swarm, chunk, bytes });
   }
 
   /** When {@link move} is to be called again. */
@@ -147,15 +147,10 @@ export class Serving {
     const { nowMs } = this.#core;
     const { paceBytesPerSec } = this.#granting;
     for (;;) {
-      const next = this.#line.next(nowMs, paceBytesPerSec);
+      const next = this.#line.next(nowMs, paceBytesPerSec, turnOf);
       if (!next) return;
       this.#upload(next);
     }
-  }
-
-  #wait(waiting: Waiting): void {
-    const turn = turnOf(waiting);
-    this.#line.add(waiting, (other) => turn < turnOf(other));
   }
 
   #upload(waiting: Waiting): void {
