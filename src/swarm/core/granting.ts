@@ -132,7 +132,8 @@ export class Granting {
     for (const swarm of assets.values()) block = Math.max(block, swarm.maxChunkBytes);
     const loopSec = (2 * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS) / 1000;
     const rate = Math.min(this.rate.gain * this.rate.bytesPerSec, settings.uploadBytesPerSec ?? Infinity);
-    return Math.min(settings.maxCommittedBytes, this.#wait.boost * rate * loopSec + block);
+    const first = this.rate.bytesPerSec === 0 ? Math.max(0, settings.firstGrantBytes - block) : 0;
+    return Math.min(settings.maxCommittedBytes, first + this.#wait.boost * rate * loopSec + block);
   }
 
   /** How fast chunks are handed out; 0: not known yet. */
@@ -246,6 +247,8 @@ export class Granting {
       }
       const grantBytes = grantBytesFor(peer);
       if (peer.committedBytes >= windowOf(peer, grantBytes)) continue;
+      // Who wanted nothing is asked again with one grant at a time.
+      if (peer.declines > 0 && peer.grants.size > 0) continue;
       const rank = this.#rank(peer, grantBytes, isLeeching, giftBudget, isOpen);
       const order = bestRank ? compareRanks(rank, bestRank) : -1;
       if (order > 0) continue;
