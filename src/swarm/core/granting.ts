@@ -54,6 +54,9 @@ const MAX_KEPT = 6;
 /** A grant, its request, and slow start from ten segments to a chunk of 64 KiB. */
 const HOLD_ROUND_TRIPS = 4;
 
+/** Bytes per second: an uplink that seems slower is one that was not measured. */
+const SLOWEST = 100_000;
+
 /** Ids of expired grants remembered for each peer: as many as the largest look-ahead holds. */
 const EXPIRED_KEPT = 1024;
 
@@ -278,13 +281,14 @@ export class Granting {
     }
   }
 
-  /** Second copies wait for the last first copies to arrive, for as long as a cold connection needs for a chunk. */
+  /** Second copies wait for the last first copies to leave, and for as long as a cold connection needs for a chunk. */
   #watchPasses(): boolean {
     const { nowMs, assets } = this.#core;
     let isClosing = false;
     for (const { passes } of assets.values()) if (passes?.isClosing) isClosing = true;
     if (isClosing && nowMs - this.#holdUntilMs > HOLD_AGAIN_MS) {
-      this.#holdUntilMs = nowMs + HOLD_ROUND_TRIPS * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS;
+      const queueMs = (this.#core.committedBytes * 1000) / Math.max(this.rate.bytesPerSec, SLOWEST);
+      this.#holdUntilMs = nowMs + queueMs + HOLD_ROUND_TRIPS * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS;
     }
     const isHolding = isClosing && this.#holdUntilMs > nowMs;
     if (isHolding) this.retryAtMs = Math.min(this.retryAtMs, this.#holdUntilMs);
