@@ -25,8 +25,8 @@ async function buildNode(): Promise<Metafile> {
     format: 'esm',
     platform: 'node',
     target: 'node22.12',
-    // Native code cannot be bundled; it is the package's one dependency.
-    external: ['classic-level'],
+    // Native code cannot be bundled: it is what the package depends on.
+    external: ['classic-level', 'node-datachannel', 'node-datachannel/polyfill'],
     banner: { js: REQUIRE_BANNER },
     chunkNames: 'chunks/[name]-[hash]',
     minifySyntax: true,

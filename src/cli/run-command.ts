@@ -185,7 +185,8 @@ class Command {
   }
 
   #nodeOptions(): ShoalOptions {
-    const { listen, network, peer, bootstrap, mdns, dht, fleet, offload, trace, logLevel } = this.#options;
+    const { listen, network, peer, bootstrap, web, mdns, dht, fleet, offload, trace, logLevel } =
+      this.#options;
     const { uploadLimit, downloadLimit, peerUploadLimit, peerDownloadLimit } = this.#options;
     const log = logger(logLevel, (level, message) => this.#logLines.add(level, message));
     const common = {
@@ -200,6 +201,7 @@ class Command {
       listen: this.#plan.node === 'looking' ? [] : listen,
       peers: peer,
       bootstrap,
+      web: web ?? this.#plan.permanent,
       mdns,
       dht,
       uploadBytesPerSec: uploadLimit,
@@ -312,7 +314,7 @@ class Command {
     if (this.#plan.node === 'local') return;
     const { listen, uploadLimit, downloadLimit, peerUploadLimit, peerDownloadLimit, mdns, dht } =
       this.#options;
-    const { fleet, offload, trace } = this.#options;
+    const { fleet, offload, trace, web } = this.#options;
     const given = [
       listen && '--listen',
       uploadLimit && '--upload-limit',
@@ -322,6 +324,7 @@ class Command {
       fleet && '--fleet',
       offload && '--offload',
       trace && '--trace',
+      web !== undefined && (web ? '--web' : '--no-web'),
       mdns === false && '--no-mdns',
       dht === false && '--no-dht',
     ].filter((name) => typeof name === 'string');

@@ -9,8 +9,10 @@ import { defaultDataDir } from './data-dir.ts';
 import { ContactBook } from './contact-book.ts';
 import { ContactKeeper } from './contact-keeper.ts';
 import { Discovery } from './discovery.ts';
+import { isForPages, withPageAddresses } from './listen-addresses.ts';
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
 import { createLibp2pNode, parseMultiaddr, startLibp2pNode, type ShoalLibp2p } from './libp2p-node.ts';
+import type { TransportFactory } from './page-transports.ts';
 import { ShoalNode } from './shoal-node.ts';
 import { openTrace } from './trace-file.ts';
 
@@ -48,7 +50,7 @@ async function startNode(
   store: Store,
   log: (level: LogLevel, message: string) => void,
 ): Promise<ShoalNode> {
-  const wanted = options.listen ?? DEFAULT_LISTEN;
+  const { wanted, transports } = await ways(options, store, log);
   const listen = await withKnownPorts(store, wanted);
   const network = options.network ?? 'main';
   // The node, the swarm and discovery need one another's answers; none asks before `node` is there.
@@ -56,6 +58,7 @@ async function startNode(
   const libp2p: ShoalLibp2p = await createLibp2pNode({
     identity: await store.identity(),
     listen,
+    transports,
     network,
     mdns: options.mdns ?? true,
     dht: options.dht ?? true,
@@ -81,7 +84,14 @@ async function startNode(
     },
   });
   const named = [...(options.peers ?? []), ...(options.bootstrap ?? [])];
-  const discovery: Discovery = new Discovery({ libp2p, network, named, mdns: options.mdns ?? true, log });
+  const discovery: Discovery = new Discovery({
+    libp2p,
+    network,
+    named,
+    mdns: options.mdns ?? true,
+    canDial: (address) => transports.length > 0 || !isForPages(address),
+    log,
+  });
   const book = new ContactBook(store, network);
   const keeper = new ContactKeeper({
     libp2p,
@@ -105,6 +115,23 @@ async function startNode(
     await node.close();
     throw error;
   }
+}
+
+/** Where to listen, and over what besides TCP: what serves pages is loaded only by nodes that do. */
+async function ways(
+  options: ShoalOptions,
+  store: Store,
+  log: (level: LogLevel, message: string) => void,
+): Promise<{ wanted: string[]; transports: TransportFactory[] }> {
+  const named = options.listen ?? DEFAULT_LISTEN;
+  const wanted = options.web ? withPageAddresses(named) : [...named];
+  if (!wanted.some(isForPages)) return { wanted, transports: [] };
+  const { pageTransports } = await import('./page-transports.ts');
+  const { transports, hasWebRtc } = await pageTransports(store, log);
+  // What was named stays, and fails with its reason; what `web` adds is what can be had.
+  const isListened = (address: string): boolean =>
+    hasWebRtc || !address.includes('/webrtc-direct') || named.includes(address);
+  return { wanted: wanted.filter(isListened), transports };
 }
 
 function checkOptions(options: ShoalOptions): void {

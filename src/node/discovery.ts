@@ -18,6 +18,8 @@ export interface DiscoveryOptions {
   named: readonly string[];
   /** Whether the local network is listened to. Default false. */
   mdns?: boolean;
+  /** Whether this node has a transport for an address. Default: for all. */
+  canDial?: (address: string) => boolean;
   log: (level: LogLevel, message: string) => void;
 }
 
@@ -243,6 +245,7 @@ export class Discovery implements AsyncDisposable {
     for (const address of addresses) {
       try {
         const target = parseMultiaddr(address);
+        if (!this.#canDial(address)) continue;
         const peer = peerOf(target) ?? address;
         if (peer === this.#libp2p.peerId.toString()) continue;
         byPeer.set(peer, [...(byPeer.get(peer) ?? []), target]);
@@ -258,11 +261,17 @@ export class Discovery implements AsyncDisposable {
     try {
       return this.#target(
         'earlier',
-        addresses.map((address) => parseMultiaddr(`${address}/p2p/${peer}`)),
+        addresses
+          .filter((address) => this.#canDial(address))
+          .map((address) => parseMultiaddr(`${address}/p2p/${peer}`)),
       );
     } catch {
       return undefined;
     }
+  }
+
+  #canDial(address: string): boolean {
+    return this.#options.canDial?.(address) ?? true;
   }
 
   #target(way: DialTarget['way'], addresses: readonly Multiaddr[]): DialTarget {

@@ -13,6 +13,7 @@ import { version } from '../version.ts';
 import { lazyYamux } from './lazy-yamux.ts';
 import { nativeTls } from './native-tls.ts';
 import { presentPing } from './present-ping.ts';
+import type { TransportFactory } from './page-transports.ts';
 
 /** What Shoal's libp2p node carries besides transports. A type, not an interface: libp2p wants an index signature. */
 export type ShoalServices = {
@@ -28,6 +29,8 @@ export interface Libp2pNodeOptions {
   /** libp2p's protobuf form of an Ed25519 private key. */
   identity: Uint8Array;
   listen: readonly string[];
+  /** Besides TCP. */
+  transports?: readonly TransportFactory[];
   network: string;
   mdns: boolean;
   dht: boolean;
@@ -105,7 +108,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     privateKey: privateKeyFromProtobuf(options.identity),
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
     addresses: { listen: options.listen.map((address) => parseMultiaddr(address).toString()) },
-    transports: [tcp()],
+    transports: [tcp(), ...((options.transports ?? []) as unknown as ReturnType<typeof tcp>[])],
     connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [lazyYamux()],
     peerDiscovery: options.mdns ? [localDiscovery(options)] : [],

@@ -25,6 +25,7 @@ import type { ContactBook } from './contact-book.ts';
 import type { ContactKeeper } from './contact-keeper.ts';
 import { dialFailure } from './dial-failure.ts';
 import type { Discovery } from './discovery.ts';
+import { byReach } from './listen-addresses.ts';
 import { parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
 import { formatLink, parseLink } from './link.ts';
 import { loadDag } from './load-dag.ts';
@@ -105,7 +106,7 @@ export class ShoalNode implements Shoal, NodeContext {
   }
 
   get addresses(): string[] {
-    return this.libp2p.getMultiaddrs().map(String);
+    return byReach(this.libp2p.getMultiaddrs().map(String));
   }
 
   async share(source: ShareSource, options: ShareOptions = {}): Promise<Shared> {
