@@ -76,6 +76,11 @@ try {
       "  if (shoal.id === '') throw new ShoalError('ERR_NEVER', 'never');\n" +
       "  return shoal.open('bafkqaaa');\n}\n",
   );
+  writeFileSync(
+    join(user, 'use-page.ts'),
+    "import { createShoal, type PageAsset } from 'shoal/browser';\n" +
+      'export const open = async (link: string): Promise<PageAsset> => (await createShoal()).open(link);\n',
+  );
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const strict = [
     '--noEmit',
@@ -87,7 +92,7 @@ try {
     '--module',
     'nodenext',
   ];
-  const libs = ['--lib', 'es2024,esnext.disposable,dom,dom.iterable', '--types', '', 'use.ts'];
+  const libs = ['--lib', 'es2024,esnext.disposable,dom,dom.iterable', '--types', '', 'use.ts', 'use-page.ts'];
   const compiled = spawnSync(process.execPath, [compiler, ...strict, ...libs], {
     cwd: user,
     encoding: 'utf8',

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { LogLevel, Shoal, ShoalOptions } from '../api.ts';
 import { ShoalError } from '../errors.ts';
 import { openStore } from '../store/open-store.ts';
@@ -11,15 +12,16 @@ import { ContactKeeper } from './contact-keeper.ts';
 import { Discovery } from './discovery.ts';
 import { isForPages, withPageAddresses } from './listen-addresses.ts';
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
-import { createLibp2pNode, parseMultiaddr, startLibp2pNode, type ShoalLibp2p } from './libp2p-node.ts';
+import { createLibp2pNode, startLibp2pNode } from './libp2p-node.ts';
+import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
+import { checkNetworkName } from './network-name.ts';
 import type { TransportFactory } from './page-transports.ts';
+import { toStoreSource } from './share-source.ts';
 import { ShoalNode } from './shoal-node.ts';
 import { openTrace } from './trace-file.ts';
 
 /** Any free port on every IPv4 interface. */
 const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0'];
-
-const NETWORK_NAME = /^[a-z0-9._-]{1,64}$/;
 
 /**
  * Starts a node: opens the data folder (which this process then owns), listens, and connects to the peers named.
@@ -100,7 +102,16 @@ async function startNode(
     dhtPeers: () => discovery.dhtPeers,
     log,
   });
-  const node = new ShoalNode({ store, libp2p, shell, discovery, book, keeper, log });
+  const node = new ShoalNode({
+    platform: { resolvePath: resolve, toStoreSource },
+    store,
+    libp2p,
+    shell,
+    discovery,
+    book,
+    keeper,
+    log,
+  });
   late.node = node;
   try {
     await shell.start();
@@ -135,12 +146,7 @@ async function ways(
 }
 
 function checkOptions(options: ShoalOptions): void {
-  if (options.network !== undefined && !NETWORK_NAME.test(options.network)) {
-    throw new ShoalError(
-      'ERR_NETWORK_NAME',
-      `"${options.network}" cannot name a network: use 1 to 64 of a-z, 0-9, ".", "_" and "-"`,
-    );
-  }
+  if (options.network !== undefined) checkNetworkName(options.network);
   for (const address of [...(options.listen ?? []), ...(options.peers ?? []), ...(options.bootstrap ?? [])]) {
     parseMultiaddr(address);
   }

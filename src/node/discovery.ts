@@ -1,13 +1,14 @@
 import type { PeerInfo } from '@libp2p/interface';
-import { setMaxListeners } from 'node:events';
 import type { Multiaddr } from '@multiformats/multiaddr';
+import { setMaxListeners } from 'main-event';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { Contact } from '../swarm/core/messages.ts';
+import { letExit } from '../swarm/let-exit.ts';
 import { controlProtocol } from '../swarm/link-table.ts';
 import { DhtSearch, WALK_TIMEOUT_MS } from './dht-search.ts';
 import { DialTarget } from './dial-target.ts';
-import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
+import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import type { SearchState } from './search-report.ts';
 
 /** What {@link Discovery} is made from. */
@@ -125,7 +126,7 @@ export class Discovery implements AsyncDisposable {
       this.#run(target.keepConnected(signal));
     }
     this.#reprovide = setInterval(() => this.#provideAll(), REPROVIDE_INTERVAL_MS);
-    this.#reprovide.unref();
+    letExit(this.#reprovide);
   }
 
   /** Nodes of the DHT that are connected. */
@@ -326,7 +327,7 @@ export class Discovery implements AsyncDisposable {
     this.#debounce = setTimeout(() => {
       for (const search of this.#searches) search.wake();
     }, WAKE_DEBOUNCE_MS);
-    this.#debounce.unref();
+    letExit(this.#debounce);
     if (this.#dhtPeers.size > SMALL_DHT_PEERS) return;
     const nowMs = performance.now();
     if (this.#quietAtMs <= nowMs) this.#unquietSinceMs = nowMs;
@@ -356,7 +357,7 @@ export class Discovery implements AsyncDisposable {
     const waitMs = this.#quietAtMs - performance.now();
     if (waitMs > 0) {
       this.#provideTimer = setTimeout(() => this.#provideWhenQuiet(), waitMs);
-      this.#provideTimer.unref();
+      letExit(this.#provideTimer);
       return;
     }
     const workers = Math.min(PROVIDE_CONCURRENCY - this.#provideWorkers, this.#provideQueue.size);

@@ -1,6 +1,5 @@
 import type { CID } from 'multiformats/cid';
 import type {
-  Asset,
   AssetInfo,
   LogLevel,
   OpenOptions,
@@ -26,16 +25,16 @@ import type { ContactKeeper } from './contact-keeper.ts';
 import { dialFailure } from './dial-failure.ts';
 import type { Discovery } from './discovery.ts';
 import { byReach } from './listen-addresses.ts';
-import { parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
+import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import { formatLink, parseLink } from './link.ts';
 import { loadDag } from './load-dag.ts';
-import type { NodeContext } from './node-context.ts';
-import { toStoreSource } from './share-source.ts';
+import type { NodeContext, Platform } from './node-context.ts';
 import { UploadTally } from './upload-tally.ts';
 import { verifyAssets } from './verify-assets.ts';
 
 /** The running parts that a {@link ShoalNode} is made from; it closes them all. */
 export interface ShoalNodeParts {
+  platform: Platform;
   store: Store;
   libp2p: ShoalLibp2p;
   shell: SwarmShell;
@@ -50,6 +49,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The node behind `createShoal`: see `Shoal` in api.ts. */
 export class ShoalNode implements Shoal, NodeContext {
+  readonly platform: Platform;
   readonly store: Store;
   readonly libp2p: ShoalLibp2p;
   readonly shell: SwarmShell;
@@ -67,6 +67,7 @@ export class ShoalNode implements Shoal, NodeContext {
   #closed: Promise<void> | undefined;
 
   constructor(parts: ShoalNodeParts) {
+    this.platform = parts.platform;
     this.store = parts.store;
     this.libp2p = parts.libp2p;
     this.shell = parts.shell;
@@ -111,7 +112,7 @@ export class ShoalNode implements Shoal, NodeContext {
 
   async share(source: ShareSource, options: ShareOptions = {}): Promise<Shared> {
     const signal = this.#signal(options.signal);
-    const record = await this.store.share(toStoreSource(source, options.name), {
+    const record = await this.store.share(this.platform.toStoreSource(source, options.name), {
       name: options.name,
       chunkSize: options.chunkSize,
       signal,
@@ -131,7 +132,7 @@ export class ShoalNode implements Shoal, NodeContext {
     };
   }
 
-  async open(cidOrLink: string, options: OpenOptions = {}): Promise<Asset> {
+  async open(cidOrLink: string, options: OpenOptions = {}): Promise<AssetHandle> {
     const { cid: root, name, addresses } = parseLink(cidOrLink);
     const walk = await loadDag(this, root, {
       depth: 'root',
