@@ -2,8 +2,7 @@
 import { createShoal, ShoalError } from '/shoal.min.js';
 
 const at = (id) => document.getElementById(id);
-const text = (bytes) =>
-  bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+const text = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const network = new URLSearchParams(location.search).get('network') ?? undefined;
 
 /** One node for the page, made when it is first needed. */
@@ -19,7 +18,8 @@ function showProblem(error) {
 
 function showProgress({ bytes, total, bytesPerSec, peers, sources, phase }) {
   at('progress').value = total > 0 ? bytes / total : 1;
-  const speed = phase === 'fetching' ? `, ${text(bytesPerSec)}/s from ${peers} ${peers === 1 ? 'peer' : 'peers'}` : '';
+  const speed =
+    phase === 'fetching' ? `, ${text(bytesPerSec)}/s from ${peers} ${peers === 1 ? 'peer' : 'peers'}` : '';
   at('state').textContent =
     phase === 'searching' ? 'Looking for somebody who has it…' : `${text(bytes)} of ${text(total)}${speed}`;
   at('sources').replaceChildren(
@@ -104,7 +104,11 @@ document.addEventListener('drop', (event) => {
     at('link').value = dropped;
     void open(dropped);
   } else {
-    showProblem(new Error('A page cannot share files in this version: run "shoal share FILE", and open the link it prints.'));
+    showProblem(
+      new Error(
+        'A page cannot share files in this version: run "shoal share FILE", and open the link it prints.',
+      ),
+    );
   }
 });
 

@@ -38,7 +38,10 @@ describe('whom a page can reach', () => {
 });
 
 describe('a browser', () => {
-  const scope = (changes: object) => ({ ...{ isSecureContext: true, crypto, Promise, AbortSignal, Blob }, ...changes });
+  const scope = (changes: object) => ({
+    ...{ isSecureContext: true, crypto, Promise, AbortSignal, Blob },
+    ...changes,
+  });
 
   it('that can do what is needed passes', () => {
     checkBrowser(scope({}) as never);

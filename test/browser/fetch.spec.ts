@@ -164,7 +164,11 @@ describe('a page in Chromium', function () {
 
   it('cuts off and names a node that lies, and finishes from another', async () => {
     const file = await fileOf(bytesOf(2 << 20));
-    await using liar = await SwarmNode.start({ listen: ['/ip4/127.0.0.1/tcp/0/ws'], transport: webSockets() });
+    await using liar = await SwarmNode.start({
+      listen: ['/ip4/127.0.0.1/tcp/0/ws'],
+      transport: webSockets(),
+    });
+    liar.keep(file);
     const lies = liar.share(file);
     for (let chunk = 0; chunk < file.manifest.chunkCount; chunk++) lies.corrupt.add(chunk);
     const page = await rig.page();
@@ -173,7 +177,9 @@ describe('a page in Chromium', function () {
       async ([link, network]) => {
         globalThis.node = await shoal.createShoal({ network });
         const told = new Promise<{ peer: string; code: string }>((resolve) =>
-          globalThis.node.addEventListener('peer:misbehaved', ({ detail }) => resolve(detail), { once: true }),
+          globalThis.node.addEventListener('peer:misbehaved', ({ detail }) => resolve(detail), {
+            once: true,
+          }),
         );
         const asset = await globalThis.node.open(link ?? '');
         Object.assign(globalThis, { saving: asset.save() });
@@ -187,6 +193,7 @@ describe('a page in Chromium', function () {
       listen: ['/ip4/127.0.0.1/tcp/0/ws'],
       transport: webSockets(),
     });
+    honest.keep(file);
     honest.share(file);
     const got = await page.evaluate(async (address) => {
       await globalThis.node.connect(address);

@@ -11,10 +11,12 @@ import { SwarmShell, type AssetSession, type SwarmShellOptions } from '../../src
 import { seededRng } from '../../src/swarm/core/rng.ts';
 import { MemoryAsset, type MemoryFile } from '../swarm/shell/memory-asset.ts';
 
+type Libp2pFactory = NonNullable<NonNullable<Parameters<typeof createLibp2p>[0]>['transports']>[number];
+
 /** How a node is reached. Default: TCP. */
 export interface SwarmNodeWay {
   listen?: string[];
-  transport?: ReturnType<typeof tcp>;
+  transport?: Libp2pFactory;
 }
 
 /** A real libp2p node on 127.0.0.1, without a shell. */
