@@ -1,5 +1,5 @@
 // A page that fetches what a link names: an example of the SDK in a browser, in plain JavaScript and without a build.
-import { createShoal, ShoalError } from '/shoal.min.js';
+import { createShoal, ShoalError } from './shoal.min.js';
 
 const at = (id) => document.getElementById(id);
 const text = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);

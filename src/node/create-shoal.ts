@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { LogLevel, Shoal, ShoalOptions } from '../api.ts';
-import { ShoalError } from '../errors.ts';
+import type { ShoalError } from '../errors.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
