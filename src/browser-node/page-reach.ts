@@ -34,7 +34,7 @@ export function noBrowserAddress(
   { hasWebRtc, isHttps }: PageReach,
 ): ShoalError {
   const needs = 'a page needs one of webrtc-direct, which "shoal share" and "shoal seed" add to their links';
-  let why = `the link names ${addresses.length} addresses, and none that a page can dial; ${needs}`;
+  let why = `the link names no address that a page can dial (of ${addresses.length}); ${needs}`;
   if (addresses.length === 0) {
     why = `${root} was given without an address, and a page finds nobody by itself: open a link, or name a node in \`peers\`; ${needs}`;
   } else if (!hasWebRtc && addresses.some((address) => address.includes('/webrtc-direct'))) {

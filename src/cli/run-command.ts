@@ -268,7 +268,9 @@ class Command {
     if (this.#lingering === undefined) return false;
     if (before === link) return true;
     this.#reporter.note(
-      'The shoal that served this has ended. It is served from a new address, and the old link is dead:',
+      before !== undefined && isAllIn(before, link)
+        ? 'The shoal that served this has ended. It is served from more addresses now, and the old link is still good:'
+        : 'The shoal that served this has ended. It is served from a new address, and the old link is dead:',
     );
     return false;
   }
@@ -332,6 +334,13 @@ class Command {
     const message = `the data folder is used by process ${pid}, which does this with its own settings; ignored here: ${given.join(', ')}`;
     this.#emit({ event: 'warning', code: 'ERR_OPTION_IGNORED', message });
   }
+}
+
+/** Whether a link names every address of another. */
+function isAllIn(before: string, link: string): boolean {
+  const addresses = (text: string): string[] => new URLSearchParams(text.split('?')[1]).getAll('a');
+  const now = new Set(addresses(link));
+  return addresses(before).every((address) => now.has(address));
 }
 
 function notRunning(dataDir: string): ShoalError {
