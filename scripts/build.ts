@@ -81,10 +81,10 @@ function buildTypes(): void {
     const pending = ['index.d.ts', 'browser.d.ts', 'simulator/index.d.ts'];
     const seen = new Set(pending);
     for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
-      const text = readFileSync(join(out, file), 'utf8').replaceAll(
-        /(from ['"]\.[^'"]*)\.ts(['"])/g,
-        '$1.js$2',
-      );
+      const text = readFileSync(join(out, file), 'utf8')
+        // What is imported for its effect has no types.
+        .replaceAll(/^import ['"]\.[^'"]*['"];\n/gm, '')
+        .replaceAll(/(from ['"]\.[^'"]*)\.ts(['"])/g, '$1.js$2');
       for (const [, specifier = ''] of text.matchAll(/^(?:import|export)\b[^'"]*from ['"]([^'"]+)['"]/gm)) {
         if (!specifier.startsWith('.')) throw new Error(`public types in ${file} name ${specifier}`);
         const next = relative(out, resolve(out, dirname(file), specifier.replace(/\.js$/, '.d.ts')));

@@ -104,11 +104,12 @@ try {
     [
       '--input-type=module',
       '-e',
-      "import { createShoal } from 'shoal'; await using s = await createShoal({ dataDir: './data', mdns: false, listen: ['/ip4/127.0.0.1/tcp/0'] }); console.log(s.addresses.length)",
+      "import { createShoal } from 'shoal'; await using s = await createShoal({ dataDir: './data', mdns: false, web: true, listen: ['/ip4/127.0.0.1/tcp/0'] }); console.log(s.addresses.join(' '))",
     ],
     user,
   );
-  check('the SDK starts a node, though no install script ran', Number(imported) > 0);
+  check('the SDK starts a node, though no install script ran', imported.includes('/tcp/'));
+  check('pages reach it over WebRTC', imported.includes('/webrtc-direct/certhash/'));
   const crowd = `file: 1 MiB
 groups:
   - { name: origin, role: origin, up: 100 Mbit/s }
