@@ -11,6 +11,11 @@ export interface ExchangeConfig {
   degree?: number;
   /** Most bytes granted or requested of this node and not yet acknowledged, over all peers. Default 64 MiB. */
   maxCommittedBytes?: number;
+  /**
+   * Granted, over all peers, before anything is known of the uplink; one chunk at the least. Default 512 KiB: what an
+   * unknown peer may be asked for, and 0.8 s of an uplink of 5 Mbit/s. Each doubling of the rate takes two round trips.
+   */
+  firstGrantBytes?: number;
   /** Most bytes this node has requested and not yet stored, over all peers: its memory for chunks in flight. Default 32 MiB. */
   maxInboundBytes?: number;
   /** Limit of the uplink, bytes per second. Default: none. */
@@ -38,6 +43,7 @@ export interface ExchangeConfig {
 export interface Settings extends ExchangeConfig {
   degree: number;
   maxCommittedBytes: number;
+  firstGrantBytes: number;
   maxInboundBytes: number;
   maxContacts: number;
 }
@@ -50,6 +56,7 @@ export function settingsOf(config: ExchangeConfig): Settings {
     degree: config.degree ?? 30,
     // 1 GB/s over a loop of 60 ms; a node that can do more is bounded by its CPU first.
     maxCommittedBytes: config.maxCommittedBytes ?? 64 * MIB,
+    firstGrantBytes: config.firstGrantBytes ?? MIB / 2,
     // 500 MB/s over a loop of 60 ms, and well inside a node's budget of 250 MB.
     maxInboundBytes: config.maxInboundBytes ?? 32 * MIB,
     maxContacts: config.maxContacts ?? 500,

@@ -16,6 +16,7 @@ import { DeliveryRate } from './delivery-rate.ts';
 import type { Message } from './messages.ts';
 import { UplinkWait } from './uplink-wait.ts';
 import type { Acked } from './upload-queue.ts';
+import type { OriginPasses } from './origin-passes.ts';
 import { isServed, type Grant, type Membership, type Peer } from './peer.ts';
 import {
   compareRanks,
@@ -38,11 +39,17 @@ const RTT_REFRESH_MS = 100;
 /** What a peer may have under way besides one chunk and the product of its rate and the loop: room for its rate to grow. */
 const WINDOW_BYTES = 768 * 1024;
 
-/** The same while first copies leave the origin. */
+/** The same while an origin has chunks that nobody has passed on. */
 const FIRST_WINDOW_BYTES = 192 * 1024;
 
 /** The next pause for late first copies comes no sooner: peers that leave offers lying must not stop the origin. */
 const HOLD_AGAIN_MS = 5000;
+
+/**
+ * A peer that has passed on nothing yet gets no more chunks than these of which nobody else is known to have one, as long
+ * as others do pass on: free-riders sat on a fifth of the first copies, and an origin may vanish at any time.
+ */
+const MAX_KEPT = 6;
 
 /** A grant, its request, and slow start from ten segments to a chunk of 64 KiB. */
 const HOLD_ROUND_TRIPS = 4;
@@ -125,7 +132,8 @@ export class Granting {
     for (const swarm of assets.values()) block = Math.max(block, swarm.maxChunkBytes);
     const loopSec = (2 * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS) / 1000;
     const rate = Math.min(this.rate.gain * this.rate.bytesPerSec, settings.uploadBytesPerSec ?? Infinity);
-    return Math.min(settings.maxCommittedBytes, this.#wait.boost * rate * loopSec + block);
+    const first = this.rate.bytesPerSec === 0 ? Math.max(0, settings.firstGrantBytes - block) : 0;
+    return Math.min(settings.maxCommittedBytes, first + this.#wait.boost * rate * loopSec + block);
   }
 
   /** How fast chunks are handed out; 0: not known yet. */
@@ -220,6 +228,7 @@ export class Granting {
     let ties = 0;
     this.#watchOffload();
     const isHolding = this.#watchPasses();
+    const hasTaker = this.#hasProvenTaker();
     for (const peer of peers.values()) {
       if (
         peer.isLeaving ||
@@ -229,13 +238,17 @@ export class Granting {
         isSpent(peer.throttle.upload)
       )
         continue;
-      if (isHolding && originSwarm(peer)?.passes?.isClosing) continue;
+      const passes = originSwarm(peer)?.passes;
+      if (isHolding && passes?.isClosing) continue;
+      if (hasTaker && passes && isKeeping(passes, peer)) continue;
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
         continue;
       }
       const grantBytes = grantBytesFor(peer);
       if (peer.committedBytes >= windowOf(peer, grantBytes)) continue;
+      // Who wanted nothing is asked again with one grant at a time.
+      if (peer.declines > 0 && peer.grants.size > 0) continue;
       const rank = this.#rank(peer, grantBytes, isLeeching, giftBudget, isOpen);
       const order = bestRank ? compareRanks(rank, bestRank) : -1;
       if (order > 0) continue;
@@ -245,6 +258,15 @@ export class Granting {
       bestRank = rank;
     }
     return best;
+  }
+
+  /** Whether an origin has a peer to serve that passes on what it gets. */
+  #hasProvenTaker(): boolean {
+    for (const peer of this.#core.peers.values()) {
+      if (peer.isLeaving || peer.isStuck || peer.isMute || peer.servable <= 0) continue;
+      if (originSwarm(peer)?.passes?.proof.isProven(peer.key)) return true;
+    }
+    return false;
   }
 
   /** Offload mode: an origin stops where it has given enough, and goes on where a chunk has no copy outside. */
@@ -327,8 +349,14 @@ export class Granting {
     const offered: number[] = [];
     if (!passes || !theirs) return offered;
     let left = bytes;
+    // Who has never passed anything on gets no second copy of what others keep to themselves.
+    const { proof } = passes;
+    const isTrusted = passes.isFirstPass || !proof.isAnyProven || proof.isProven(peer.key);
     const suits = (chunk: number) =>
-      swarm.have.has(chunk) && swarm.bytesOf(chunk) <= left && !passes.isGiven(peer.key, chunk);
+      swarm.have.has(chunk) &&
+      swarm.bytesOf(chunk) <= left &&
+      !passes.isGiven(peer.key, chunk) &&
+      (isTrusted || passes.turnOf(chunk) !== 1);
     while (offered.length < MAX_OFFER && left >= swarm.minChunkBytes) {
       const chunk = passes.choose(theirs, suits);
       if (chunk < 0) break;
@@ -351,6 +379,12 @@ export class Granting {
     }
     return this.#maxRttMs;
   }
+}
+
+/** Whether the peer seems to keep to itself what nobody else has, while there are such chunks. */
+function isKeeping(passes: OriginPasses, peer: Peer): boolean {
+  if (passes.isSpread || passes.proof.isProven(peer.key)) return false;
+  return passes.unforwarded(peer.key) >= MAX_KEPT;
 }
 
 /** How much further this node is than the peer, in what both want. */
@@ -391,8 +425,8 @@ function soleAsset(peer: Peer, rng: Rng): AssetSwarm | undefined {
 function windowOf(peer: Peer, grantBytes: number): number {
   const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
   const inLoop = peer.deliveryRate.bytesPerSec * loopSec;
-  // First copies must not pile up before a slow path: nobody else has them.
-  const room = originSwarm(peer)?.passes?.isFirstPass ? FIRST_WINDOW_BYTES : WINDOW_BYTES;
+  // What nobody else passes on must not pile up before a slow path.
+  const room = originSwarm(peer)?.passes?.isSpread === false ? FIRST_WINDOW_BYTES : WINDOW_BYTES;
   return Math.min(peer.windowBytes, Math.max(2 * grantBytes, grantBytes + room + inLoop));
 }
 

@@ -33,6 +33,8 @@ export class OriginPasses {
   readonly #landed: Uint8Array;
   #unseen: number;
   #unlanded: number;
+  /** Chunks that nobody announced but who has them from here. */
+  #unspread: number;
 
   constructor(size: number, rng: Rng) {
     this.#rng = rng;
@@ -43,6 +45,7 @@ export class OriginPasses {
     this.#givenAt = new Uint32Array(size);
     this.#unseen = size;
     this.#unlanded = size;
+    this.#unspread = size;
   }
 
   /** Whether some chunk has no copy outside. */
@@ -56,6 +59,11 @@ export class OriginPasses {
    */
   get isClosing(): boolean {
     return this.#unseen === 0 && this.#unlanded > 0;
+  }
+
+  /** Whether every chunk has been passed on by somebody. */
+  get isSpread(): boolean {
+    return this.#unspread === 0;
   }
 
   /** Chunks given to the peer that nobody else has announced. */
@@ -97,6 +105,15 @@ export class OriginPasses {
     return this.#landed[chunk] === 0;
   }
 
+  /**
+   * What leaves before what else waits: first copies (0), then copies of what only peers that have it from this node
+   * announced (1): they may be keeping it to themselves.
+   */
+  turnOf(chunk: number): number {
+    if (this.isFirstCopy(chunk)) return 0;
+    return this.#others[chunk] === 0 ? 1 : 2;
+  }
+
   /** The chunk has arrived at somebody. */
   arrived(chunk: number): void {
     if (this.#landed[chunk] === 1) return;
@@ -134,14 +151,18 @@ export class OriginPasses {
     this.arrived(chunk);
     if (this.isGiven(peer, chunk)) return;
     this.#count(this.#others, chunk, 1);
-    if (this.#others[chunk] === 1) this.#settle(chunk, -1);
+    if (this.#others[chunk] !== 1) return;
+    this.#unspread--;
+    this.#settle(chunk, -1);
   }
 
   /** The peer, which had announced the chunk, no longer has it (here). */
   withdrawn(peer: PeerKey, chunk: number): void {
     if (this.isGiven(peer, chunk)) return;
     this.#count(this.#others, chunk, -1);
-    if (this.#others[chunk] === 0) this.#settle(chunk, 1);
+    if (this.#others[chunk] !== 0) return;
+    this.#unspread++;
+    this.#settle(chunk, 1);
   }
 
   /** The peer left. Call `withdrawn` for what it had announced first. */

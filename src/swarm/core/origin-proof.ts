@@ -20,6 +20,11 @@ export class OriginProof {
     return this.#forwarders.has(peer) && (this.#passedOver.get(peer)?.size ?? 0) < MAX_PASSED_OVER;
   }
 
+  /** Whether anybody has passed on anything yet. */
+  get isAnyProven(): boolean {
+    return this.#forwarders.size > 0;
+  }
+
   /** A chunk that this peer alone was given has been announced by another. It is remembered over a reconnect. */
   forwarded(peer: PeerKey): void {
     this.#forwarders.delete(peer);

@@ -33,7 +33,10 @@ export interface Rank {
   place: number;
 }
 
-/** A peer that is a tenth of the file behind this node is given so many chunks more before it has to give: who has fallen behind has little to give. A one-off for each link. */
+/**
+ * A peer that is a tenth of the file behind this node is given so many chunks more before it has to give: who has fallen
+ * behind has little to give. A one-off for each link, and only for peers that gave something.
+ */
 const LAG_CHUNKS = 4;
 const LAG_SLOPE = 10;
 
@@ -57,7 +60,7 @@ export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
   const deficit = peer.sentBytes + peer.grantedBytes - peer.receivedBytes;
   const isNew = peer.receivedBytes === 0;
   const isGifted = isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
-  const lag = Math.min(1, Math.max(0, peer.ahead * LAG_SLOPE));
+  const lag = isNew ? 0 : Math.min(1, Math.max(0, peer.ahead * LAG_SLOPE));
   const band = Math.floor(deficit / peer.grantBytes + (isGifted ? 1 : 0) - lag * LAG_CHUNKS);
   if (!isNew) return { band, place: peer.progress };
   return { band, place: isGifted || !giftBudget ? LAST : FIRST };

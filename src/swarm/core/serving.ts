@@ -134,7 +134,7 @@ export class Serving {
     swarm.givenBytes += bytes;
     if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
     swarm.passes?.give(peer.key, chunk);
-    this.#wait({ peer, swarm, chunk, bytes });
+    this.#line.add({ peer, swarm, chunk, bytes });
   }
 
   /** When {@link move} is to be called again. */
@@ -147,15 +147,10 @@ export class Serving {
     const { nowMs } = this.#core;
     const { paceBytesPerSec } = this.#granting;
     for (;;) {
-      const next = this.#line.next(nowMs, paceBytesPerSec);
+      const next = this.#line.next(nowMs, paceBytesPerSec, turnOf);
       if (!next) return;
       this.#upload(next);
     }
-  }
-
-  #wait(waiting: Waiting): void {
-    const isFirst = isFirstCopy(waiting);
-    this.#line.add(waiting, (other) => isFirst && !isFirstCopy(other));
   }
 
   #upload(waiting: Waiting): void {
@@ -222,6 +217,10 @@ export class Serving {
   #reject(peer: Peer, asset: AssetKey, chunk: number, reason: RejectReason): void {
     this.#core.send(peer, { type: 'reject', asset, chunk, reason });
   }
+}
+
+function turnOf({ swarm, chunk }: Waiting): number {
+  return swarm.passes?.turnOf(chunk) ?? 0;
 }
 
 function isFirstCopy({ swarm, chunk }: Waiting): boolean {

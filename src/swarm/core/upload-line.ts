@@ -18,7 +18,7 @@ const AHEAD_MS = 30;
 const AGAIN_MS = 15;
 
 /**
- * The chunks to send, first come first served, handed out at the pace of the uplink. A socket takes all it is given,
+ * The chunks to send, by turn and then first come first served, handed out at the pace of the uplink. A socket takes all it is given,
  * and a system shares the uplink among sockets: chunks that are handed out at once arrive late, all of them, and what
  * is in a socket can neither be taken back nor be overtaken by a first copy, a grant or a ping.
  */
@@ -29,14 +29,11 @@ export class UploadLine {
   /** Until when the uplink is busy with what was handed out. */
   #busyUntilMs = 0;
 
-  /** @param isAhead nobody has the chunk yet: it goes before those that somebody has */
-  add(waiting: Waiting, isAhead: (other: Waiting) => boolean): void {
+  add(waiting: Waiting): void {
     const { peer, swarm, chunk, bytes } = waiting;
     peer.waiting.set(chunkKey(swarm.key, chunk), waiting);
     peer.waitingBytes += bytes;
-    const at = this.#line.findIndex(isAhead);
-    if (at < 0) this.#line.push(waiting);
-    else this.#line.splice(at, 0, waiting);
+    this.#line.push(waiting);
   }
 
   /** Takes a chunk out of the line. @returns it, or undefined where it does not wait */
@@ -50,10 +47,11 @@ export class UploadLine {
    * The next chunk that may go now, which is then no more in the line.
    *
    * @param bytesPerSec what the uplink is taken to deliver; 0: nobody knows yet, and nothing waits
+   * @param turnOf what goes first: the least, at least 0, and of those what came first. It may change while they wait
    */
-  next(nowMs: number, bytesPerSec: number): Waiting | undefined {
+  next(nowMs: number, bytesPerSec: number, turnOf: (waiting: Waiting) => number): Waiting | undefined {
     this.moveAtMs = Infinity;
-    const at = this.#line.findIndex(({ peer }) => !peer.isStuck);
+    const at = this.#first(turnOf);
     if (at < 0) return undefined;
     if (bytesPerSec > 0 && this.#busyUntilMs - nowMs > AHEAD_MS) {
       this.moveAtMs = this.#busyUntilMs - AGAIN_MS;
@@ -65,6 +63,19 @@ export class UploadLine {
       this.#busyUntilMs = Math.max(this.#busyUntilMs, nowMs) + (waiting.bytes * 1000) / bytesPerSec;
     }
     return waiting;
+  }
+
+  /** @returns −1 where nothing can go */
+  #first(turnOf: (waiting: Waiting) => number): number {
+    let first = -1;
+    let least = Infinity;
+    for (const [at, waiting] of this.#line.entries()) {
+      if (waiting.peer.isStuck) continue;
+      const turn = turnOf(waiting);
+      if (turn < least) [first, least] = [at, turn];
+      if (turn === 0) break;
+    }
+    return first;
   }
 
   #remove(at: number): void {

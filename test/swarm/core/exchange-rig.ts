@@ -18,7 +18,8 @@ export class Rig {
   actions: Action[] = [];
 
   constructor(config: ExchangeConfig = {}, seed = 1) {
-    this.exchange = new Exchange(config, seededRng(seed));
+    // One grant at first: what comes of it is easier to follow.
+    this.exchange = new Exchange({ firstGrantBytes: Q, ...config }, seededRng(seed));
   }
 
   handle(event: Event): this {
