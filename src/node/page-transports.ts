@@ -16,7 +16,7 @@ export interface PageTransports {
 
 /**
  * The transports by which pages reach a node: webrtc-direct, for any page, and WebSocket, for pages on http and localhost.
- * Import this file only where they are used: WebRTC's native code and its packages cost 58 MB of memory.
+ * Import this file only where they are used: WebRTC's native code and its packages cost time and memory.
  *
  * WebRTC is native code in a package of its own (`node-datachannel`), which not every platform has: where it cannot be
  * loaded, that is logged, and WebSocket alone remains.
