@@ -6,10 +6,15 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { build, type Metafile } from 'esbuild';
+import { bundleBrowser } from './bundle-browser.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const dist = join(root, 'dist');
+
+/** Where the bundle may not grow beyond. What is aimed at is 150 KB; libp2p and its Noise are most of it. */
+const MAX_BROWSER_GZIP_BYTES = 175_000;
 
 /** Bundled CommonJS dependencies call `require` for Node's own modules; ESM has none. */
 const REQUIRE_BANNER =
@@ -25,8 +30,8 @@ async function buildNode(): Promise<Metafile> {
     format: 'esm',
     platform: 'node',
     target: 'node22.12',
-    // Native code cannot be bundled; it is the package's one dependency.
-    external: ['classic-level'],
+    // Native code cannot be bundled: it is what the package depends on.
+    external: ['classic-level', 'node-datachannel', 'node-datachannel/polyfill'],
     banner: { js: REQUIRE_BANNER },
     chunkNames: 'chunks/[name]-[hash]',
     minifySyntax: true,
@@ -38,19 +43,20 @@ async function buildNode(): Promise<Metafile> {
   return result.metafile;
 }
 
-/** The browser entry names no Node module; esbuild fails where it comes to. */
-async function buildBrowser(): Promise<void> {
-  await build({
+/**
+ * The browser entry, which names no Node module: esbuild fails where it comes to. Prints what a page has to load.
+ */
+async function buildBrowser(): Promise<Metafile> {
+  const metafile = await bundleBrowser({
     absWorkingDir: root,
-    entryPoints: { index: 'src/browser.ts' },
+    entryPoints: { 'shoal.min': 'src/browser.ts' },
     outdir: 'dist/browser',
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    keepNames: true,
-    logLevel: 'warning',
   });
+  const bytes = gzipSync(readFileSync(join(dist, 'browser', 'shoal.min.js')), { level: 9 }).byteLength;
+  process.stdout.write(`dist/browser/shoal.min.js: ${(bytes / 1000).toFixed(1)} KB gzip\n`);
+  if (bytes > MAX_BROWSER_GZIP_BYTES)
+    throw new Error(`the browser bundle is over ${MAX_BROWSER_GZIP_BYTES / 1000} KB gzip`);
+  return metafile;
 }
 
 /** Emits declarations, and keeps only those that the public entries reach: the rest is nobody's business. */
@@ -72,13 +78,13 @@ function buildTypes(): void {
       cwd: root,
       stdio: 'inherit',
     });
-    const pending = ['index.d.ts', 'simulator/index.d.ts'];
+    const pending = ['index.d.ts', 'browser.d.ts', 'simulator/index.d.ts'];
     const seen = new Set(pending);
     for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
-      const text = readFileSync(join(out, file), 'utf8').replaceAll(
-        /(from ['"]\.[^'"]*)\.ts(['"])/g,
-        '$1.js$2',
-      );
+      const text = readFileSync(join(out, file), 'utf8')
+        // What is imported for its effect has no types.
+        .replaceAll(/^import ['"]\.[^'"]*['"];\n/gm, '')
+        .replaceAll(/(from ['"]\.[^'"]*)\.ts(['"])/g, '$1.js$2');
       for (const [, specifier = ''] of text.matchAll(/^(?:import|export)\b[^'"]*from ['"]([^'"]+)['"]/gm)) {
         if (!specifier.startsWith('.')) throw new Error(`public types in ${file} name ${specifier}`);
         const next = relative(out, resolve(out, dirname(file), specifier.replace(/\.js$/, '.d.ts')));
@@ -94,8 +100,8 @@ function buildTypes(): void {
   }
 }
 
-/** Writes the licence texts of every package whose code is in the bundle. */
-function writeLicences(metafile: Metafile): void {
+/** Writes the licence texts of every package whose code is in the bundle. @param folder of `dist` */
+function writeLicences(metafile: Metafile, folder: string): void {
   const folders = new Set<string>();
   for (const input of Object.keys(metafile.inputs)) {
     const match = /^((?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
@@ -116,12 +122,12 @@ function writeLicences(metafile: Metafile): void {
   });
   const intro = 'The files in this folder contain code of these packages.';
   writeFileSync(
-    join(dist, 'node', 'THIRD-PARTY-LICENSES.txt'),
+    join(dist, folder, 'THIRD-PARTY-LICENSES.txt'),
     `${[intro, ...parts].join(`\n\n${'-'.repeat(78)}\n\n`)}\n`,
   );
 }
 
 rmSync(dist, { recursive: true, force: true });
-writeLicences(await buildNode());
-await buildBrowser();
+writeLicences(await buildNode(), 'node');
+writeLicences(await buildBrowser(), 'browser');
 buildTypes();

@@ -76,6 +76,11 @@ try {
       "  if (shoal.id === '') throw new ShoalError('ERR_NEVER', 'never');\n" +
       "  return shoal.open('bafkqaaa');\n}\n",
   );
+  writeFileSync(
+    join(user, 'use-page.ts'),
+    "import { createShoal, type PageAsset } from 'shoal/browser';\n" +
+      'export const open = async (link: string): Promise<PageAsset> => (await createShoal()).open(link);\n',
+  );
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const strict = [
     '--noEmit',
@@ -87,7 +92,7 @@ try {
     '--module',
     'nodenext',
   ];
-  const libs = ['--lib', 'es2024,esnext.disposable,dom,dom.iterable', '--types', '', 'use.ts'];
+  const libs = ['--lib', 'es2024,esnext.disposable,dom,dom.iterable', '--types', '', 'use.ts', 'use-page.ts'];
   const compiled = spawnSync(process.execPath, [compiler, ...strict, ...libs], {
     cwd: user,
     encoding: 'utf8',
@@ -99,11 +104,12 @@ try {
     [
       '--input-type=module',
       '-e',
-      "import { createShoal } from 'shoal'; await using s = await createShoal({ dataDir: './data', mdns: false, listen: ['/ip4/127.0.0.1/tcp/0'] }); console.log(s.addresses.length)",
+      "import { createShoal } from 'shoal'; await using s = await createShoal({ dataDir: './data', mdns: false, web: true, listen: ['/ip4/127.0.0.1/tcp/0'] }); console.log(s.addresses.join(' '))",
     ],
     user,
   );
-  check('the SDK starts a node, though no install script ran', Number(imported) > 0);
+  check('the SDK starts a node, though no install script ran', imported.includes('/tcp/'));
+  check('pages reach it over WebRTC', imported.includes('/webrtc-direct/certhash/'));
   const crowd = `file: 1 MiB
 groups:
   - { name: origin, role: origin, up: 100 Mbit/s }

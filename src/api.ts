@@ -16,6 +16,12 @@ export interface ShoalOptions {
    * one again after a restart where it is still free.
    */
   listen?: readonly string[];
+  /**
+   * Web pages can fetch from this node: it also listens on free ports of webrtc-direct and WebSocket, at each host of
+   * `listen` that has TCP, and links name those addresses. Listening addresses that end in `/webrtc-direct` or `/ws` can
+   * be named in `listen` too, with or without this. Takes some 12 MB of memory before the first page comes. Default false.
+   */
+  web?: boolean;
   /** Name of the network: nodes of different networks never talk. 1–64 of `a–z 0–9 . _ -`. Default `'main'`. */
   network?: string;
   /** Multiaddrs (with or without `/p2p/<id>`) of peers to connect to and stay connected to. */

@@ -1,11 +1,20 @@
 /**
- * Shoal in a browser. There is no browser node in this version: the transports come with WebRTC. The names are
- * here, so that an application that runs in both places can be bundled, and learns in a sentence what is missing
- * rather than from a bundler's complaint about `node:fs`.
+ * Shoal in a web page: fetches from nodes over webrtc-direct and WebSocket, verified with the browser's own SHA-256.
+ *
+ * @example
+ * ```ts
+ * import { createShoal } from 'shoal';
+ *
+ * const shoal = await createShoal();
+ * const asset = await shoal.open('shoal:bafy…?a=/ip4/192.0.2.7/udp/4001/webrtc-direct/certhash/uEi…/p2p/12D3Koo…');
+ * const { blob } = await asset.save();
+ * ```
  */
+import './browser-node/dispose-symbols.ts';
 import { ShoalError } from './errors.ts';
 import type * as node from './index.ts';
 
+export { createShoal } from './browser-node/create-page-shoal.ts';
 export {
   ShoalError,
   type DialFailure,
@@ -16,16 +25,13 @@ export {
 } from './errors.ts';
 export { version } from './version.ts';
 export type * from './api.ts';
+export type * from './browser-api.ts';
 
-function unsupported(what: string): ShoalError {
-  return new ShoalError(
-    'ERR_UNSUPPORTED_PLATFORM',
-    `${what} needs Node 22.12 or later: this version of Shoal has no browser node; run a seed node and fetch from it there`,
+/** @throws ERR_UNSUPPORTED_PLATFORM always: pages have no paths to inspect */
+export const inspect: typeof node.inspect = () =>
+  Promise.reject(
+    new ShoalError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      'inspect reads paths, which a page has none of; use it in Node',
+    ),
   );
-}
-
-/** @throws ERR_UNSUPPORTED_PLATFORM always, in browsers */
-export const createShoal: typeof node.createShoal = () => Promise.reject(unsupported('createShoal'));
-
-/** @throws ERR_UNSUPPORTED_PLATFORM always, in browsers */
-export const inspect: typeof node.inspect = () => Promise.reject(unsupported('inspect'));

@@ -3,8 +3,7 @@ import * as browser from '../src/browser.ts';
 import * as node from '../src/index.ts';
 
 describe('the browser entry', () => {
-  it('says what it cannot do yet', async () => {
-    await assert.rejects(browser.createShoal(), { code: 'ERR_UNSUPPORTED_PLATFORM' });
+  it('says what pages cannot do', async () => {
     await assert.rejects(browser.inspect('x'), { code: 'ERR_UNSUPPORTED_PLATFORM' });
   });
 

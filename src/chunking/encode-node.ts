@@ -3,7 +3,7 @@ import type { PBLink } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { DAG_PB_CODE, cidOf } from '../integrity/parse-cid.ts';
-import { sha256 } from '../integrity/verified-chunk.ts';
+import { sha256 } from '../integrity/sha256.ts';
 
 /** Takes each interior node as it is made, children before parents. */
 export type OnNode = (cid: CID, bytes: Uint8Array) => void | Promise<void>;

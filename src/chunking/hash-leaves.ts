@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { EMPTY_DIGEST } from '../integrity/limits.ts';
-import { sha256 } from '../integrity/verified-chunk.ts';
+import { sha256 } from '../integrity/sha256.ts';
 
 /** A leaf as the tree needs it: no content. */
 export interface Leaf {

@@ -19,6 +19,7 @@ export interface CommonOptions {
   fleet?: boolean;
   offload?: boolean;
   trace?: string;
+  web?: boolean;
   mdns?: boolean;
   dht?: boolean;
   logLevel?: (typeof LEVELS)[number];
@@ -57,6 +58,8 @@ export function addCommonOptions(program: Command): void {
       '--trace <file>',
       'record what the exchange does (with the ids and addresses of peers) for replay',
     ).argParser(parseText),
+    new Option('--web', 'let web pages fetch from here (default: where it serves until stopped)'),
+    new Option('--no-web', 'listen for no web pages'),
     new Option('--no-mdns', 'do not look for peers on the local network'),
     new Option('--no-dht', 'take no part in the DHT'),
     new Option('--log-level <level>', 'log to stderr (default: warn)').choices([...LEVELS]),

@@ -185,7 +185,8 @@ class Command {
   }
 
   #nodeOptions(): ShoalOptions {
-    const { listen, network, peer, bootstrap, mdns, dht, fleet, offload, trace, logLevel } = this.#options;
+    const { listen, network, peer, bootstrap, web, mdns, dht, fleet, offload, trace, logLevel } =
+      this.#options;
     const { uploadLimit, downloadLimit, peerUploadLimit, peerDownloadLimit } = this.#options;
     const log = logger(logLevel, (level, message) => this.#logLines.add(level, message));
     const common = {
@@ -200,6 +201,7 @@ class Command {
       listen: this.#plan.node === 'looking' ? [] : listen,
       peers: peer,
       bootstrap,
+      web: web ?? this.#plan.permanent,
       mdns,
       dht,
       uploadBytesPerSec: uploadLimit,
@@ -266,7 +268,9 @@ class Command {
     if (this.#lingering === undefined) return false;
     if (before === link) return true;
     this.#reporter.note(
-      'The shoal that served this has ended. It is served from a new address, and the old link is dead:',
+      before !== undefined && isAllIn(before, link)
+        ? 'The shoal that served this has ended. It is served from more addresses now, and the old link is still good:'
+        : 'The shoal that served this has ended. It is served from a new address, and the old link is dead:',
     );
     return false;
   }
@@ -312,7 +316,7 @@ class Command {
     if (this.#plan.node === 'local') return;
     const { listen, uploadLimit, downloadLimit, peerUploadLimit, peerDownloadLimit, mdns, dht } =
       this.#options;
-    const { fleet, offload, trace } = this.#options;
+    const { fleet, offload, trace, web } = this.#options;
     const given = [
       listen && '--listen',
       uploadLimit && '--upload-limit',
@@ -322,6 +326,7 @@ class Command {
       fleet && '--fleet',
       offload && '--offload',
       trace && '--trace',
+      web !== undefined && (web ? '--web' : '--no-web'),
       mdns === false && '--no-mdns',
       dht === false && '--no-dht',
     ].filter((name) => typeof name === 'string');
@@ -329,6 +334,13 @@ class Command {
     const message = `the data folder is used by process ${pid}, which does this with its own settings; ignored here: ${given.join(', ')}`;
     this.#emit({ event: 'warning', code: 'ERR_OPTION_IGNORED', message });
   }
+}
+
+/** Whether a link names every address of another. */
+function isAllIn(before: string, link: string): boolean {
+  const addresses = (text: string): string[] => new URLSearchParams(text.split('?')[1]).getAll('a');
+  const now = new Set(addresses(link));
+  return addresses(before).every((address) => now.has(address));
 }
 
 function notRunning(dataDir: string): ShoalError {

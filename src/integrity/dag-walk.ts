@@ -7,7 +7,8 @@ import { DEFAULT_LIMITS, EMPTY_DIGEST, MAX_LEAF_BYTES, MAX_NODE_BYTES } from './
 import type { WalkLimits } from './limits.ts';
 import type { Manifest } from './manifest.ts';
 import { DAG_PB_CODE, RAW_CODE, SHA256_CODE, cidOf } from './parse-cid.ts';
-import { digestEquals, sha256 } from './verified-chunk.ts';
+import { digestOf } from './sha256.ts';
+import { digestEquals } from './verified-chunk.ts';
 
 /** What a child of the root directory is, as far as the root alone tells. */
 export interface RootChild {
@@ -101,7 +102,11 @@ export class DagWalk {
     const key = keyOf(cid.multihash.digest);
     const wanted = this.#wanted.get(key);
     if (!wanted || wanted.cid.code !== cid.code) return 'unwanted';
-    if (!digestEquals(sha256(bytes), wanted.cid.multihash.digest)) return 'mismatch';
+    const found = digestOf(bytes);
+    if (!digestEquals(found instanceof Uint8Array ? found : await found, wanted.cid.multihash.digest))
+      return 'mismatch';
+    // In browsers another copy may have come in while this one was hashed.
+    if (!this.#wanted.has(key)) return 'unwanted';
     try {
       this.#wanted.delete(key);
       if (wanted.cid.code === RAW_CODE) this.#addRawRoot(bytes.byteLength);

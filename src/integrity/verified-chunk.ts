@@ -1,10 +1,5 @@
-import { hash } from 'node:crypto';
 import { ShoalError } from '../errors.ts';
-
-/** SHA-256 of `bytes`: 32 bytes. The fastest strong hash that JavaScript has (see docs/protocol.md). */
-export function sha256(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer');
-}
+import { digestOf } from './sha256.ts';
 
 /** Whether two digests are equal. Not constant-time: digests are public. */
 export function digestEquals(a: Uint8Array, b: Uint8Array): boolean {
@@ -35,7 +30,9 @@ export class VerifiedChunk {
    * for the caller, who knows where they came from
    */
   static async verify(digest: Uint8Array, bytes: Uint8Array): Promise<VerifiedChunk | undefined> {
-    return digestEquals(sha256(bytes), digest) ? new VerifiedChunk(digest, bytes) : undefined;
+    const found = digestOf(bytes);
+    const actual = found instanceof Uint8Array ? found : await found;
+    return digestEquals(actual, digest) ? new VerifiedChunk(digest, bytes) : undefined;
   }
 
   /** As {@link VerifiedChunk.verify}, but throws `ERR_CHUNK_HASH_MISMATCH` naming `what`. */

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import type {
   Asset,
@@ -62,7 +61,9 @@ export class AssetHandle implements Asset {
   }
 
   get link(): string {
-    return formatLink(this.#root, this.name, this.#context.addresses);
+    const own = this.#context.addresses;
+    // A node that listens nowhere is no help to others; those it has it from may be.
+    return formatLink(this.#root, this.name, own.length > 0 ? own : this.#addresses);
   }
 
   async *entries(options: OpenOptions = {}): AsyncGenerator<AssetEntry> {
@@ -95,9 +96,18 @@ export class AssetHandle implements Asset {
   }
 
   async save(path: string, options: SaveOptions = {}): Promise<Saved> {
+    const target = this.#context.platform.resolvePath(path);
+    const saved = await this.download(target, options);
+    return { ...saved, path: saved.path ?? target };
+  }
+
+  /** Downloads everything, to a path, or (undefined) to wherever the store keeps what has none. */
+  async download(
+    target: string | undefined,
+    options: SaveOptions = {},
+  ): Promise<Omit<Saved, 'path'> & { path: string | undefined }> {
     const startedMs = performance.now();
     const signal = this.#signal(options.signal);
-    const target = resolve(path);
     const manifest = await this.#loadManifest(options.timeoutMs, signal, options.onProgress);
     return this.#context.exclusive(this.#root, signal, async () => {
       const stored = await this.#startDownload(target, manifest, options, signal);
@@ -119,6 +129,11 @@ export class AssetHandle implements Asset {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Everything about the asset but its bytes; fetches its interior nodes. */
+  manifest(options: OpenOptions = {}): Promise<Manifest> {
+    return this.#loadManifest(options.timeoutMs, this.#signal(options.signal));
   }
 
   #signal(signal: AbortSignal | undefined): AbortSignal {
@@ -147,7 +162,7 @@ export class AssetHandle implements Asset {
   }
 
   async #startDownload(
-    target: string,
+    target: string | undefined,
     manifest: Manifest,
     options: SaveOptions,
     signal: AbortSignal,
@@ -163,6 +178,7 @@ export class AssetHandle implements Asset {
       });
     const active = this.#context.active(this.#root);
     if (!active) return this.#context.activate(this.#root, await make());
+    if (target === undefined) return active;
     try {
       await active.replace(make, () => store.open(this.#root).catch(() => undefined));
     } catch (error) {
@@ -206,7 +222,8 @@ function withoutPeers(phase: Progress['phase'], bytes: number, total: number): P
   return { bytes, total, peers: 0, sources: [], bytesPerSec: 0, phase };
 }
 
-function findFile(manifest: Manifest, path: string | undefined, cid: string): number {
+/** The index of a file in the manifest's entries. @throws ERR_ENTRY_NOT_FOUND, ERR_NOT_A_FILE */
+export function findFile(manifest: Manifest, path: string | undefined, cid: string): number {
   const wanted = (path ?? '').split('/').filter((part) => part !== '');
   const index = manifest.entries.findIndex(
     (entry) => entry.path.length === wanted.length && entry.path.every((part, i) => part === wanted[i]),

@@ -1,8 +1,9 @@
 import { peerIdFromString } from '@libp2p/peer-id';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
+import { letExit } from '../swarm/let-exit.ts';
 import type { ContactBook, SeenPeer } from './contact-book.ts';
-import type { ShoalLibp2p } from './libp2p-node.ts';
+import type { ShoalLibp2p } from './shoal-libp2p.ts';
 
 /** How soon a peer that was met is kept: a process can be killed at any moment, and looking costs little. */
 const LOOK_MS = 1_000;
@@ -39,7 +40,7 @@ export class ContactKeeper {
 
   start(): void {
     this.#timer = setInterval(() => void this.note(), LOOK_MS);
-    this.#timer.unref();
+    letExit(this.#timer);
   }
 
   /** Notes what has changed since the last time; one run at a time. */

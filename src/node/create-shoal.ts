@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import type { LogLevel, Shoal, ShoalOptions } from '../api.ts';
-import { ShoalError } from '../errors.ts';
+import type { ShoalError } from '../errors.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
@@ -9,15 +10,18 @@ import { defaultDataDir } from './data-dir.ts';
 import { ContactBook } from './contact-book.ts';
 import { ContactKeeper } from './contact-keeper.ts';
 import { Discovery } from './discovery.ts';
+import { isForPages, withPageAddresses } from './listen-addresses.ts';
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
-import { createLibp2pNode, parseMultiaddr, startLibp2pNode, type ShoalLibp2p } from './libp2p-node.ts';
+import { createLibp2pNode, startLibp2pNode } from './libp2p-node.ts';
+import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
+import { checkNetworkName } from './network-name.ts';
+import type { TransportFactory } from './page-transports.ts';
+import { toStoreSource } from './share-source.ts';
 import { ShoalNode } from './shoal-node.ts';
 import { openTrace } from './trace-file.ts';
 
 /** Any free port on every IPv4 interface. */
 const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0'];
-
-const NETWORK_NAME = /^[a-z0-9._-]{1,64}$/;
 
 /**
  * Starts a node: opens the data folder (which this process then owns), listens, and connects to the peers named.
@@ -48,7 +52,7 @@ async function startNode(
   store: Store,
   log: (level: LogLevel, message: string) => void,
 ): Promise<ShoalNode> {
-  const wanted = options.listen ?? DEFAULT_LISTEN;
+  const { wanted, transports } = await ways(options, store, log);
   const listen = await withKnownPorts(store, wanted);
   const network = options.network ?? 'main';
   // The node, the swarm and discovery need one another's answers; none asks before `node` is there.
@@ -56,6 +60,7 @@ async function startNode(
   const libp2p: ShoalLibp2p = await createLibp2pNode({
     identity: await store.identity(),
     listen,
+    transports,
     network,
     mdns: options.mdns ?? true,
     dht: options.dht ?? true,
@@ -81,7 +86,14 @@ async function startNode(
     },
   });
   const named = [...(options.peers ?? []), ...(options.bootstrap ?? [])];
-  const discovery: Discovery = new Discovery({ libp2p, network, named, mdns: options.mdns ?? true, log });
+  const discovery: Discovery = new Discovery({
+    libp2p,
+    network,
+    named,
+    mdns: options.mdns ?? true,
+    canDial: (address) => transports.length > 0 || !isForPages(address),
+    log,
+  });
   const book = new ContactBook(store, network);
   const keeper = new ContactKeeper({
     libp2p,
@@ -90,7 +102,16 @@ async function startNode(
     dhtPeers: () => discovery.dhtPeers,
     log,
   });
-  const node = new ShoalNode({ store, libp2p, shell, discovery, book, keeper, log });
+  const node = new ShoalNode({
+    platform: { resolvePath: resolve, toStoreSource },
+    store,
+    libp2p,
+    shell,
+    discovery,
+    book,
+    keeper,
+    log,
+  });
   late.node = node;
   try {
     await shell.start();
@@ -107,13 +128,25 @@ async function startNode(
   }
 }
 
+/** Where to listen, and over what besides TCP: what serves pages is loaded only by nodes that do. */
+async function ways(
+  options: ShoalOptions,
+  store: Store,
+  log: (level: LogLevel, message: string) => void,
+): Promise<{ wanted: string[]; transports: TransportFactory[] }> {
+  const named = options.listen ?? DEFAULT_LISTEN;
+  const wanted = options.web ? withPageAddresses(named) : [...named];
+  if (!wanted.some(isForPages)) return { wanted, transports: [] };
+  const { pageTransports } = await import('./page-transports.ts');
+  const { transports, hasWebRtc } = await pageTransports(store, log);
+  // What was named stays, and fails with its reason; what `web` adds is what can be had.
+  const isListened = (address: string): boolean =>
+    hasWebRtc || !address.includes('/webrtc-direct') || named.includes(address);
+  return { wanted: wanted.filter(isListened), transports };
+}
+
 function checkOptions(options: ShoalOptions): void {
-  if (options.network !== undefined && !NETWORK_NAME.test(options.network)) {
-    throw new ShoalError(
-      'ERR_NETWORK_NAME',
-      `"${options.network}" cannot name a network: use 1 to 64 of a-z, 0-9, ".", "_" and "-"`,
-    );
-  }
+  if (options.network !== undefined) checkNetworkName(options.network);
   for (const address of [...(options.listen ?? []), ...(options.peers ?? []), ...(options.bootstrap ?? [])]) {
     parseMultiaddr(address);
   }

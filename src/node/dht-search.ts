@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { Contact } from '../swarm/core/messages.ts';
-import type { ShoalLibp2p } from './libp2p-node.ts';
+import type { ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
 
 /** Waits between walks of the DHT for a root nobody is found for yet. */

@@ -3,7 +3,7 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import type { LogLevel } from '../api.ts';
 import type { DialFailure } from '../errors.ts';
 import { dialFailure } from './dial-failure.ts';
-import type { ShoalLibp2p } from './libp2p-node.ts';
+import type { ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
 
 /** Waits between attempts to reach a peer that is to stay connected: doubling from the first to the last. */

@@ -1,13 +1,14 @@
 import type { PeerInfo } from '@libp2p/interface';
-import { setMaxListeners } from 'node:events';
 import type { Multiaddr } from '@multiformats/multiaddr';
+import { setMaxListeners } from 'main-event';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { Contact } from '../swarm/core/messages.ts';
+import { letExit } from '../swarm/let-exit.ts';
 import { controlProtocol } from '../swarm/link-table.ts';
 import { DhtSearch, WALK_TIMEOUT_MS } from './dht-search.ts';
 import { DialTarget } from './dial-target.ts';
-import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
+import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import type { SearchState } from './search-report.ts';
 
 /** What {@link Discovery} is made from. */
@@ -18,6 +19,8 @@ export interface DiscoveryOptions {
   named: readonly string[];
   /** Whether the local network is listened to. Default false. */
   mdns?: boolean;
+  /** Whether this node has a transport for an address. Default: for all. */
+  canDial?: (address: string) => boolean;
   log: (level: LogLevel, message: string) => void;
 }
 
@@ -123,7 +126,7 @@ export class Discovery implements AsyncDisposable {
       this.#run(target.keepConnected(signal));
     }
     this.#reprovide = setInterval(() => this.#provideAll(), REPROVIDE_INTERVAL_MS);
-    this.#reprovide.unref();
+    letExit(this.#reprovide);
   }
 
   /** Nodes of the DHT that are connected. */
@@ -243,6 +246,7 @@ export class Discovery implements AsyncDisposable {
     for (const address of addresses) {
       try {
         const target = parseMultiaddr(address);
+        if (!this.#canDial(address)) continue;
         const peer = peerOf(target) ?? address;
         if (peer === this.#libp2p.peerId.toString()) continue;
         byPeer.set(peer, [...(byPeer.get(peer) ?? []), target]);
@@ -258,11 +262,17 @@ export class Discovery implements AsyncDisposable {
     try {
       return this.#target(
         'earlier',
-        addresses.map((address) => parseMultiaddr(`${address}/p2p/${peer}`)),
+        addresses
+          .filter((address) => this.#canDial(address))
+          .map((address) => parseMultiaddr(`${address}/p2p/${peer}`)),
       );
     } catch {
       return undefined;
     }
+  }
+
+  #canDial(address: string): boolean {
+    return this.#options.canDial?.(address) ?? true;
   }
 
   #target(way: DialTarget['way'], addresses: readonly Multiaddr[]): DialTarget {
@@ -317,7 +327,7 @@ export class Discovery implements AsyncDisposable {
     this.#debounce = setTimeout(() => {
       for (const search of this.#searches) search.wake();
     }, WAKE_DEBOUNCE_MS);
-    this.#debounce.unref();
+    letExit(this.#debounce);
     if (this.#dhtPeers.size > SMALL_DHT_PEERS) return;
     const nowMs = performance.now();
     if (this.#quietAtMs <= nowMs) this.#unquietSinceMs = nowMs;
@@ -347,7 +357,7 @@ export class Discovery implements AsyncDisposable {
     const waitMs = this.#quietAtMs - performance.now();
     if (waitMs > 0) {
       this.#provideTimer = setTimeout(() => this.#provideWhenQuiet(), waitMs);
-      this.#provideTimer.unref();
+      letExit(this.#provideTimer);
       return;
     }
     const workers = Math.min(PROVIDE_CONCURRENCY - this.#provideWorkers, this.#provideQueue.size);

@@ -27,10 +27,12 @@ export class IdleWatch implements Disposable {
   touch(): void {
     // setTimeout takes 2^31-1 ms at most; beyond that (Infinity included) is for ever.
     if (this.#timeoutMs > 0x7fffffff) return;
-    if (this.#timer) {
+    if (typeof this.#timer === 'object') {
       this.#timer.refresh();
       return;
     }
+    // Timers of browsers are numbers, which cannot be set back.
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#controller.abort(this.#makeError()), this.#timeoutMs);
   }
 

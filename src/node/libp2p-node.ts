@@ -1,33 +1,26 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
-import { identify, type Identify } from '@libp2p/identify';
-import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
-import { kadDHT, type KadDHT } from '@libp2p/kad-dht';
+import { identify } from '@libp2p/identify';
+import type { PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
+import { kadDHT } from '@libp2p/kad-dht';
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
-import type { Ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
-import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { ShoalError } from '../errors.ts';
 import { version } from '../version.ts';
 import { lazyYamux } from './lazy-yamux.ts';
 import { nativeTls } from './native-tls.ts';
 import { presentPing } from './present-ping.ts';
-
-/** What Shoal's libp2p node carries besides transports. A type, not an interface: libp2p wants an index signature. */
-export type ShoalServices = {
-  identify: Identify;
-  ping: Ping;
-  dht?: KadDHT;
-};
-
-export type ShoalLibp2p = Libp2p<ShoalServices>;
+import type { TransportFactory } from './page-transports.ts';
+import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 
 /** What {@link createLibp2pNode} is made from. */
 export interface Libp2pNodeOptions {
   /** libp2p's protobuf form of an Ed25519 private key. */
   identity: Uint8Array;
   listen: readonly string[];
+  /** Besides TCP. */
+  transports?: readonly TransportFactory[];
   network: string;
   mdns: boolean;
   dht: boolean;
@@ -58,27 +51,9 @@ const FIRST_SELF_QUERY_MS = 20_000;
 /** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
 const MDNS_INTERVAL_MS = 10_000;
 
-/** The DHT speaks a protocol of its own for each network, so that networks never mix. */
-export function dhtProtocol(network: string): string {
-  return `/shoal/${network}/kad/1.0.0`;
-}
-
 /** The mDNS service of a network. A label of DNS is at most 63 bytes, so a long name is cut; HELLO tells the rest apart. */
 export function mdnsService(network: string): string {
   return `_shoal-${network.replaceAll(/[^a-z0-9-]/g, '-').slice(0, 48)}._udp.local`;
-}
-
-/** Parses a multiaddr from a person or a link. @throws ERR_INVALID_MULTIADDR */
-export function parseMultiaddr(text: string): Multiaddr {
-  try {
-    return multiaddr(text);
-  } catch (cause) {
-    throw new ShoalError(
-      'ERR_INVALID_MULTIADDR',
-      `"${text}" is not a multiaddr; write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`,
-      { cause },
-    );
-  }
 }
 
 /**
@@ -105,7 +80,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     privateKey: privateKeyFromProtobuf(options.identity),
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
     addresses: { listen: options.listen.map((address) => parseMultiaddr(address).toString()) },
-    transports: [tcp()],
+    transports: [tcp(), ...((options.transports ?? []) as unknown as ReturnType<typeof tcp>[])],
     connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [lazyYamux()],
     peerDiscovery: options.mdns ? [localDiscovery(options)] : [],

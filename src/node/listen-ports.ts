@@ -1,23 +1,37 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Store } from '../store/store.ts';
 
-/** A listen address that leaves the port to the system. */
-const ANY_PORT = /^\/ip[46]\/([^/]+)\/tcp\/0$/;
+/** A host and port of one transport: what a listen address and the addresses got for it have in common. */
+const PLACE = /^\/(ip[46])\/([^/]+)\/(tcp|udp)\/(\d+)(\/ws|\/webrtc-direct)?(?=\/|$)/;
+
+interface Place {
+  /** What listens, such as `ip4 tcp /ws`: each kind has a port of its own. */
+  kind: string;
+  host: string;
+  protocol: 'tcp' | 'udp';
+  /** 0: any. */
+  port: number;
+}
 
 /**
- * The addresses to listen on. Where one leaves the port open (`/tcp/0`), it is the port that this data folder had the
- * last time, as long as nobody else has it: links and contacts that others keep lead here again after a restart.
+ * The addresses to listen on. Where one leaves the port open (`/tcp/0`, `/udp/0/webrtc-direct`), it is the port that this
+ * data folder had the last time, as long as nobody else has it: links and contacts that others keep lead here again
+ * after a restart.
  */
 export async function withKnownPorts(store: Store, listen: readonly string[]): Promise<string[]> {
-  const taken = new Set<number>();
+  const taken = new Set<string>();
   return Promise.all(
     listen.map(async (address) => {
+      const place = placeOf(address);
+      if (place?.port !== 0) return address;
       const port = await knownPort(store, address);
-      const [, host] = ANY_PORT.exec(address) ?? [];
-      if (port === undefined || host === undefined || taken.has(port)) return address;
-      taken.add(port);
-      return (await isFree(host, port)) ? address.replace(/0$/, String(port)) : address;
+      const key = `${place.protocol} ${port}`;
+      if (port === undefined || taken.has(key)) return address;
+      taken.add(key);
+      if (!(await isFree(place, port))) return address;
+      return address.replace(`/${place.protocol}/0`, `/${place.protocol}/${port}`);
     }),
   );
 }
@@ -25,35 +39,42 @@ export async function withKnownPorts(store: Store, listen: readonly string[]): P
 /**
  * Keeps the ports that were got for the addresses that left them open.
  *
- * @param actual the node's own addresses, in the order of `listen` where that matters
+ * @param actual the node's own addresses
  */
 export async function keepPorts(
   store: Store,
   listen: readonly string[],
   actual: readonly string[],
 ): Promise<void> {
-  const open = listen.filter((address) => ANY_PORT.test(address));
-  // Which of several open ports of one family is whose cannot be told: they stay unknown.
-  for (const family of ['/ip4/', '/ip6/']) {
-    const [address, another] = open.filter((each) => each.startsWith(family));
-    if (address === undefined || another !== undefined) continue;
-    const named = new Set(listen.map(portOf));
-    const port = actual
-      .filter((each) => each.startsWith(family))
-      .map(portOf)
-      .find((each) => each !== undefined && !named.has(each));
-    if (port !== undefined) await store.putSetting(keyOf(address), new TextEncoder().encode(String(port)));
+  const wanted = listen.flatMap((address) => ({ address, place: placeOf(address) }));
+  for (const { address, place } of wanted) {
+    if (place?.port !== 0) continue;
+    const same = wanted.filter((each) => each.place?.kind === place.kind);
+    // Which of several open ports of one kind is whose cannot be told: they stay unknown.
+    if (same.filter((each) => each.place?.port === 0).length > 1) continue;
+    const named = new Set(same.map((each) => each.place?.port));
+    const got = actual.map(placeOf).find((each) => each?.kind === place.kind && !named.has(each.port));
+    if (got) await store.putSetting(keyOf(address), new TextEncoder().encode(String(got.port)));
   }
 }
 
+function placeOf(address: string): Place | undefined {
+  const [, family = '', host = '', protocol, port, above = ''] = PLACE.exec(address) ?? [];
+  if (protocol !== 'tcp' && protocol !== 'udp') return undefined;
+  return { kind: `${family} ${protocol} ${above}`, host, protocol, port: Number(port) };
+}
+
 async function knownPort(store: Store, address: string): Promise<number | undefined> {
-  if (!ANY_PORT.test(address)) return undefined;
   const bytes = await store.getSetting(keyOf(address));
   const port = Number(new TextDecoder().decode(bytes ?? new Uint8Array(0)));
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
 }
 
-async function isFree(host: string, port: number): Promise<boolean> {
+async function isFree({ host, protocol }: Place, port: number): Promise<boolean> {
+  return protocol === 'tcp' ? isTcpFree(host, port) : isUdpFree(host, port);
+}
+
+async function isTcpFree(host: string, port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen({ host, port, exclusive: true });
@@ -69,9 +90,18 @@ async function isFree(host: string, port: number): Promise<boolean> {
   }
 }
 
-function portOf(address: string): number | undefined {
-  const port = /\/tcp\/(\d+)/.exec(address)?.[1];
-  return port === undefined ? undefined : Number(port);
+async function isUdpFree(host: string, port: number): Promise<boolean> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  try {
+    socket.bind({ address: host, port, exclusive: true });
+    await once(socket, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    // Closing one that could not be bound is allowed.
+    await new Promise<void>((resolve) => socket.close(resolve));
+  }
 }
 
 function keyOf(address: string): string {

@@ -1,14 +1,24 @@
 import type { CID } from 'multiformats/cid';
-import type { LogLevel, ShoalEvents } from '../api.ts';
+import type { LogLevel, ShareSource, ShoalEvents } from '../api.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import type { SwarmShell } from '../swarm/swarm-shell.ts';
 import type { ActiveAsset } from './active-asset.ts';
 import type { ContactBook } from './contact-book.ts';
 import type { Discovery } from './discovery.ts';
-import type { ShoalLibp2p } from './libp2p-node.ts';
+import type { StoreSource } from './share-source.ts';
+import type { ShoalLibp2p } from './shoal-libp2p.ts';
+
+/** What a node needs of its platform besides a store and transports. */
+export interface Platform {
+  /** The absolute path of what the user named. */
+  resolvePath(path: string): string;
+  /** @throws ERR_SHARE_SOURCE */
+  toStoreSource(source: ShareSource, name: string | undefined): StoreSource;
+}
 
 /** The parts of a running node, as its asset handles see them. */
 export interface NodeContext {
+  readonly platform: Platform;
   readonly store: Store;
   readonly shell: SwarmShell;
   readonly discovery: Discovery;

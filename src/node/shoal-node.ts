@@ -1,6 +1,5 @@
 import type { CID } from 'multiformats/cid';
 import type {
-  Asset,
   AssetInfo,
   LogLevel,
   OpenOptions,
@@ -25,16 +24,17 @@ import type { ContactBook } from './contact-book.ts';
 import type { ContactKeeper } from './contact-keeper.ts';
 import { dialFailure } from './dial-failure.ts';
 import type { Discovery } from './discovery.ts';
-import { parseMultiaddr, type ShoalLibp2p } from './libp2p-node.ts';
+import { byReach } from './listen-addresses.ts';
+import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import { formatLink, parseLink } from './link.ts';
 import { loadDag } from './load-dag.ts';
-import type { NodeContext } from './node-context.ts';
-import { toStoreSource } from './share-source.ts';
+import type { NodeContext, Platform } from './node-context.ts';
 import { UploadTally } from './upload-tally.ts';
 import { verifyAssets } from './verify-assets.ts';
 
 /** The running parts that a {@link ShoalNode} is made from; it closes them all. */
 export interface ShoalNodeParts {
+  platform: Platform;
   store: Store;
   libp2p: ShoalLibp2p;
   shell: SwarmShell;
@@ -49,6 +49,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The node behind `createShoal`: see `Shoal` in api.ts. */
 export class ShoalNode implements Shoal, NodeContext {
+  readonly platform: Platform;
   readonly store: Store;
   readonly libp2p: ShoalLibp2p;
   readonly shell: SwarmShell;
@@ -66,6 +67,7 @@ export class ShoalNode implements Shoal, NodeContext {
   #closed: Promise<void> | undefined;
 
   constructor(parts: ShoalNodeParts) {
+    this.platform = parts.platform;
     this.store = parts.store;
     this.libp2p = parts.libp2p;
     this.shell = parts.shell;
@@ -105,12 +107,12 @@ export class ShoalNode implements Shoal, NodeContext {
   }
 
   get addresses(): string[] {
-    return this.libp2p.getMultiaddrs().map(String);
+    return byReach(this.libp2p.getMultiaddrs().map(String));
   }
 
   async share(source: ShareSource, options: ShareOptions = {}): Promise<Shared> {
     const signal = this.#signal(options.signal);
-    const record = await this.store.share(toStoreSource(source, options.name), {
+    const record = await this.store.share(this.platform.toStoreSource(source, options.name), {
       name: options.name,
       chunkSize: options.chunkSize,
       signal,
@@ -130,7 +132,7 @@ export class ShoalNode implements Shoal, NodeContext {
     };
   }
 
-  async open(cidOrLink: string, options: OpenOptions = {}): Promise<Asset> {
+  async open(cidOrLink: string, options: OpenOptions = {}): Promise<AssetHandle> {
     const { cid: root, name, addresses } = parseLink(cidOrLink);
     const walk = await loadDag(this, root, {
       depth: 'root',

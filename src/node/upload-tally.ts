@@ -1,3 +1,5 @@
+import { letExit } from '../swarm/let-exit.ts';
+
 /** How often uploads are told of: an event for each chunk would cost more than it tells. */
 const REPORT_INTERVAL_MS = 250;
 
@@ -16,7 +18,9 @@ export class UploadTally {
     const sum = this.#sums.get(key) ?? { cid, peer, bytes: 0 };
     sum.bytes += bytes;
     this.#sums.set(key, sum);
-    this.#timer ??= setTimeout(() => this.flush(), REPORT_INTERVAL_MS).unref();
+    if (this.#timer) return;
+    this.#timer = setTimeout(() => this.flush(), REPORT_INTERVAL_MS);
+    letExit(this.#timer);
   }
 
   /** Reports what is summed, now. */

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { ClassicLevel } from 'classic-level';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
-import { digestEquals, sha256 } from '../integrity/verified-chunk.ts';
+import { sha256 } from '../integrity/sha256.ts';
+import { digestEquals } from '../integrity/verified-chunk.ts';
 import { decodeEntry, encodeEntry, type AssetEntry } from './asset-entry.ts';
 
 type Level = ClassicLevel<string, Uint8Array>;

@@ -18,6 +18,7 @@ import { EarlyGrants } from './early-grants.ts';
 import { ExchangeDriver, type ExchangeTrace } from './exchange-driver.ts';
 import { IncomingChunks, localError } from './incoming-chunks.ts';
 import { CARE_MS, LinkCare } from './link-care.ts';
+import { letExit } from './let-exit.ts';
 import { LinkTable } from './link-table.ts';
 import type { Log } from './log.ts';
 import type { NamedRoot } from './named-roots.ts';
@@ -196,7 +197,7 @@ export class SwarmShell {
     this.#uplink.stop();
     this.#driver.stop();
     this.#options.trace?.end();
-    await Promise.race([ending, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
+    await Promise.race([ending, new Promise((resolve) => letExit(setTimeout(resolve, STOP_MS)))]);
   }
 
   /**

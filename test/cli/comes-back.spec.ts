@@ -90,6 +90,20 @@ describe('a node that was restarted, as processes', () => {
     assert.ok(isWhole(join(scene.folder, 'c.bin')));
   });
 
+  it('serves pages at the addresses of before, certificate hash included, unless told not to', async () => {
+    await using scene = new Scene();
+    const { link, origin } = await share(scene);
+    const { addresses } = await origin.waitFor('listening');
+    assert.match(link, /\/webrtc-direct\/certhash\/uEi/);
+    assert.match(link, /\/tcp\/\d+\/ws\//);
+    await kill(origin);
+    const again = scene.shoal('origin', 'seed');
+    assert.deepEqual((await again.waitFor('seeding'))['addresses'], addresses);
+    await kill(again);
+    const plain = scene.shoal('origin', 'seed', '--no-web');
+    assert.deepEqual((await plain.waitFor('seeding'))['addresses'], (addresses as string[]).slice(0, 1));
+  });
+
   it('tells what it tried when nobody is left', async () => {
     await using scene = new Scene();
     const { link, origin } = await share(scene, '--upload-limit', '1MB');

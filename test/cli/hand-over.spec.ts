@@ -143,7 +143,12 @@ describe('commands beside the owner of a data folder', () => {
     assert.ok(CONTENT.subarray(0, 100_000).equals(other.stdout));
     share.signal('SIGINT');
     assert.equal(await share.exit(), 0);
-    assert.equal(share.events.filter(({ event }) => event === 'sharing').length, 1);
+    // What the get did not listen for is told: the addresses for pages.
+    const links = share.events.filter(({ event }) => event === 'sharing');
+    assert.equal(links.length, 2);
+    assert.ok(String(links[1]?.['link']).startsWith(String(sharing['link'])));
+    assert.match(String(links[1]?.['link']), /\/webrtc-direct\//);
+    assert.match(share.stderr, /the old link is still good/);
   });
 
   it('take a share over from a get that listened elsewhere, and tell the new link', async () => {

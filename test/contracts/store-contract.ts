@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { CID } from 'multiformats/cid';
 import { Bitfield } from '../../src/swarm/core/bitfield.ts';
-import { VerifiedChunk, sha256 } from '../../src/integrity/verified-chunk.ts';
+import { sha256 } from '../../src/integrity/sha256.ts';
+import { VerifiedChunk } from '../../src/integrity/verified-chunk.ts';
 import type { AssetRecord, Store } from '../../src/store/store.ts';
 import {
   bytesOf,

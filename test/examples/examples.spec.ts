@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -33,6 +34,22 @@ describe('the examples', () => {
 
   it('progress.ts tells how a download goes', async () => {
     assert.match(await run('progress.ts'), /100 % [^]*saved 8000000 bytes/);
+  });
+
+  it('web/serve.ts serves its page', async () => {
+    const serving = spawn(process.execPath, [resolve(folder, 'web', 'serve.ts'), '0']);
+    try {
+      const [line] = (await once(serving.stdout, 'data')) as [Buffer];
+      const address = line.toString().trim();
+      assert.match(await (await fetch(address)).text(), /<title>Shoal/);
+      const bundle = await fetch(`${address}shoal.min.js`);
+      assert.equal(bundle.headers.get('content-type'), 'text/javascript');
+      assert.match(await bundle.text(), /createShoal/);
+      assert.equal((await fetch(`${address}../package.json`)).status, 404);
+    } finally {
+      serving.kill();
+      await once(serving, 'close');
+    }
   });
 
   it('simulate.ts runs a crowd whose origin goes away', async () => {

@@ -11,15 +11,24 @@ import { SwarmShell, type AssetSession, type SwarmShellOptions } from '../../src
 import { seededRng } from '../../src/swarm/core/rng.ts';
 import { MemoryAsset, type MemoryFile } from '../swarm/shell/memory-asset.ts';
 
+type Libp2pFactory = NonNullable<NonNullable<Parameters<typeof createLibp2p>[0]>['transports']>[number];
+
+/** How a node is reached. Default: TCP. */
+export interface SwarmNodeWay {
+  listen?: string[];
+  transport?: Libp2pFactory;
+}
+
 /** A real libp2p node on 127.0.0.1, without a shell. */
 export async function libp2pNode(
   privateKey?: PrivateKey,
   isBanned = (_peer: string): boolean => false,
+  way: SwarmNodeWay = {},
 ): Promise<Libp2p> {
   return createLibp2p({
     privateKey: privateKey ?? (await generateKeyPair('Ed25519')),
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp()],
+    addresses: { listen: way.listen ?? ['/ip4/127.0.0.1/tcp/0'] },
+    transports: [way.transport ?? tcp()],
     connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: Infinity },
@@ -48,10 +57,10 @@ export class SwarmNode implements AsyncDisposable {
   }
 
   static async start(
-    options: { key?: PrivateKey; seed?: number } & Partial<SwarmShellOptions> = {},
+    options: { key?: PrivateKey; seed?: number } & SwarmNodeWay & Partial<SwarmShellOptions> = {},
   ): Promise<SwarmNode> {
-    const { key, seed = 1, ...overrides } = options;
-    const libp2p = await libp2pNode(key, (peer) => shell.isBanned(peer));
+    const { key, seed = 1, listen, transport, ...overrides } = options;
+    const libp2p = await libp2pNode(key, (peer) => shell.isBanned(peer), { listen, transport });
     const files = new Map<string, MemoryFile>();
     const shell: SwarmShell = new SwarmShell({
       libp2p,

@@ -4,7 +4,7 @@ import { importFile } from '../../src/chunking/import-file.ts';
 import { DagWalk } from '../../src/integrity/dag-walk.ts';
 import type { Manifest, ManifestEntry } from '../../src/integrity/manifest.ts';
 import { parseCid } from '../../src/integrity/parse-cid.ts';
-import { sha256 } from '../../src/integrity/verified-chunk.ts';
+import { sha256 } from '../../src/integrity/sha256.ts';
 import { noise, pieces } from '../chunking/sources.ts';
 import type { Tree } from '../chunking/sources.ts';
 import { dagOf, walk } from './memory-dag.ts';

@@ -5,7 +5,7 @@ import type { CID } from 'multiformats/cid';
 import { DagWalk } from '../../src/integrity/dag-walk.ts';
 import type { WalkLimits } from '../../src/integrity/limits.ts';
 import { DAG_PB_CODE, RAW_CODE, cidOf } from '../../src/integrity/parse-cid.ts';
-import { sha256 } from '../../src/integrity/verified-chunk.ts';
+import { sha256 } from '../../src/integrity/sha256.ts';
 import { noise } from '../chunking/sources.ts';
 import { walk } from './memory-dag.ts';
 

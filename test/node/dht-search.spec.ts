@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { CID } from 'multiformats/cid';
 import { DhtSearch } from '../../src/node/dht-search.ts';
-import type { ShoalLibp2p } from '../../src/node/libp2p-node.ts';
+import type { ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
 
 const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
 

@@ -5,7 +5,8 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { SearchAttempt } from '../../src/errors.ts';
 import { Discovery, type SearchPlaces } from '../../src/node/discovery.ts';
 import { attemptsOf } from '../../src/node/search-report.ts';
-import { createLibp2pNode, startLibp2pNode, type ShoalLibp2p } from '../../src/node/libp2p-node.ts';
+import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
+import { type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
 
 const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
 

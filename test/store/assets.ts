@@ -4,7 +4,8 @@ import type { CID } from 'multiformats/cid';
 import { importTree, type SourceEntry } from '../../src/chunking/import-tree.ts';
 import { DagWalk } from '../../src/integrity/dag-walk.ts';
 import type { Manifest } from '../../src/integrity/manifest.ts';
-import { sha256, VerifiedChunk } from '../../src/integrity/verified-chunk.ts';
+import { sha256 } from '../../src/integrity/sha256.ts';
+import { VerifiedChunk } from '../../src/integrity/verified-chunk.ts';
 import type { Store, StoredAsset } from '../../src/store/store.ts';
 
 /** Files by path, `null` for an empty folder, `{ link }` for a symbolic link. */

@@ -1,0 +1,115 @@
+import type { CID } from 'multiformats/cid';
+import type { LogLevel } from '../api.ts';
+import type { PageShoal, PageShoalOptions } from '../browser-api.ts';
+import { ShoalError } from '../errors.ts';
+import { checkLimit, checkLimits } from '../node/check-limit.ts';
+import { ContactBook } from '../node/contact-book.ts';
+import { ContactKeeper } from '../node/contact-keeper.ts';
+import { Discovery } from '../node/discovery.ts';
+import { checkNetworkName } from '../node/network-name.ts';
+import type { Platform } from '../node/node-context.ts';
+import { parseMultiaddr } from '../node/shoal-libp2p.ts';
+import { ShoalNode } from '../node/shoal-node.ts';
+import { SwarmShell } from '../swarm/swarm-shell.ts';
+import { checkBrowser } from './check-browser.ts';
+import { MemoryStore } from './memory-store.ts';
+import { createPageLibp2p } from './page-libp2p.ts';
+import { PageNode } from './page-node.ts';
+import { canPageDial, noBrowserAddress, reachOfPage } from './page-reach.ts';
+
+/** A phone's tab may have so much; more is the application's to decide. */
+const DEFAULT_MEMORY_BYTES = 1024 ** 3;
+
+/**
+ * Requested and not yet stored: 30 MB/s, which is what a browser's WebRTC does, over a loop of half a second. Nothing can
+ * slow a sender on WebRTC down but what it is asked for.
+ */
+const MAX_INBOUND_BYTES = 16 << 20;
+
+/**
+ * Starts a node in this page. It dials nodes and listens nowhere; what it has fetched it serves to those it is connected
+ * to, until the page goes.
+ *
+ * @example
+ * ```ts
+ * const shoal = await createShoal();
+ * const asset = await shoal.open(link);
+ * const { blob } = await asset.save({ onProgress: ({ bytes, total }) => console.log(bytes / total) });
+ * ```
+ * @throws ERR_INSECURE_CONTEXT, ERR_UNSUPPORTED_PLATFORM, ERR_INVALID_MULTIADDR, ERR_NO_BROWSER_ADDRESS (of `peers`),
+ * ERR_NETWORK_NAME, ERR_LIMIT, and the abort reason
+ */
+export async function createShoal(options: PageShoalOptions = {}): Promise<PageShoal> {
+  checkBrowser();
+  options.signal?.throwIfAborted();
+  const { network = 'main', memoryBytes = DEFAULT_MEMORY_BYTES, peers = [] } = options;
+  checkNetworkName(network);
+  checkLimit(memoryBytes);
+  checkLimits(options);
+  checkLimits(options.perPeer);
+  const reach = reachOfPage();
+  for (const peer of peers) {
+    parseMultiaddr(peer);
+    if (!canPageDial(peer, reach)) throw noBrowserAddress(peer, [peer], reach);
+  }
+  const log = options.log ?? ((_level: LogLevel, _message: string) => {});
+  const store = new MemoryStore(memoryBytes);
+  // The node, the swarm and discovery need one another's answers; none asks before `node` is there.
+  const late: { node?: ShoalNode } = {};
+  const libp2p = await createPageLibp2p({
+    identity: await store.identity(),
+    reach,
+    isBanned: (peer) => shell.isBanned(peer.toString()),
+  });
+  const shell: SwarmShell = new SwarmShell({
+    libp2p,
+    network,
+    log,
+    uploadBytesPerSec: options.uploadBytesPerSec,
+    downloadBytesPerSec: options.downloadBytesPerSec,
+    perPeer: options.perPeer,
+    exchangeConfig: { maxInboundBytes: MAX_INBOUND_BYTES },
+    resolveAsset: async (root: CID) => late.node?.resolve(root),
+    getNode: (root: CID, cid: CID) => store.getNode(root, cid),
+    onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),
+    onAssetError: (root: CID, error: ShoalError) => late.node?.handleAssetError(root, error),
+    onMisbehaved: (peer: string, code: string, message: string) => {
+      log('warn', `cut off ${peer}: ${message} (${code})`);
+      late.node?.emit('peer:misbehaved', { peer, code, message });
+    },
+  });
+  const canDial = (address: string): boolean => canPageDial(address, reach);
+  const discovery = new Discovery({ libp2p, network, named: peers, mdns: false, canDial, log });
+  const book = new ContactBook(store, network);
+  const keeper = new ContactKeeper({
+    libp2p,
+    book,
+    swarms: () => shell.swarms(),
+    dhtPeers: () => discovery.dhtPeers,
+    log,
+  });
+  const node = new ShoalNode({ platform: PAGE, store, libp2p, shell, discovery, book, keeper, log });
+  late.node = node;
+  try {
+    await shell.start();
+    await libp2p.start();
+    options.signal?.throwIfAborted();
+    discovery.start();
+    keeper.start();
+    return new PageNode(node, store, reach, peers.length > 0);
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+}
+
+/** Pages have no paths, and share nothing yet. */
+const PAGE: Platform = {
+  resolvePath: (path) => path,
+  toStoreSource: () => {
+    throw new ShoalError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      'a page cannot share in this version; share with `shoal share`',
+    );
+  },
+};

@@ -1,0 +1,99 @@
+import type { AssetEntry, AssetType, OpenOptions, SourceShare, StreamOptions } from '../api.ts';
+import type { BytesOptions, PageAsset, SaveBlobOptions, SavedBlob } from '../browser-api.ts';
+import { ShoalError } from '../errors.ts';
+import { findFile, type AssetHandle } from '../node/asset-handle.ts';
+import type { MemoryStore } from './memory-store.ts';
+
+/** An asset in a page: see `PageAsset` in browser-api.ts. */
+export class PageAssetHandle implements PageAsset {
+  readonly #handle: AssetHandle;
+  readonly #store: MemoryStore;
+
+  constructor(handle: AssetHandle, store: MemoryStore) {
+    this.#handle = handle;
+    this.#store = store;
+  }
+
+  get cid(): string {
+    return this.#handle.cid;
+  }
+
+  get link(): string {
+    return this.#handle.link;
+  }
+
+  get name(): string | undefined {
+    return this.#handle.name;
+  }
+
+  get type(): AssetType {
+    return this.#handle.type;
+  }
+
+  get size(): number | undefined {
+    return this.#handle.size;
+  }
+
+  entries(options?: OpenOptions): AsyncGenerator<AssetEntry> {
+    return this.#handle.entries(options);
+  }
+
+  stream(options?: StreamOptions): AsyncGenerator<Uint8Array> {
+    return this.#handle.stream(options);
+  }
+
+  async bytes(options: BytesOptions = {}): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    for await (const piece of this.stream(options)) {
+      pieces.push(piece);
+      length += piece.byteLength;
+    }
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (const piece of pieces) {
+      whole.set(piece, at);
+      at += piece.byteLength;
+    }
+    return whole;
+  }
+
+  async save(options: SaveBlobOptions = {}): Promise<SavedBlob> {
+    const startedMs = performance.now();
+    const manifest = await this.#handle.manifest(options);
+    const file = findFile(manifest, options.path, this.cid);
+    const { root } = manifest;
+    const sources = await this.#download(manifest.type === 'file', options);
+    const asset = this.#store.asset(root);
+    if (!asset)
+      throw new ShoalError('ERR_UNKNOWN_ASSET', `${this.cid} was removed while it was saved; open it anew`);
+    const blob = asset.file(file, options.type);
+    return { blob, bytes: blob.size, durationMs: performance.now() - startedMs, sources };
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A file asset is fetched as a whole, rarest first; one file of a directory as a range of it. */
+  async #download(isWhole: boolean, options: SaveBlobOptions): Promise<readonly SourceShare[]> {
+    const { timeoutMs, onProgress, signal } = options;
+    if (isWhole) return (await this.#handle.download(undefined, { timeoutMs, onProgress, signal })).sources;
+    let sources: readonly SourceShare[] = [];
+    const stream = this.#handle.stream({
+      path: options.path,
+      timeoutMs,
+      signal,
+      onProgress: (progress) => {
+        ({ sources } = progress);
+        onProgress?.(progress);
+      },
+    });
+    for await (const _piece of stream);
+    return sources;
+  }
+}

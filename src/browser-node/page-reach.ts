@@ -1,0 +1,46 @@
+import { ShoalError } from '../errors.ts';
+import { isForPages } from '../node/listen-addresses.ts';
+
+/** What decides whom a page can reach. */
+export interface PageReach {
+  hasWebRtc: boolean;
+  /** Whether the page came over https: then only encrypted WebSockets open, but for this machine's own. */
+  isHttps: boolean;
+}
+
+/** This machine, which browsers trust over plain http too (W3C Secure Contexts, 3.1). */
+const LOOPBACK = /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/;
+
+/** The reach of the page that this runs in. */
+export function reachOfPage(): PageReach {
+  return {
+    hasWebRtc: typeof RTCPeerConnection === 'function',
+    isHttps: globalThis.location?.protocol === 'https:',
+  };
+}
+
+/** Whether a page can dial an address: webrtc-direct, encrypted WebSocket, and plain WebSocket where browsers let it. */
+export function canPageDial(address: string, reach: PageReach): boolean {
+  if (!isForPages(address) || address.includes('/p2p-circuit')) return false;
+  if (address.includes('/webrtc-direct')) return reach.hasWebRtc && address.includes('/certhash/');
+  if (/\/(wss|tls\/ws)(\/|$)/.test(address)) return true;
+  return !reach.isHttps || LOOPBACK.test(address);
+}
+
+/** Why a page can reach nobody, and what would help. @param addresses those of the link */
+export function noBrowserAddress(
+  root: string,
+  addresses: readonly string[],
+  { hasWebRtc, isHttps }: PageReach,
+): ShoalError {
+  const needs = 'a page needs one of webrtc-direct, which "shoal share" and "shoal seed" add to their links';
+  let why = `the link names no address that a page can dial (of ${addresses.length}); ${needs}`;
+  if (addresses.length === 0) {
+    why = `${root} was given without an address, and a page finds nobody by itself: open a link, or name a node in \`peers\`; ${needs}`;
+  } else if (!hasWebRtc && addresses.some((address) => address.includes('/webrtc-direct'))) {
+    why = `this browser has no WebRTC, or it is switched off, and the link names no other address for pages; switch it on, or use another browser`;
+  } else if (isHttps && addresses.some(isForPages)) {
+    why = `the link names only plain WebSocket addresses, which browsers do not open from a page on https; ${needs}`;
+  }
+  return new ShoalError('ERR_NO_BROWSER_ADDRESS', why, { fault: 'none' });
+}

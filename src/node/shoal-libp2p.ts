@@ -1,0 +1,34 @@
+import type { Identify } from '@libp2p/identify';
+import type { Libp2p } from '@libp2p/interface';
+import type { KadDHT } from '@libp2p/kad-dht';
+import type { Ping } from '@libp2p/ping';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { ShoalError } from '../errors.ts';
+
+/** What Shoal's libp2p node carries besides transports. A type, not an interface: libp2p wants an index signature. */
+export type ShoalServices = {
+  identify: Identify;
+  /** Not in browsers, where nobody asks. */
+  ping?: Ping;
+  dht?: KadDHT;
+};
+
+export type ShoalLibp2p = Libp2p<ShoalServices>;
+
+/** The DHT speaks a protocol of its own for each network, so that networks never mix. */
+export function dhtProtocol(network: string): string {
+  return `/shoal/${network}/kad/1.0.0`;
+}
+
+/** Parses a multiaddr from a person or a link. @throws ERR_INVALID_MULTIADDR */
+export function parseMultiaddr(text: string): Multiaddr {
+  try {
+    return multiaddr(text);
+  } catch (cause) {
+    throw new ShoalError(
+      'ERR_INVALID_MULTIADDR',
+      `"${text}" is not a multiaddr; write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`,
+      { cause },
+    );
+  }
+}

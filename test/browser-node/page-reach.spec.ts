@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { checkBrowser } from '../../src/browser-node/check-browser.ts';
+import { canPageDial, noBrowserAddress, type PageReach } from '../../src/browser-node/page-reach.ts';
+
+const HTTP: PageReach = { hasWebRtc: true, isHttps: false };
+const HTTPS: PageReach = { hasWebRtc: true, isHttps: true };
+const NO_RTC: PageReach = { hasWebRtc: false, isHttps: false };
+
+const DIRECT = '/ip4/192.0.2.1/udp/4001/webrtc-direct/certhash/uEiA/p2p/12D3';
+
+describe('whom a page can reach', () => {
+  it('are nodes of webrtc-direct with a certificate hash, where there is WebRTC', () => {
+    assert.ok(canPageDial(DIRECT, HTTPS));
+    assert.ok(!canPageDial(DIRECT, NO_RTC));
+    assert.ok(!canPageDial('/ip4/192.0.2.1/udp/4001/webrtc-direct/p2p/12D3', HTTPS));
+  });
+
+  it('are plain WebSockets from http, and from https only on this machine', () => {
+    assert.ok(canPageDial('/ip4/192.0.2.1/tcp/4001/ws/p2p/12D3', HTTP));
+    assert.ok(!canPageDial('/ip4/192.0.2.1/tcp/4001/ws/p2p/12D3', HTTPS));
+    assert.ok(canPageDial('/ip4/127.0.0.1/tcp/4001/ws', HTTPS));
+    assert.ok(!canPageDial('/ip4/128.127.0.1/tcp/4001/ws', HTTPS));
+    assert.ok(canPageDial('/dns4/a.example/tcp/443/wss', HTTPS));
+    assert.ok(canPageDial('/dns4/a.example/tcp/443/tls/ws', HTTPS));
+  });
+
+  it('are none by TCP or through a relay', () => {
+    assert.ok(!canPageDial('/ip4/192.0.2.1/tcp/4001/p2p/12D3', HTTP));
+    assert.ok(!canPageDial(`${DIRECT}/p2p-circuit`, HTTP));
+  });
+
+  it('tells why, and what would help', () => {
+    assert.match(noBrowserAddress('bafy', [], HTTP).message, /without an address.*`peers`/);
+    assert.match(
+      noBrowserAddress('bafy', ['/ip4/1.2.3.4/tcp/1'], HTTP).message,
+      /no address that a page can dial \(of 1\)/,
+    );
+    assert.match(noBrowserAddress('bafy', [DIRECT], NO_RTC).message, /no WebRTC/);
+    assert.match(noBrowserAddress('bafy', ['/ip4/1.2.3.4/tcp/1/ws'], HTTPS).message, /https/);
+  });
+});
+
+describe('a browser', () => {
+  const scope = (changes: object) => ({
+    ...{ isSecureContext: true, crypto, Promise, AbortSignal, Blob },
+    ...changes,
+  });
+
+  it('that can do what is needed passes', () => {
+    checkBrowser(scope({}) as never);
+  });
+
+  it('is told of an insecure context, and of what it is too old for', () => {
+    assert.throws(() => checkBrowser(scope({ isSecureContext: false }) as never), {
+      code: 'ERR_INSECURE_CONTEXT',
+    });
+    assert.throws(() => checkBrowser(scope({ crypto: {} }) as never), { code: 'ERR_INSECURE_CONTEXT' });
+    assert.throws(() => checkBrowser(scope({ AbortSignal: {} }) as never), {
+      code: 'ERR_UNSUPPORTED_PLATFORM',
+      message: /AbortSignal\.any/,
+    });
+  });
+});
