@@ -244,14 +244,15 @@ export class Neighbourhood {
 
   #sendContacts(peer: Peer, swarm: AssetSwarm): void {
     const membership = membershipOf(peer, swarm);
-    membership.contactsVersion = swarm.membersVersion;
-    membership.contactsAtMs = this.#core.nowMs;
     const contacts: Contact[] = [];
     for (const other of swarm.members.values()) {
       if (other === peer || other.isLeaving || other.addresses.length === 0) continue;
       contacts.push({ peer: other.key, addresses: other.addresses });
     }
+    // Who came first was told of nobody: the first others are news at once, not ten seconds later.
     if (contacts.length === 0) return;
+    membership.contactsVersion = swarm.membersVersion;
+    membership.contactsAtMs = this.#core.nowMs;
     const some = shuffle(this.#core.rng, contacts).slice(0, CONTACTS_SENT);
     this.#core.send(peer, { type: 'peers', asset: swarm.key, contacts: some, progress: swarm.progress });
   }
