@@ -59,14 +59,15 @@ export class Announcing {
 
   /** What this node has changed other than by a gain: says it anew to all who know of it. */
   restate(swarm: AssetSwarm): void {
-    for (const peer of this.#core.peers.values()) {
-      if (peer.memberships.get(swarm.key)?.isTold) this.#tell(peer, swarm, false);
-    }
+    for (const peer of this.#core.peers.values()) this.restateTo(peer, swarm);
   }
 
-  /** The same to one peer: it believes that this node has a chunk which could not be stored. */
+  /** The same to one peer. */
   restateTo(peer: Peer, swarm: AssetSwarm): void {
-    if (peer.memberships.get(swarm.key)?.isTold) this.#tell(peer, swarm, false);
+    const membership = peer.memberships.get(swarm.key);
+    if (!membership?.isTold) return;
+    membership.isRestated = true;
+    this.#tell(peer, swarm, false);
   }
 
   /** Tells a peer that named the asset before, and asks what it has. */
@@ -207,15 +208,16 @@ export class Announcing {
 
   /**
    * HAVE to one peer, unless it sent the chunk itself: who lacks it may want it, and who has it must know that this
-   * node no longer lacks it, and how far it is: the origin would otherwise see none of its chunks spread.
+   * node no longer lacks it, and how far it is: the origin would otherwise see none of its chunks spread. A peer that
+   * was told anew what is here hears of all: what had come from it and was not stored by then was not in that.
    */
   #tellNewsOf(peer: Peer, membership: Membership): void {
-    const { swarm, isTold, have, newsRead } = membership;
+    const { swarm, isTold, isRestated, have, newsRead } = membership;
     if (!isTold || !have || peer.isLeaving || newsRead === swarm.news.length) return;
     const chunks: number[] = [];
     for (let at = newsRead; at < swarm.news.length; at++) {
       const { chunk, from } = swarm.news[at] as News;
-      if (from !== peer.key && swarm.have.has(chunk)) chunks.push(chunk);
+      if ((from !== peer.key || isRestated) && swarm.have.has(chunk)) chunks.push(chunk);
     }
     membership.newsRead = swarm.news.length;
     if (chunks.length === 0) return;

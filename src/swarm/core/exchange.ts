@@ -304,7 +304,10 @@ export class Exchange {
       case 'unstored': {
         this.#receiving.failed(event.peer, swarm, event.chunk);
         const peer = this.#core.peers.get(event.peer);
-        if (peer) this.#announcing.restateTo(peer, swarm);
+        if (!peer) return;
+        // The ACK makes the peer believe that the chunk is here: it must come before what takes that back.
+        this.#receiving.acknowledge(peer);
+        this.#announcing.restateTo(peer, swarm);
         return;
       }
       case 'upload-failed':

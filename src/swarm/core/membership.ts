@@ -13,6 +13,7 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
       isSeed: false,
       isTold: false,
       isStale: false,
+      isRestated: false,
       newsRead: 0,
       lacks: 0,
       newsAtMs: -Infinity,

@@ -27,6 +27,8 @@ export interface Membership {
   isTold: boolean;
   /** I have announced more since, which it did not get, as it had not joined. */
   isStale: boolean;
+  /** What I have changed other than by a gain, and it was told anew: from now on it is told also of what it sent itself. */
+  isRestated: boolean;
   /** So many of the swarm's news it has been told. */
   newsRead: number;
   /** Chunks I have and it lacks; what it was not told yet it is told before the next grant. */

@@ -34,7 +34,7 @@ export class Receiving {
     if (fault) return fault;
     peer.payloadBytes += data.bytes;
     const waiting = peer.payloadBytes - peer.ackedPayloadBytes;
-    if (waiting >= ACK_AT_BYTES || (data.last && peer.requests.size === 0)) this.#ack(peer);
+    if (waiting >= ACK_AT_BYTES || (data.last && peer.requests.size === 0)) this.acknowledge(peer);
     else if (waiting > 0) this.ackAtMs = Math.min(this.ackAtMs, this.#core.nowMs + BATCH_MS);
     return undefined;
   }
@@ -42,7 +42,7 @@ export class Receiving {
   /** Sends all ACKs that wait. */
   flushAcks(): void {
     this.ackAtMs = Infinity;
-    for (const peer of this.#core.peers.values()) this.#ack(peer);
+    for (const peer of this.#core.peers.values()) this.acknowledge(peer);
   }
 
   /** The chunk is verified and stored. @returns whether it was missing */
@@ -115,7 +115,8 @@ export class Receiving {
     return undefined;
   }
 
-  #ack(peer: Peer): void {
+  /** Acknowledges all that has come from the peer, where it was not yet. */
+  acknowledge(peer: Peer): void {
     if (peer.payloadBytes === peer.ackedPayloadBytes) return;
     peer.ackedPayloadBytes = peer.payloadBytes;
     this.#core.send(peer, { type: 'ack', bytes: peer.payloadBytes });

@@ -398,6 +398,23 @@ describe('Exchange: credit spent', () => {
     assert.equal(rig.sent('request').length, 1);
   });
 
+  it('acknowledges before it takes back what could not be stored, and then announces also what came with it', () => {
+    const rig = new Rig().add('....').join('a', 'xxxx').grants('a', 1).grants('a', 2).grants('a', 3);
+    const [lost, kept] = rig.sent('request').map(({ runs }) => runs[0]?.from ?? -1) as [number, number];
+    for (const chunk of [lost, kept]) {
+      rig.handle({ type: 'data', peer: 'a', asset: 1, chunk, bytes: Q, last: true });
+    }
+    rig.take();
+    rig.handle({ type: 'unstored', peer: 'a', asset: 1, chunk: lost });
+    const kinds = rig.take().map((action) => (action.type === 'send' ? action.message.type : action.type));
+    assert.deepEqual(kinds, ['ack', 'join']);
+    rig.handle({ type: 'verified', peer: 'a', asset: 1, chunk: kept }).pass(1000);
+    assert.deepEqual(
+      rig.sent('have', 'a').flatMap(({ chunks }) => chunks),
+      [kept],
+    );
+  });
+
   it('asks others at once when a peer says goodbye', () => {
     const rig = new Rig();
     rig.add('.').join('a', 'x').grants('a', 1).join('b', 'x').take();
