@@ -67,7 +67,11 @@ export class Exchange {
     this.#serving = new Serving(this.#core, this.#granting);
     this.#requesting = new Requesting(this.#core);
     this.#receiving = new Receiving(this.#core, this.#requesting);
-    this.#neighbourhood = new Neighbourhood(this.#core, (peer, reason) => this.#close(peer, reason));
+    this.#neighbourhood = new Neighbourhood(
+      this.#core,
+      (peer, reason) => this.#close(peer, reason),
+      (peer, swarm) => this.#announcing.askPeer(peer, swarm),
+    );
   }
 
   /** Takes in what happened at `nowMs`. Throws only where the caller is wrong (an asset added twice). */
@@ -365,9 +369,8 @@ export class Exchange {
     const peer = new Peer(key, this.#core.nowMs, JOIN_BURST, this.#past.get(key));
     this.#core.peers.set(key, peer);
     limitPeer(this.#core, peer);
-    this.#neighbourhood.connected(key);
     this.#announcing.greet(peer);
-    for (const swarm of this.#neighbourhood.sharedWith(key)) this.#announcing.askPeer(peer, swarm);
+    this.#neighbourhood.connected(peer);
   }
 
   /** BYE: the link is about to end. What is under way to it is dropped, what it was asked for goes to others. */

@@ -42,17 +42,27 @@ const LASTING_MS = 60_000;
 export class Neighbourhood {
   readonly #core: Core;
   readonly #contacts = new Map<AssetKey, ContactTable>();
-  readonly #dialling = new Map<PeerKey, number>();
+  /** Dials under way: since when, and for which asset's swarm. */
+  readonly #dialling = new Map<PeerKey, { atMs: number; asset: AssetKey }>();
   readonly #shunned = new Map<PeerKey, number>();
   #idleDialAtMs = -Infinity;
   #dialTokens = DIAL_BURST;
   #dialTokensAtMs = 0;
   #closing: (peer: Peer, reason: string) => void;
+  #asking: (peer: Peer, swarm: AssetSwarm) => void;
 
-  /** @param closing ends a link */
-  constructor(core: Core, closing: (peer: Peer, reason: string) => void) {
+  /**
+   * @param closing ends a link
+   * @param asking names an asset to a peer, and asks what it has
+   */
+  constructor(
+    core: Core,
+    closing: (peer: Peer, reason: string) => void,
+    asking: (peer: Peer, swarm: AssetSwarm) => void,
+  ) {
     this.#core = core;
     this.#closing = closing;
+    this.#asking = asking;
   }
 
   addContacts(swarm: AssetSwarm, contacts: readonly Contact[]): void {
@@ -86,15 +96,18 @@ export class Neighbourhood {
     this.#keepDegree(swarm);
   }
 
-  connected(peer: PeerKey): void {
-    this.#dialling.delete(peer);
-  }
-
-  /** Swarms of assets that are only served here, have too few neighbours, and are said to be the peer's too. */
-  sharedWith(peer: PeerKey): AssetSwarm[] {
-    return [...this.#core.assets.values()].filter(
-      (swarm) => this.#isLonely(swarm) && this.#contacts.get(swarm.key)?.has(peer),
-    );
+  /**
+   * A link came up. What is only served is named where it was dialled for, even if there are enough neighbours by now (the
+   * other one may have nobody), and where there are too few and it is said to be the peer's too.
+   */
+  connected(peer: Peer): void {
+    const dialledFor = this.#dialling.get(peer.key)?.asset;
+    this.#dialling.delete(peer.key);
+    for (const swarm of this.#core.assets.values()) {
+      if (swarm.wantedLeft > 0 || swarm.have.count === 0) continue;
+      const isShared = this.#isLonely(swarm) && this.#isContact(peer, swarm);
+      if (swarm.key === dialledFor || isShared) this.#askOnce(peer, swarm);
+    }
   }
 
   /** An asset that is only served has too few neighbours, and others are known: there is something to do. */
@@ -137,7 +150,7 @@ export class Neighbourhood {
   /** Every second: degree, laggards, contacts, links too many. */
   tend(): void {
     const { nowMs, assets, peers } = this.#core;
-    for (const [peer, atMs] of this.#dialling) {
+    for (const [peer, { atMs }] of this.#dialling) {
       if (nowMs - atMs > DIAL_TIMEOUT_MS) this.dialFailed(peer);
     }
     for (const swarm of assets.values()) {
@@ -184,15 +197,45 @@ export class Neighbourhood {
   /** What is only served wants nothing, but the swarm's graph must not fall apart: a few neighbours are kept. */
   #keepGraph(swarm: AssetSwarm): void {
     const { peers, settings } = this.#core;
-    if (!this.#isLonely(swarm) || peers.size >= settings.degree) return;
+    if (!this.#isLonely(swarm)) return;
+    this.#askConnected(swarm);
+    if (peers.size >= settings.degree) return;
     let live = swarm.members.size + this.#dialling.size + this.#joining(swarm);
     while (live < KEPT_DEGREE && this.#dial(swarm)) live++;
+  }
+
+  /** Contacts that are connected for another reason are not dialled: they are asked. */
+  #askConnected(swarm: AssetSwarm): void {
+    let live = swarm.members.size;
+    for (const peer of this.#core.peers.values()) {
+      if (live >= KEPT_DEGREE) return;
+      if (swarm.members.has(peer.key) || !this.#isContact(peer, swarm)) continue;
+      if (this.#isAskedLately(peer, swarm) || this.#askOnce(peer, swarm)) live++;
+    }
+  }
+
+  #isContact(peer: Peer, swarm: AssetSwarm): boolean {
+    return this.#contacts.get(swarm.key)?.has(peer.key) ?? false;
+  }
+
+  #isAskedLately(peer: Peer, swarm: AssetSwarm): boolean {
+    return this.#core.nowMs - (peer.paces.get(swarm.key)?.askedAtMs ?? -Infinity) < YOUNG_MS;
+  }
+
+  /** Asks a peer, once for each link: who does not answer does not share the asset. @returns whether it was asked */
+  #askOnce(peer: Peer, swarm: AssetSwarm): boolean {
+    const pace = peer.paceOf(swarm.key);
+    const isTold = peer.memberships.get(swarm.key)?.isTold ?? false;
+    if (peer.isLeaving || isTold || pace.askedAtMs > -Infinity) return false;
+    pace.askedAtMs = this.#core.nowMs;
+    this.#asking(peer, swarm);
+    return true;
   }
 
   /** Dials that may still be answered soon. */
   get #freshDials(): number {
     let fresh = 0;
-    for (const atMs of this.#dialling.values()) if (this.#core.nowMs - atMs < FRESH_DIAL_MS) fresh++;
+    for (const { atMs } of this.#dialling.values()) if (this.#core.nowMs - atMs < FRESH_DIAL_MS) fresh++;
     return fresh;
   }
 
@@ -201,7 +244,8 @@ export class Neighbourhood {
     let count = 0;
     for (const peer of this.#core.peers.values()) {
       if (swarm.members.has(peer.key)) continue;
-      if (this.#core.nowMs - peer.connectedAtMs < YOUNG_MS) count++;
+      const isYoung = this.#core.nowMs - peer.connectedAtMs < YOUNG_MS;
+      if (isYoung || this.#isAskedLately(peer, swarm)) count++;
     }
     return count;
   }
@@ -231,7 +275,7 @@ export class Neighbourhood {
     const contact = this.#contacts.get(swarm.key)?.choose(nowMs, isFree);
     if (!contact) return false;
     this.#dialTokens--;
-    this.#dialling.set(contact.peer, nowMs);
+    this.#dialling.set(contact.peer, { atMs: nowMs, asset: swarm.key });
     this.#core.act({ type: 'dial', contact });
     return true;
   }

@@ -51,6 +51,8 @@ export interface Pace {
   /** When it is asked again as it left; Infinity: it is not. And how long that wait is the next time. */
   askAtMs: number;
   askWaitMs: number;
+  /** When it was asked as others said that it shares what is only served here. */
+  askedAtMs: number;
 }
 
 /** Whether this node gives the peer credit for what it lacks of the asset now, as far as the asset goes. */
@@ -179,7 +181,13 @@ export class Peer {
   paceOf(asset: AssetKey): Pace {
     let pace = this.paces.get(asset);
     if (!pace) {
-      pace = { freeJoinAtMs: -Infinity, peersAtMs: -Infinity, askAtMs: Infinity, askWaitMs: ASK_AGAIN_MS };
+      pace = {
+        freeJoinAtMs: -Infinity,
+        peersAtMs: -Infinity,
+        askAtMs: Infinity,
+        askWaitMs: ASK_AGAIN_MS,
+        askedAtMs: -Infinity,
+      };
       this.paces.set(asset, pace);
     }
     return pace;

@@ -34,6 +34,43 @@ describe('Exchange: the graph of what is only served', () => {
     assert.equal(rig.sent('join').length, 0);
   });
 
+  it('says so also where it has found enough others before the link is up: the one that it dialled may know nobody', () => {
+    const rig = new Rig().add(ALL);
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('b') });
+    for (const peer of ['c', 'd', 'e', 'f']) rig.join(peer, ALL);
+    rig.handle({ type: 'connected', peer: 'b' });
+    assert.equal(rig.sent('join', 'b').length, 1);
+  });
+
+  it('says so also where the download that it dialled for is over when the link is up', () => {
+    const rig = new Rig().add('.xxx').join('a', ALL);
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('b', 'c', 'd', 'e') });
+    rig.grants('a', 1).sends('a', 0);
+    for (const peer of ['c', 'd', 'e']) rig.join(peer, ALL);
+    rig.handle({ type: 'connected', peer: 'b' });
+    assert.equal(rig.sent('join', 'b').length, 1);
+  });
+
+  it('says so to a peer that is connected already and then said to share it, once', () => {
+    const rig = new Rig().add(ALL).handle({ type: 'connected', peer: 'b' });
+    rig.handle({ type: 'connected', peer: 'stranger' });
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('b') }).pass(60_000);
+    assert.deepEqual(
+      rig.sent('join').map(({ reply }) => reply),
+      [true],
+    );
+    assert.equal(rig.sent('join', 'b').length, 1);
+  });
+
+  it('asks no more of those that are connected than it lacks, and dials nobody meanwhile', () => {
+    const rig = new Rig().add(ALL).join('a', ALL);
+    for (const peer of ['b', 'c', 'd', 'e', 'f']) rig.handle({ type: 'connected', peer });
+    rig.pass(5000).take();
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('b', 'c', 'd', 'e', 'f', 'g') });
+    assert.equal(rig.sent('join').length, 3);
+    assert.deepEqual(dialled(rig), []);
+  });
+
   it('goes on dialling when it has lost everybody', () => {
     const rig = new Rig().add(ALL);
     rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('b') });
