@@ -76,7 +76,9 @@ export class ContactKeeper {
       const who = some.map((peer) => `${peer}${gave(peer) ? '+' : ''}`);
       if (this.#forgotten.has(text) || !this.#isNews(text, who)) continue;
       const seen = await this.#withAddresses(some, gave);
-      if (!this.#forgotten.has(text) && seen.length > 0) await book.seen(root, seen);
+      if (this.#forgotten.has(text) || seen.length === 0) continue;
+      await book.seen(root, seen);
+      this.#host.log('debug', `${text}: noted ${seen.length} of its peers, for after a restart`);
     }
     const nodes = [...this.#host.dhtPeers()].slice(0, MAX_LOOKED_AT);
     if (this.#isNews('', nodes)) await book.seenInDht(await this.#withAddresses(nodes, () => false));

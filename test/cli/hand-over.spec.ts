@@ -6,10 +6,10 @@ import { Scene, type ShoalEvent, type ShoalProcess } from './shoal-process.ts';
 
 const CONTENT = randomBytes(4_000_000);
 
-async function shareSlowly(scene: Scene): Promise<{ origin: ShoalProcess; link: string }> {
+async function shareSlowly(scene: Scene, rate = '1500KB'): Promise<{ origin: ShoalProcess; link: string }> {
   const file = join(scene.folder, 'data.bin');
   writeFileSync(file, CONTENT);
-  const origin = scene.shoal('origin', 'share', file, '--upload-limit', '1500KB');
+  const origin = scene.shoal('origin', 'share', file, '--upload-limit', rate);
   return { origin, link: String((await origin.waitFor('sharing'))['link']) };
 }
 
@@ -70,12 +70,13 @@ describe('commands beside the owner of a data folder', () => {
 
   it('take over and finish a get when its owner is killed', async () => {
     await using scene = new Scene();
-    const { link } = await shareSlowly(scene);
+    const { link } = await shareSlowly(scene, '200KB');
     const seed = scene.shoal('a', 'seed');
     await seed.waitFor('listening');
     const get = scene.shoal('a', 'get', link, '-o', 'copy', '--linger', '0');
-    await get.waitFor('progress', ({ bytes }) => Number(bytes) > CONTENT.length / 4);
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > 300_000);
     seed.signal('SIGKILL');
+    await scene.unlimit('origin');
     assert.equal(await get.exit(), 0);
     assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'copy'))));
     const peers = get.events.filter(({ event }) => event === 'listening').map(({ peer }) => peer);
@@ -92,19 +93,20 @@ describe('commands beside the owner of a data folder', () => {
 
   it('write on to standard output where a killed owner left off', async () => {
     await using scene = new Scene();
-    const { link } = await shareSlowly(scene);
+    const { link } = await shareSlowly(scene, '200KB');
     const seed = scene.shoal('a', 'seed');
     await seed.waitFor('listening');
     const get = scene.shoal('a', 'get', link, '-o', '-');
-    await get.waitFor('progress', ({ bytes }) => Number(bytes) > CONTENT.length / 4);
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > 300_000);
     seed.signal('SIGKILL');
+    await scene.unlimit('origin');
     assert.equal(await get.exit(), 0);
     assert.ok(CONTENT.equals(get.stdout));
   });
 
   it('stop their job at the owner when they are interrupted, and the owner goes on', async () => {
     await using scene = new Scene();
-    const { link } = await shareSlowly(scene);
+    const { link } = await shareSlowly(scene, '200KB');
     const seed = scene.shoal('a', 'seed');
     await seed.waitFor('listening');
     const get = scene.shoal('a', 'get', link, '-o', 'copy');
@@ -117,15 +119,16 @@ describe('commands beside the owner of a data folder', () => {
     assert.ok(seed.isRunning);
   });
 
-  /** A share that was handed to a get that is nearly done. */
+  /** A share that was handed to a get that is done soon after. */
   async function shareBesideGet(scene: Scene, ...args: string[]) {
-    const { link } = await shareSlowly(scene);
+    const { link } = await shareSlowly(scene, '50KB');
     const get = scene.shoal('a', 'get', link, '-o', 'copy', '--linger', '0', ...args);
     await get.waitFor('progress');
     const file = join(scene.folder, 'mine.bin');
     writeFileSync(file, CONTENT.subarray(0, 100_000));
     const share = scene.shoal('a', 'share', file);
     const sharing = await share.waitFor('sharing');
+    await scene.unlimit('origin');
     assert.equal(await get.exit(), 0);
     return { share, sharing };
   }

@@ -139,6 +139,12 @@ export class Scene implements AsyncDisposable {
     return started;
   }
 
+  /** Takes the limits off a node that runs: what had to last until something else happened may end now. */
+  async unlimit(data: string): Promise<void> {
+    const limit = this.shoal(data, 'limit');
+    if ((await limit.exit()) !== 0) throw new Error(`no limit was changed: ${limit.stderr}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const each of this.#started) each.signal('SIGKILL');
     await Promise.all(this.#started.map((each) => each.exit()));
