@@ -62,6 +62,9 @@ export class AssetSwarm {
   urgent: readonly Urgent[] = [];
   /** Urgent chunks that were taken back from a slow peer: once is enough. */
   readonly rushed = new Set<number>();
+  /** Chunks that neighbours were seen to get since this was last looked at, and how many a second. For `TimeLeft`. */
+  gains = 0;
+  gainsPerSec = 0;
   /** Chunks wanted and not here. */
   wantedLeft = 0;
   /** Chunks were asked for again so many times. */

@@ -53,6 +53,11 @@ export class DeliveryRate {
     return this.#samples[0]?.rate ?? 0;
   }
 
+  /** Whether the rate still grows fast, as far as is known. */
+  get isStarting(): boolean {
+    return this.#starting;
+  }
+
   /** 2 while the rate still grows fast, then 1. */
   get gain(): number {
     return this.#starting ? START_GAIN : 1;

@@ -1,6 +1,5 @@
 import type { AssetSwarm } from './asset-swarm.ts';
 import {
-  BATCH_MS,
   DECLINE_MS,
   LEASE_SLACK_MS,
   LONGEST_DECLINE_MS,
@@ -14,6 +13,7 @@ import {
 import type { Core } from './core.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { Message } from './messages.ts';
+import { TimeLeft } from './time-left.ts';
 import { UplinkWait } from './uplink-wait.ts';
 import type { Acked } from './upload-queue.ts';
 import type { OriginPasses } from './origin-passes.ts';
@@ -33,8 +33,11 @@ import { randomInt, type Rng } from './rng.ts';
 /** The rate of the uplink is taken over so long. */
 const SAMPLE_MS = 250;
 
-/** The longest round trip among those served is looked for this often. */
-const RTT_REFRESH_MS = 100;
+/** What is known of the peers together is looked up this often. */
+const REFRESH_MS = 100;
+
+/** What waits for the uplink is no more than it delivers in this share of the time that the neighbours still need. */
+const QUEUE_SHARE = 0.1;
 
 /** What a peer may have under way besides one chunk and the product of its rate and the loop: room for its rate to grow. */
 const WINDOW_BYTES = 768 * 1024;
@@ -65,6 +68,7 @@ export class Granting {
   /** Of the whole uplink. */
   readonly rate = new DeliveryRate(SAMPLE_MS);
   readonly #wait = new UplinkWait();
+  readonly #timeLeft = new TimeLeft();
   /** There was room in the look-ahead and nobody to grant to. */
   isStarved = false;
   /** Somebody waits for a limit: being starved means nothing then. */
@@ -75,8 +79,10 @@ export class Granting {
   readonly #announce: (peer: Peer) => void;
   #grants = 0;
   #gifts = 0;
+  /** The longest round trip among the peers that could be served, and how many of them are complete. */
   #maxRttMs = 0;
-  #maxRttAtMs = -Infinity;
+  #completePeers = 0;
+  #refreshedAtMs = -Infinity;
   /** Until when second copies wait, or last waited, for first ones. */
   #holdUntilMs = -Infinity;
 
@@ -126,36 +132,40 @@ export class Granting {
 
   /**
    * How many bytes may be granted or under way: what the uplink delivers while a grant becomes a request,
-   * data and an acknowledgement (two round trips), with a margin, and one block to round up. Too little
-   * leaves the uplink idle, too much only queues.
+   * data and an acknowledgement (two round trips), with a margin, and one block to round up; longer where the uplink
+   * was seen to idle, but not near the end, when the last chunks would wait in the queue. Too little leaves the uplink
+   * idle, too much only queues.
    */
   lookAheadBytes(): number {
     const { settings, assets } = this.#core;
     let block = MIN_GRANT_BYTES;
     for (const swarm of assets.values()) block = Math.max(block, swarm.maxChunkBytes);
-    const loopSec = (2 * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS) / 1000;
+    this.#refresh();
+    const loopMs = 2 * this.#maxRttMs + LOOK_AHEAD_MARGIN_MS;
+    const queueMs = Math.max(loopMs, QUEUE_SHARE * this.#timeLeft.ms);
+    const aheadMs = Math.min(this.#wait.boost * loopMs, queueMs);
     const rate = Math.min(this.rate.gain * this.rate.bytesPerSec, settings.uploadBytesPerSec ?? Infinity);
-    const first = this.rate.bytesPerSec === 0 ? Math.max(0, settings.firstGrantBytes - block) : 0;
-    return Math.min(settings.maxCommittedBytes, first + this.#wait.boost * rate * loopSec + block);
+    // The first samples are of connections that are slow to start: what was allowed without them is allowed still.
+    const first = this.rate.isStarting ? Math.max(0, settings.firstGrantBytes - block) : 0;
+    return Math.min(settings.maxCommittedBytes, Math.max(first, (rate * aheadMs) / 1000) + block);
   }
 
-  /** How fast chunks are handed out; 0: not known yet. */
+  /** How fast chunks are handed out; 0: not known yet, for the rate still grows, and would grow no faster than it was. */
   get paceBytesPerSec(): number {
-    const rate = this.rate.gain * this.#wait.pace * this.rate.bytesPerSec;
+    if (this.rate.isStarting) return 0;
+    const rate = this.#wait.pace(this.#core.nowMs) * this.rate.bytesPerSec;
     return Math.min(rate, this.#core.settings.uploadBytesPerSec ?? Infinity);
   }
 
   /** Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do. */
-  acked(peer: Peer, { bytes, latest, arrived }: Acked, wasStarved: boolean): void {
+  acked(peer: Peer, { bytes, latest, begun, arrived }: Acked, wasStarved: boolean): void {
     const { nowMs } = this.#core;
     this.rate.acked(nowMs, bytes, latest.uplinkStamp);
     peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
-    for (const upload of arrived) {
-      const tookMs = nowMs - upload.sentAtMs;
-      const sendingMs = 1000 * upload.bytes * (1 / this.rate.bytesPerSec + 1 / peer.deliveryRate.bytesPerSec);
-      // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.
-      peer.measured(nowMs, tookMs);
-      this.#wait.note(nowMs, tookMs - peer.rttMs - sendingMs - BATCH_MS, !wasStarved);
+    // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.
+    for (const { sentAtMs } of arrived) peer.measured(nowMs, nowMs - sentAtMs);
+    for (const { sentAtMs } of begun) {
+      this.#wait.note(nowMs, peer.waited(nowMs, nowMs - sentAtMs), !wasStarved);
     }
   }
 
@@ -199,6 +209,7 @@ export class Granting {
 
   /** Takes back credit whose lease ran out. */
   expire(): void {
+    this.#timeLeft.look(this.#core.nowMs, this.#core.assets.values());
     for (const peer of this.#core.peers.values()) {
       this.#watchStuck(peer);
       for (const grant of peer.grants.values()) {
@@ -288,7 +299,7 @@ export class Granting {
     for (const { passes } of assets.values()) if (passes?.isClosing) isClosing = true;
     if (isClosing && nowMs - this.#holdUntilMs > HOLD_AGAIN_MS) {
       const queueMs = (this.#core.committedBytes * 1000) / Math.max(this.rate.bytesPerSec, SLOWEST);
-      this.#holdUntilMs = nowMs + queueMs + HOLD_ROUND_TRIPS * this.#maxRtt() + LOOK_AHEAD_MARGIN_MS;
+      this.#holdUntilMs = nowMs + queueMs + HOLD_ROUND_TRIPS * this.#maxRttMs + LOOK_AHEAD_MARGIN_MS;
     }
     const isHolding = isClosing && this.#holdUntilMs > nowMs;
     if (isHolding) this.retryAtMs = Math.min(this.retryAtMs, this.#holdUntilMs);
@@ -296,11 +307,14 @@ export class Granting {
   }
 
   #rank(peer: Peer, grantBytes: number, isLeeching: boolean, giftBudget: boolean, isOpen: boolean): Rank {
-    const { sentBytes, grantedBytes, receivedBytes, progress } = peer;
-    const candidate = { grantBytes, sentBytes, grantedBytes, receivedBytes, progress, ahead: aheadOf(peer) };
+    const { sentBytes, grantedBytes, receivedBytes } = peer;
     const { fleet } = this.#core.settings;
+    const passes = isLeeching ? undefined : originSwarm(peer)?.passes;
+    // All who are complete give to who has least: what it gets of this one it gets of each of them.
+    const alike = isLeeching || passes ? 1 : 1 + this.#completePeers;
+    const progress = peer.progress(alike);
+    const candidate = { grantBytes, sentBytes, grantedBytes, receivedBytes, progress, ahead: aheadOf(peer) };
     if (isLeeching) return fleet ? rankInFleet(candidate) : rankWhileLeeching(candidate, giftBudget);
-    const passes = originSwarm(peer)?.passes;
     if (!passes) return fleet ? rankInFleet(candidate) : rankWhenComplete(candidate, isOpen);
     if (fleet && !passes.isFirstPass) return rankInFleet(candidate);
     const unforwarded = passes.unforwarded(peer.key);
@@ -371,18 +385,24 @@ export class Granting {
     return offered;
   }
 
-  /** The longest round trip among the peers that could be served. */
-  #maxRtt(): number {
+  #refresh(): void {
     const { nowMs, peers } = this.#core;
-    if (this.#maxRttMs > 0 && nowMs - this.#maxRttAtMs < RTT_REFRESH_MS) return this.#maxRttMs;
-    this.#maxRttAtMs = nowMs;
+    if (this.#maxRttMs > 0 && nowMs - this.#refreshedAtMs < REFRESH_MS) return;
+    this.#refreshedAtMs = nowMs;
     this.#maxRttMs = 0;
+    this.#completePeers = 0;
     for (const peer of peers.values()) {
       const isServed = peer.committedBytes > 0 || peer.servable > 0;
       if (isServed) this.#maxRttMs = Math.max(this.#maxRttMs, peer.rttMs);
+      if (isComplete(peer)) this.#completePeers++;
     }
-    return this.#maxRttMs;
   }
+}
+
+/** Whether the peer has all of something that it shares with this node. */
+function isComplete(peer: Peer): boolean {
+  for (const { have } of peer.memberships.values()) if (have?.isFull) return true;
+  return false;
 }
 
 /** Whether the peer seems to keep to itself what nobody else has, while there are such chunks. */

@@ -86,6 +86,7 @@ export function withdraw(peer: Peer, membership: Membership): void {
 export function gainChunk(peer: Peer, membership: Membership, chunk: number): void {
   const { swarm, have } = membership;
   if (!have?.set(chunk)) return;
+  swarm.gains++;
   swarm.picker.gain(chunk);
   swarm.passes?.announced(peer.key, chunk);
   if (membership.isTold && swarm.have.has(chunk)) membership.lacks--;

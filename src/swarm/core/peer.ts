@@ -4,12 +4,13 @@ import { ASK_AGAIN_MS, ASK_BURST, MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } fro
 import { DeliveryRate } from './delivery-rate.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
 import { isSpent, type Throttle } from './rate-limits.ts';
+import { RecentLeast } from './recent-least.ts';
 import { Conduct, type PastConduct } from './scoring.ts';
 import type { Waiting } from './upload-line.ts';
 import { UploadQueue } from './upload-queue.ts';
 
 /**
- * Round trips are the smallest of the last one to two of these.
+ * Round trips, and what is usual of others, are the smallest of the last one to two of these.
  * Pings wait behind this node's own data and the peer's, so while a link is busy they tell of queues, not of the way.
  * What is taken for the round trip makes the look-ahead, and that the queue: with a window of 10 s a crowd on one
  * switch believed in round trips of half a second. A way that has become longer is noticed by `UplinkWait` first.
@@ -158,13 +159,15 @@ export class Peer {
   serviceMs = 0;
   serviceBytesPerSec = 0;
   lastServedAtMs = 0;
+  /** When it last gave me credit. */
+  creditAtMs = -Infinity;
   /** When data last came, and when the oldest request was made of which some came since the last look at deadlines. */
   lastDataAtMs = 0;
   servingSinceMs = Infinity;
 
-  #rttNow = Infinity;
-  #rttBefore = Infinity;
-  #rttSinceMs = 0;
+  readonly #rtt = new RecentLeast(RTT_WINDOW_MS);
+  /** From handing out a chunk to the first acknowledgement of it. */
+  readonly #firstAck = new RecentLeast(RTT_WINDOW_MS);
 
   constructor(key: PeerKey, nowMs: number, joinBurst: number, past?: PastLedger) {
     this.key = key;
@@ -195,17 +198,18 @@ export class Peer {
 
   /** Smallest round trip of the last minutes. */
   get rttMs(): number {
-    const rtt = Math.min(this.#rttNow, this.#rttBefore);
+    const rtt = this.#rtt.value;
     return rtt === Infinity ? UNKNOWN_RTT_MS : Math.min(rtt, MAX_RTT_MS);
   }
 
   measured(nowMs: number, rttMs: number): void {
-    if (nowMs - this.#rttSinceMs > RTT_WINDOW_MS) {
-      this.#rttBefore = this.#rttNow;
-      this.#rttNow = Infinity;
-      this.#rttSinceMs = nowMs;
-    }
-    this.#rttNow = Math.min(this.#rttNow, Math.max(0, rttMs));
+    this.#rtt.note(nowMs, Math.max(0, rttMs));
+  }
+
+  /** The first of a chunk was acknowledged. @returns how long it waited before it left */
+  waited(nowMs: number, tookMs: number): number {
+    this.#firstAck.note(nowMs, tookMs);
+    return tookMs - this.#firstAck.value;
   }
 
   /** How long its grants are good for. */
@@ -230,9 +234,11 @@ export class Peer {
   /**
    * Share of what we share that it has, counting what I have granted it or is on its way: 0 to 1. Without the
    * latter all would serve the same laggard at once, and queue at its downlink.
+   *
+   * @param alike so many nodes, this one among them, are taken to give it as much
    */
-  get progress(): number {
-    let have = this.grants.size + this.waiting.size + this.uploads.count;
+  progress(alike = 1): number {
+    let have = alike * (this.grants.size + this.waiting.size + this.uploads.count);
     let size = 0;
     for (const { have: theirs } of this.memberships.values()) {
       if (!theirs) continue;

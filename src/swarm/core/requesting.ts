@@ -3,7 +3,9 @@ import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import {
   FIRST_TRUST_BYTES,
   FIRST_TRUST_CHUNKS,
+  LONGEST_DECLINE_MS,
   MAX_CHUNKS_PER_GRANT,
+  MIN_GRANT_BYTES,
   MIN_REISSUE_MS,
   REISSUE_FACTOR,
   REMIND_MS,
@@ -37,6 +39,9 @@ interface Choice {
 const DOUBTED = 2;
 const TRIED_WITH = 32;
 
+/** A peer whose credit was declined gives some again after five seconds at the latest ({@link LONGEST_DECLINE_MS}). */
+const CREDIT_MS = LONGEST_DECLINE_MS + 1000;
+
 /** Weight of the newest sample in a peer's smoothed service time and rate. */
 const SMOOTHING = 0.25;
 
@@ -55,6 +60,7 @@ export class Requesting {
   /** Asks for as much as the credit pays for, and gives back the rest. */
   onGrant(peer: Peer, message: GrantMessage): void {
     if (!(message.bytes > 0)) return this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'GRANT'));
+    if (message.bytes >= MIN_GRANT_BYTES) peer.creditAtMs = this.#core.nowMs;
     let left = message.bytes;
     let busy = false;
     const picked = new Map<AssetSwarm, ChunkRun[]>();
@@ -146,7 +152,7 @@ export class Requesting {
     // The last chunks do not wait for a peer that has never sent anything.
     const isLast = peer.serviceMs === 0 && swarm.picker.count === 0;
     if (isLast && nowMs >= request.progressAtMs + UNPROVEN_REISSUE_MS) {
-      return isElsewhere(peer, swarm, request.chunk);
+      return isElsewhere(peer, swarm, request.chunk, nowMs);
     }
     const slowMs = Math.min(
       SLOW_REISSUE_MS,
@@ -155,7 +161,7 @@ export class Requesting {
     const patience = patienceOf(swarm, request.chunk) * 2 ** Math.min(peer.conduct.broken, 2);
     const begunAtMs = Math.max(request.requestedAtMs, peer.lastServedAtMs);
     if (nowMs - begunAtMs < slowMs * patience) return false;
-    return isElsewhere(peer, swarm, request.chunk);
+    return isElsewhere(peer, swarm, request.chunk, nowMs);
   }
 
   /** Takes a request back and tells the peer. */
@@ -433,7 +439,7 @@ function isBetterElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number, nowMs: 
   const isTrusted = peer.conduct.broken < DOUBTED && !isSilent(peer, nowMs);
   const mayTry = isTrusted || (peer.requestedBytes === 0 && swarm.picker.count > TRIED_WITH);
   const isDoubted = !mayTry || (peer.lapses > 0 && swarm.reissues.has(chunk));
-  return isDoubted && isElsewhere(peer, swarm, chunk);
+  return isDoubted && isElsewhere(peer, swarm, chunk, nowMs);
 }
 
 /** It has never sent anything, and was asked long enough ago to have begun: what others hold is safer with them. */
@@ -445,10 +451,12 @@ function isSilent(peer: Peer, nowMs: number): boolean {
   return nowMs - oldest.requestedAtMs >= SILENT_MS + SILENT_ROUND_TRIPS * peer.rttMs;
 }
 
-/** Another peer, which has not failed since it last delivered, has the chunk. */
-function isElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number): boolean {
+/** Another peer, which gives credit and has not failed since it last delivered, has the chunk. */
+function isElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number, nowMs: number): boolean {
   for (const other of swarm.members.values()) {
     if (other === peer || other.lapses > 0 || other.conduct.broken > 0) continue;
+    // Who holds it and gives nothing (a free-rider) is no help: the chunk would never be asked for again.
+    if (nowMs - other.creditAtMs > CREDIT_MS) continue;
     if (other.memberships.get(swarm.key)?.have?.has(chunk)) return true;
   }
   return false;

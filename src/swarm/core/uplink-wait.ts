@@ -1,60 +1,58 @@
-/** The least wait of so long counts: a loop or two. */
-const WINDOW_MS = 200;
+/** A shorter wait is none: acknowledgements are batched, and what is usual is known that well. */
+const IDLE_MS = 25;
 
-/** A shorter wait is none: round trips are known that well. */
-const IDLE_MS = 10;
+/** After a longer one the uplink was surely busy with something else. */
+const BUSY_MS = 40;
 
-/** A longer one is a queue that does nothing but delay. */
-const LONG_MS = 40;
+/** The look-ahead settles where this share of the chunks finds the uplink idle. */
+const IDLE_SHARE = 0.02;
 
-/** The look-ahead changes by this share with each window. */
-const STEP = 1.1;
-const MOST = 4;
+/** An idle moment makes the look-ahead longer by this for each so many ms that it stands for, from one to twenty of them. */
+const GROWTH = 1.01;
+const MOMENT_MS = 25;
+const MOST_MOMENTS = 20;
 
-/** Pace where the uplink idles, and where a queue has built up behind it. */
+/** The longest: chunks of 1 MiB on paths of 85 ms and 20 Mbit/s need eight times what round trips account for. */
+const MOST = 12;
+
+/** Chunks are handed out so much faster than they are delivered where the uplink idled of late. */
 const FASTER = 1.25;
-const SLOWER = 0.9;
+const LATELY_MS = 200;
 
 /**
- * Whether the uplink has enough to do, told from the acknowledgements of all peers: what a chunk took beyond its
- * round trip and its transmission it waited somewhere. Where this node's uplink is the bottleneck, every chunk
- * waited for it; where receivers are, only those to them did. So the least wait among all peers is that of the
- * uplink, and where it is next to nothing the uplink has idled: the look-ahead was too short, whatever rate and
- * round trips seemed to say. Without this a rate that was measured while receivers were slow makes the look-ahead
- * shorter, and that the rate lower, and so on (one GiB, mixed uplinks, N = 10: 1.34 without, 1.07 with it).
+ * Whether the uplink has enough to do, told from the acknowledgements of all peers: a chunk waited, beyond what is
+ * usual, until something of it arrived. Only the beginning tells: the rest takes as long as slow start does, four round
+ * trips of a cold connection and more, while the uplink idles unless other chunks are under way beside it.
+ *
+ * Where a chunk did not wait the uplink was idle as it was handed out, and the look-ahead was too short, whatever rate
+ * and round trips seem to say. Only a few of them may find it so (a quantile, tracked as by Robbins and Monro, 1951).
  */
 export class UplinkWait {
   /** The look-ahead is to be longer by this factor. */
   boost = 1;
-  /** Chunks are to be handed out faster or slower than they were delivered lately. */
-  pace = 1;
-  #leastMs = Infinity;
-  #sinceMs = 0;
-  #samples = 0;
-  #wasFull = true;
+  #idleAtMs = -Infinity;
+  #notedAtMs = 0;
 
   /**
-   * A chunk was acknowledged.
+   * The first of a chunk was acknowledged.
    *
-   * @param waitMs what it took, less its round trip and transmission
+   * @param waitMs what that took, less the least it takes to this peer
    * @param isFull whether as much was under way as the look-ahead allowed: otherwise there was no more to send
    */
   note(nowMs: number, waitMs: number, isFull: boolean): void {
-    if (!isFull) this.#wasFull = false;
-    this.#leastMs = Math.min(this.#leastMs, waitMs);
-    this.#samples++;
-    if (nowMs - this.#sinceMs < WINDOW_MS || this.#samples < 3) return;
-    if (this.#leastMs < IDLE_MS) this.pace = FASTER;
-    else this.pace = this.#leastMs > LONG_MS ? SLOWER : 1;
-    if (this.#leastMs < IDLE_MS && this.#wasFull) this.boost = Math.min(MOST, this.boost * STEP);
-    else if (this.#leastMs > LONG_MS) this.boost = Math.max(1, this.boost / STEP);
-    this.#restart(nowMs);
+    const moments = Math.min(MOST_MOMENTS, Math.max(1, (nowMs - this.#notedAtMs) / MOMENT_MS));
+    this.#notedAtMs = nowMs;
+    const growth = GROWTH ** moments;
+    if (waitMs < IDLE_MS) {
+      this.#idleAtMs = nowMs;
+      if (isFull) this.boost = Math.min(MOST, this.boost * growth);
+    } else if (waitMs > BUSY_MS) {
+      this.boost = Math.max(1, this.boost * growth ** (-IDLE_SHARE / (1 - IDLE_SHARE)));
+    }
   }
 
-  #restart(nowMs: number): void {
-    this.#leastMs = Infinity;
-    this.#wasFull = true;
-    this.#samples = 0;
-    this.#sinceMs = nowMs;
+  /** How much faster than they were delivered chunks are to be handed out. */
+  pace(nowMs: number): number {
+    return nowMs - this.#idleAtMs < LATELY_MS ? FASTER : 1;
   }
 }

@@ -22,6 +22,8 @@ export interface Acked {
   bytes: number;
   /** The chunk to which the last of them belongs. */
   latest: Upload;
+  /** Chunks of which something has arrived now for the first time. */
+  begun: Upload[];
   /** Chunks that have now arrived in full. */
   arrived: Upload[];
 }
@@ -91,6 +93,7 @@ export class UploadQueue {
     if (!(rest > 0)) return undefined;
     if (rest > this.#unackedBytes + this.#allowance) return 'false';
     this.#ackedBytes = totalBytes;
+    const begun: Upload[] = [];
     const arrived: Upload[] = [];
     let latest: Upload | undefined;
     let bytes = 0;
@@ -98,6 +101,7 @@ export class UploadQueue {
       const upload = this.#queue[this.#head] as Upload;
       if (!upload.dropped) {
         const part = Math.min(rest, upload.left);
+        if (upload.left === upload.bytes) begun.push(upload);
         upload.left -= part;
         bytes += part;
         rest -= part;
@@ -111,7 +115,7 @@ export class UploadQueue {
     this.#unackedBytes -= bytes;
     this.#compact();
     this.#allowance -= rest;
-    return latest && { bytes, latest, arrived };
+    return latest && { bytes, latest, begun, arrived };
   }
 
   #compact(): void {

@@ -346,7 +346,7 @@ describe('Exchange: credit spent', () => {
     const rig = new Rig().add('.').join('a', 'x').join('b', 'x');
     rig.grants('a', 1);
     for (let i = 0; i < 40 && rig.sent('cancel').length === 0; i++) {
-      rig.pass(5000);
+      rig.grants('b', 2 + i).pass(5000);
       rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: 1, last: false });
     }
     assert.equal(rig.sent('cancel', 'a').length, 1);

@@ -115,6 +115,9 @@ describe('Exchange: peers that break their promises', () => {
     let dropped: string | undefined;
     for (let sec = 0; sec < 1800 && !dropped; sec++) {
       trickler.grants('bad', id++);
+      // Credit that comes now and then is what makes it worth while to give up on the other.
+      if (sec % 5 === 0) trickler.grants('good', id++);
+      for (const { runs } of trickler.sent('request', 'good')) trickler.sends('good', runs[0]!.from);
       for (const { runs } of trickler.sent('request', 'bad')) since.set(runs[0]!.from, trickler.nowMs);
       trickler.take();
       for (const chunk of [...since.keys()].slice(0, 1)) {
@@ -164,8 +167,22 @@ describe('Exchange: peers that break their promises', () => {
       const chunk = few.sent('request', 'bad').at(-1)!.runs[0]!.from;
       few.says('bad', { type: 'reject', asset: 1, chunk, reason: 'no-credit' }).pass(10_000).take();
     }
+    few.grants('good', 1);
+    for (const { runs } of few.sent('request', 'good')) few.sends('good', runs[0]!.from);
+    few.take();
     few.grants('bad', 3);
     assert.deepEqual(few.sent('request', 'bad'), []);
+  });
+
+  it('asks a doubted peer all the same where those that have the chunk too give no credit', () => {
+    const few = new Rig().add('....').join('bad', 'xxxx').join('rider', 'xxxx');
+    for (const id of [1, 2]) {
+      few.grants('bad', id);
+      const chunk = few.sent('request', 'bad').at(-1)!.runs[0]!.from;
+      few.says('bad', { type: 'reject', asset: 1, chunk, reason: 'no-credit' }).pass(10_000).take();
+    }
+    few.grants('bad', 3);
+    assert.equal(few.sent('request', 'bad').length, 1);
   });
 });
 
