@@ -18,7 +18,7 @@ interface Place {
 /**
  * The addresses to listen on. Where one leaves the port open (`/tcp/0`, `/udp/0/webrtc-direct`), it is the port that this
  * data folder had the last time, as long as nobody else has it: links and contacts that others keep lead here again
- * after a restart.
+ * after a restart. Over UDP it is a port that is free now where there is none of the last time.
  */
 export async function withKnownPorts(store: Store, listen: readonly string[]): Promise<string[]> {
   const taken = new Set<string>();
@@ -26,11 +26,11 @@ export async function withKnownPorts(store: Store, listen: readonly string[]): P
     listen.map(async (address) => {
       const place = placeOf(address);
       if (place?.port !== 0) return address;
-      const port = await knownPort(store, address);
-      const key = `${place.protocol} ${port}`;
-      if (port === undefined || taken.has(key)) return address;
-      taken.add(key);
-      if (!(await isFree(place, port))) return address;
+      const known = await knownPort(store, address);
+      const key = `${place.protocol} ${known}`;
+      const isMine = known !== undefined && !taken.has(key);
+      if (isMine) taken.add(key);
+      const port = isMine && (await isFree(place, known)) ? known : await openPort(place);
       return address.replace(`/${place.protocol}/0`, `/${place.protocol}/${port}`);
     }),
   );
@@ -68,6 +68,24 @@ async function knownPort(store: Store, address: string): Promise<number | undefi
   const bytes = await store.getSetting(keyOf(address));
   const port = Number(new TextDecoder().decode(bytes ?? new Uint8Array(0)));
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+}
+
+/**
+ * The port to listen on where any will do. libp2p's webrtc-direct takes one on which nobody listens over TCP, and fails
+ * where that is taken over UDP: now and then, on a machine with many nodes. So the system is asked for one.
+ */
+async function openPort({ host, protocol }: Place): Promise<number> {
+  if (protocol === 'tcp') return 0;
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  try {
+    socket.bind({ address: host, port: 0, exclusive: true });
+    await once(socket, 'listening');
+    return socket.address().port;
+  } catch {
+    return 0; // whoever listens says what is wrong
+  } finally {
+    await new Promise<void>((resolve) => socket.close(resolve));
+  }
 }
 
 async function isFree({ host, protocol }: Place, port: number): Promise<boolean> {

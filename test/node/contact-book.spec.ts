@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { CID } from 'multiformats/cid';
 import { ContactBook, type SeenPeer } from '../../src/node/contact-book.ts';
@@ -105,5 +106,14 @@ describe('the ports a node listens on', () => {
     await once(server, 'close');
     assert.deepEqual(await withKnownPorts(store, listen), [`/ip4/127.0.0.1/tcp/${port}`, listen[1]]);
     assert.deepEqual(await withKnownPorts(store, ['/ip6/::/tcp/0']), ['/ip6/::/tcp/0']);
+  });
+
+  it('are free over UDP too, where WebRTC would take one that is free over TCP', async () => {
+    const [address] = await withKnownPorts(settings(), ['/ip4/127.0.0.1/udp/0/webrtc-direct']);
+    const port = Number(/^\/ip4\/127\.0\.0\.1\/udp\/(\d+)\/webrtc-direct$/.exec(address ?? '')?.[1]);
+    assert.ok(port > 0, address);
+    const socket = createSocket('udp4').bind(port, '127.0.0.1');
+    await once(socket, 'listening');
+    socket.close();
   });
 });
