@@ -35,6 +35,8 @@ export class LinkEnd {
   pretendedBytes = 0;
   /** Messages that wait for the path to come back. */
   stalled: Message[] = [];
+  /** Pieces that were on their way when it went: each comes in anew. */
+  readonly lost: (() => void)[] = [];
   /** Since when the two do not reach each other. */
   blockedAtMs: number | undefined;
 

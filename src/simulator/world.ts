@@ -321,16 +321,22 @@ export class World {
     if (isLast) this.#finished(node, job);
     node.outcome.sentBytes += bytes;
     if (node.group.role === 'origin') this.originBytes += bytes;
-    this.wheel.at(end.pipe.send(node.uplink.freeAtMs, bytes), () => {
-      const { to } = end;
-      if (to.links.get(node.name) !== end.back) return;
-      to.downFreeAtMs = Math.max(to.downFreeAtMs, this.nowMs) + (bytes * 8000) / to.group.down;
-      this.wheel.at(to.downFreeAtMs, () => this.#arrived(end, chunk, bytes, isLast));
-    });
+    this.wheel.at(end.pipe.send(node.uplink.freeAtMs, bytes), () => this.#comeIn(end, chunk, bytes, isLast));
     for (const message of isLast ? job.followers : []) {
       if (end.blockedAtMs === undefined) this.#deliver(end, message, end.pipe.sendSmall(this.nowMs));
       else end.stalled.push(message);
     }
+  }
+
+  /** A piece comes to the downlink of its receiver, and through it. What the path loses meanwhile is sent again. */
+  #comeIn(end: LinkEnd, chunk: number, bytes: number, isLast: boolean): void {
+    const { from, to } = end;
+    if (to.links.get(from.name) !== end.back) return;
+    to.downFreeAtMs = Math.max(to.downFreeAtMs, this.nowMs) + (bytes * 8000) / to.group.down;
+    this.wheel.at(to.downFreeAtMs, () => {
+      if (end.blockedAtMs === undefined) this.#arrived(end, chunk, bytes, isLast);
+      else end.lost.push(() => this.#comeIn(end, chunk, bytes, isLast));
+    });
   }
 
   #finished(node: SimNode, job: Job): void {
@@ -470,6 +476,7 @@ export class World {
     end.stalled = [];
     const atMs = end.pipe.stalled(this.nowMs, forMs);
     for (const message of messages) this.#deliver(end, message, atMs);
+    for (const comeIn of end.lost.splice(0)) this.wheel.at(atMs, comeIn);
   }
 
   #rttOf(a: SimNode, b: SimNode): number {

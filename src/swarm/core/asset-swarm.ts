@@ -25,10 +25,10 @@ export interface ChunkRequest {
   readonly isSecond: boolean;
 }
 
-/** A chunk that was gained, and who sent it: that peer need not be told. */
+/** A chunk that was gained, and who sent it and knows that it is here: that peer need not be told. */
 export interface News {
   readonly chunk: number;
-  readonly from: PeerKey;
+  readonly from: PeerKey | undefined;
 }
 
 /** Chunks that are wanted: all, none, or a set. */
@@ -134,8 +134,8 @@ export class AssetSwarm {
     this.picker.addAll(fresh);
   }
 
-  /** The chunk is verified and stored. @returns whether it was missing */
-  gained(chunk: number, from: PeerKey): boolean {
+  /** The chunk is verified and stored. @param from who knows that it is here @returns whether it was missing */
+  gained(chunk: number, from: PeerKey | undefined): boolean {
     if (!this.have.set(chunk)) return false;
     this.picker.remove(chunk);
     this.reissues.delete(chunk);

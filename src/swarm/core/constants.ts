@@ -83,13 +83,13 @@ export const MAX_OFFER = 16;
 export const PATIENT_DECLINES = 4;
 
 /**
- * What may be asked of an unknown peer at once: the greater of 2 chunks and 512 KiB, no less than an honest peer grants
- * one it knows nothing of (`granting.ts`, windowOf).
+ * What may be asked of an unknown peer at once: the greater of 2 chunks and 1 MiB, no less than an honest peer grants
+ * one it knows nothing of (`granting.ts`).
  * Each verified byte adds {@link TRUST_GROWTH} bytes, so that trust keeps ahead of a grantor whose rate doubles
  * each round; each request given up halves it. It bounds what a peer that grants and never delivers holds up.
  */
 export const FIRST_TRUST_CHUNKS = 2;
-export const FIRST_TRUST_BYTES = 512 * 1024;
+export const FIRST_TRUST_BYTES = 1024 * 1024;
 export const TRUST_GROWTH = 2;
 
 /** Most chunks asked for with one grant. Bounds the work that a REQUEST of tiny chunks can cause. */

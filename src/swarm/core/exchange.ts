@@ -197,6 +197,19 @@ export class Exchange {
     const fault =
       event.type === 'data' ? this.#receiving.onData(peer, event) : this.#onMessage(peer, event.message);
     if (fault) this.#misbehaved(peer.key, fault);
+    else if (event.type === 'data' && this.#receiving.takeUnkept())
+      this.#disown(peer, event.asset, event.chunk);
+  }
+
+  /**
+   * A chunk came from the peer that is not kept: it was taken back, or could not be stored. The ACK makes the peer believe
+   * that it is here, and must come before what says that it is not; the other way round nobody would ever send it again.
+   */
+  #disown(peer: Peer, asset: AssetKey, chunk: number): void {
+    const swarm = this.#core.assets.get(asset);
+    if (!swarm || swarm.have.has(chunk)) return;
+    this.#receiving.acknowledge(peer);
+    this.#announcing.restateTo(peer, swarm);
   }
 
   #onMessage(peer: Peer, message: Message): Misbehaviour | undefined {
@@ -308,10 +321,7 @@ export class Exchange {
       case 'unstored': {
         this.#receiving.failed(event.peer, swarm, event.chunk);
         const peer = this.#core.peers.get(event.peer);
-        if (!peer) return;
-        // The ACK makes the peer believe that the chunk is here: it must come before what takes that back.
-        this.#receiving.acknowledge(peer);
-        this.#announcing.restateTo(peer, swarm);
+        if (peer) this.#disown(peer, event.asset, event.chunk);
         return;
       }
       case 'upload-failed':

@@ -21,6 +21,7 @@ export class Receiving {
   /** When the batch of ACKs goes out; Infinity where there is none. */
   ackAtMs = Infinity;
   readonly received = new Map<AssetKey, Received>();
+  #isUnkept = false;
   readonly #core: Core;
   readonly #requesting: Requesting;
 
@@ -39,6 +40,13 @@ export class Receiving {
     return undefined;
   }
 
+  /** Whether the data taken in last was the end of a chunk that is not kept, and acknowledged all the same. */
+  takeUnkept(): boolean {
+    const isUnkept = this.#isUnkept;
+    this.#isUnkept = false;
+    return isUnkept;
+  }
+
   /** Sends all ACKs that wait. */
   flushAcks(): void {
     this.ackAtMs = Infinity;
@@ -48,12 +56,13 @@ export class Receiving {
   /** The chunk is verified and stored. @returns whether it was missing */
   verified(from: PeerKey, swarm: AssetSwarm, chunk: number): boolean {
     const bytes = swarm.bytesOf(chunk);
-    this.#settle(from, swarm, chunk);
+    const request = this.#settle(from, swarm, chunk);
     // Data of a request that was given up came after all: the second request for it is not needed.
     const other = swarm.requests.get(chunk);
     const otherPeer = other && this.#core.peers.get(other.peer);
     if (other && !other.isWhole && otherPeer) this.#requesting.cancel(otherPeer, other);
-    if (!swarm.gained(chunk, from)) return false;
+    // Who was told that it is not wanted any more takes it that it did not come.
+    if (!swarm.gained(chunk, request && from)) return false;
     const received = this.#receivedOf(swarm.key);
     received.byPeer.set(from, (received.byPeer.get(from) ?? 0) + bytes);
     received.speed.add(this.#core.nowMs, bytes);
@@ -109,6 +118,7 @@ export class Receiving {
     const tombstone = peer.tombstones.get(key);
     if (!tombstone || bytes > tombstone.left) return unrequested('data nobody asked for');
     tombstone.left -= bytes;
+    this.#isUnkept ||= last;
     // What was taken back comes before all that is awaited.
     peer.servingSinceMs = -Infinity;
     if (last) peer.tombstones.delete(key);

@@ -89,6 +89,12 @@ export class Requesting {
     const key = chunkKey(message.asset, message.chunk);
     const request = peer.requests.get(key);
     if (!request) return this.#rejectedLate(peer, key);
+    const before = request.isSecond && message.reason === 'cancelled' ? peer.tombstones.get(key) : undefined;
+    if (before && !before.isRejected) {
+      // Of the request that was taken back, not of the one that was made since.
+      before.isRejected = true;
+      return;
+    }
     this.#forget(peer, request);
     this.#core.blame(peer, this.#refused(peer, message.reason));
     // What had begun may still be on its way: data and control are different streams.

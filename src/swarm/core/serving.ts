@@ -2,7 +2,7 @@ import type { AssetSwarm } from './asset-swarm.ts';
 import { MAX_CHUNKS_PER_GRANT, STALL_MS, STUCK_MS } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import type { Granting } from './granting.ts';
-import { gainChunk } from './membership.ts';
+import { gainChunk, loseChunk } from './membership.ts';
 import type { AssetKey, Message, RejectReason } from './messages.ts';
 import type { Grant, Peer } from './peer.ts';
 import { UploadLine, type Waiting } from './upload-line.ts';
@@ -45,6 +45,18 @@ export class Serving {
     const isHere = this.#cancel(peer, asset, chunk);
     this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'CANCEL'));
     if (isHere) this.#reject(peer, asset, chunk, 'cancelled');
+    else this.#notArrived(peer, asset, chunk);
+  }
+
+  /**
+   * Bytes of a chunk that was taken back, and sent all the same, are acknowledged too, and settle another one that has not
+   * arrived. Who takes that back does not have it: otherwise it would never be given it.
+   */
+  #notArrived(peer: Peer, asset: AssetKey, chunk: number): void {
+    const membership = peer.memberships.get(asset);
+    if (!membership) return;
+    loseChunk(peer, membership, chunk);
+    membership.swarm.passes?.takeBack(peer.key, chunk, false);
   }
 
   onAck(peer: Peer, bytes: number): Misbehaviour | undefined {

@@ -1,8 +1,8 @@
 /** A shorter wait is none: acknowledgements are batched, and what is usual is known that well. */
-const IDLE_MS = 25;
+const IDLE_MS = 40;
 
 /** After a longer one the uplink was surely busy with something else. */
-const BUSY_MS = 40;
+const BUSY_MS = 60;
 
 /** The look-ahead settles where this share of the chunks finds the uplink idle. */
 const IDLE_SHARE = 0.02;

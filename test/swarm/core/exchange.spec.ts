@@ -114,6 +114,20 @@ describe('Exchange: credit given', () => {
     assert.deepEqual(rig.faults(), []);
   });
 
+  it('gives a chunk again that was taken for arrived, when the peer takes back its request', () => {
+    const rig = new Rig().add('x').join('a', '.');
+    const ask = (): void => {
+      const [grant] = rig.sent('grant', 'a').slice(-1);
+      rig.says('a', { type: 'request', grant: grant!.id, asset: 1, runs: [{ from: 0, count: 1 }] });
+    };
+    ask();
+    rig.says('a', { type: 'ack', bytes: Q }).pass(1000);
+    const before = rig.sent('grant', 'a').length;
+    rig.says('a', { type: 'cancel', asset: 1, chunk: 0 }).pass(1000);
+    assert.ok(rig.sent('grant', 'a').length > before);
+    rig.take();
+  });
+
   it('grants more as acknowledgements show what the uplink takes', () => {
     const rig = new Rig().add('x'.repeat(64)).join('a', '.'.repeat(64));
     rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 0, count: 1 }] }).take();
@@ -413,6 +427,29 @@ describe('Exchange: credit spent', () => {
       rig.sent('have', 'a').flatMap(({ chunks }) => chunks),
       [kept],
     );
+  });
+
+  it('says that a chunk is not here whose data came after it was taken back, after acknowledging it', () => {
+    const rig = new Rig().add('..').join('a', 'xx').grants('a', 1);
+    const [chunk] = rig.sent('request').map(({ runs }) => runs[0]!.from);
+    rig.handle({ type: 'want', asset: 1, wanted: 'none', urgent: [] });
+    assert.equal(rig.sent('cancel', 'a').length, 1);
+    rig.take();
+    rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: chunk!, bytes: Q, last: true });
+    const kinds = rig.take().map((action) => (action.type === 'send' ? action.message.type : action.type));
+    assert.deepEqual(kinds, ['ack', 'join']);
+  });
+
+  it('takes a reject of what it took back for no reject of what it asked for since', () => {
+    const rig = new Rig().add('.').join('a', 'x').grants('a', 1);
+    rig.handle({ type: 'want', asset: 1, wanted: 'none', urgent: [] });
+    rig.handle({ type: 'want', asset: 1, wanted: 'all', urgent: [] }).grants('a', 2);
+    assert.equal(rig.sent('request', 'a').length, 2);
+    const reject = { type: 'reject', asset: 1, chunk: 0, reason: 'cancelled' } as const;
+    rig.says('a', reject);
+    assert.ok(rig.exchange.expects('a', 1, 0));
+    rig.says('a', reject);
+    assert.ok(!rig.exchange.expects('a', 1, 0));
   });
 
   it('asks others at once when a peer says goodbye', () => {
