@@ -42,14 +42,14 @@ const QUEUE_SHARE = 0.1;
 /** What a peer may have under way besides one chunk and the product of its rate and the loop: room for its rate to grow. */
 const WINDOW_BYTES = 768 * 1024;
 
+/** The same while an origin has chunks that nobody has passed on. */
+const FIRST_WINDOW_BYTES = 192 * 1024;
+
 /**
  * A loop takes longer than round trips say, for what waits in line counts too: a window of just what came in keeps the rate
  * where it is, whatever the link could do (one pair, 200 Mbit/s, 100 ms: 160 Mbit/s).
  */
 const WINDOW_MARGIN = 1.5;
-
-/** The same while an origin has chunks that nobody has passed on. */
-const FIRST_WINDOW_BYTES = 192 * 1024;
 
 /** The next pause for late first copies comes no sooner: peers that leave offers lying must not stop the origin. */
 const HOLD_AGAIN_MS = 5000;
