@@ -75,21 +75,12 @@ async function knownPort(store: Store, address: string): Promise<number | undefi
  * where that is taken over UDP: now and then, on a machine with many nodes. So the system is asked for one.
  */
 async function openPort({ host, protocol }: Place): Promise<number> {
-  if (protocol === 'tcp') return 0;
-  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
-  try {
-    socket.bind({ address: host, port: 0, exclusive: true });
-    await once(socket, 'listening');
-    return socket.address().port;
-  } catch {
-    return 0; // whoever listens says what is wrong
-  } finally {
-    await new Promise<void>((resolve) => socket.close(resolve));
-  }
+  // Where there is none whoever listens says what is wrong.
+  return protocol === 'tcp' ? 0 : ((await bindUdp(host, 0)) ?? 0);
 }
 
 async function isFree({ host, protocol }: Place, port: number): Promise<boolean> {
-  return protocol === 'tcp' ? isTcpFree(host, port) : isUdpFree(host, port);
+  return protocol === 'tcp' ? isTcpFree(host, port) : (await bindUdp(host, port)) !== undefined;
 }
 
 async function isTcpFree(host: string, port: number): Promise<boolean> {
@@ -108,14 +99,15 @@ async function isTcpFree(host: string, port: number): Promise<boolean> {
   }
 }
 
-async function isUdpFree(host: string, port: number): Promise<boolean> {
+/** Takes a UDP port, and gives it back at once. @returns which one; undefined: it cannot be had */
+async function bindUdp(host: string, port: number): Promise<number | undefined> {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
   try {
     socket.bind({ address: host, port, exclusive: true });
     await once(socket, 'listening');
-    return true;
+    return socket.address().port;
   } catch {
-    return false;
+    return undefined;
   } finally {
     // Closing one that could not be bound is allowed.
     await new Promise<void>((resolve) => socket.close(resolve));

@@ -134,7 +134,7 @@ export const IDLE_DIAL_MS = 300;
 /** Contacts go out to a neighbour at most this often, and only when they changed. */
 export const PEERS_MS = 20_000;
 
-/** PEERS of one peer in one asset's swarm are heeded so often: half of {@link PEERS_MS}, for messages may bunch. */
+/** PEERS of one peer in one asset's swarm are heeded so often: a quarter of {@link PEERS_MS}, for messages may bunch. */
 export const PEERS_HEED_MS = 5000;
 
 /** Most contacts kept that one peer told of: a neighbour must not fill the table with inventions. */

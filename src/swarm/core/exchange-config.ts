@@ -12,8 +12,9 @@ export interface ExchangeConfig {
   /** Most bytes granted or requested of this node and not yet acknowledged, over all peers. Default 64 MiB. */
   maxCommittedBytes?: number;
   /**
-   * Granted, over all peers, before anything is known of the uplink; one chunk at the least. Default 512 KiB: half of what an
-   * unknown peer may be asked for, and 0.8 s of an uplink of 5 Mbit/s. Twice as much where there is but one peer. Each doubling of the rate takes two round trips.
+   * Granted, over all peers, before anything is known of the uplink; one chunk at the least. Default 512 KiB: half of
+   * what an unknown peer may be asked for, and 0.8 s of an uplink of 5 Mbit/s; twice as much where there is but one peer.
+   * Each doubling of the rate takes two round trips.
    */
   firstGrantBytes?: number;
   /** Most bytes this node has requested and not yet stored, over all peers: its memory for chunks in flight. Default 32 MiB. */

@@ -88,7 +88,7 @@ export function rankInFleet(peer: Candidate): Rank {
 export function rankAtOrigin(peer: OriginCandidate, isFirstPass: boolean, isOpen: boolean): Rank {
   const band = Math.floor(peer.unforwarded / (isFirstPass ? UNFORWARDED_STEP : LATER_UNFORWARDED_STEP));
   if (isFirstPass || isOpen) return { band, place: peer.lastGrant };
-  return peer.isProven ? { band: band, place: peer.progress } : { band: band + 1, place: peer.lastGrant };
+  return peer.isProven ? { band, place: peer.progress } : { band: band + 1, place: peer.lastGrant };
 }
 
 /** Negative where `a` comes before `b`. */

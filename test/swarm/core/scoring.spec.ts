@@ -75,6 +75,15 @@ class Victim {
   }
 }
 
+/** The bad peer grants credit and then rejects what it is asked for, twice. */
+function breakTwoPromises(rig: Rig): void {
+  for (const id of [1, 2]) {
+    rig.grants('bad', id);
+    const chunk = rig.sent('request', 'bad').at(-1)!.runs[0]!.from;
+    rig.says('bad', { type: 'reject', asset: 1, chunk, reason: 'no-credit' }).pass(10_000).take();
+  }
+}
+
 describe('Exchange: peers that break their promises', () => {
   it('drops one that grants credit and never sends, which holds up a few chunks for a while', () => {
     const victim = new Victim();
@@ -152,21 +161,13 @@ describe('Exchange: peers that break their promises', () => {
 
   it('asks a doubted peer for one chunk at a time, and for none of the last ones', () => {
     const rig = new Rig().add(NONE).join('bad', ALL).join('good', ALL);
-    for (const id of [1, 2]) {
-      rig.grants('bad', id);
-      const chunk = rig.sent('request', 'bad').at(-1)!.runs[0]!.from;
-      rig.says('bad', { type: 'reject', asset: 1, chunk, reason: 'no-credit' }).pass(10_000).take();
-    }
+    breakTwoPromises(rig);
     rig.grants('bad', 3, 8 * Q);
     assert.equal(rig.sent('request', 'bad').length, 1);
     assert.equal(rig.sent('request', 'bad')[0]!.runs[0]!.count, 1);
     rig.take();
     const few = new Rig().add('....').join('bad', 'xxxx').join('good', 'xxxx');
-    for (const id of [1, 2]) {
-      few.grants('bad', id);
-      const chunk = few.sent('request', 'bad').at(-1)!.runs[0]!.from;
-      few.says('bad', { type: 'reject', asset: 1, chunk, reason: 'no-credit' }).pass(10_000).take();
-    }
+    breakTwoPromises(few);
     few.grants('good', 1);
     for (const { runs } of few.sent('request', 'good')) few.sends('good', runs[0]!.from);
     few.take();
@@ -176,11 +177,7 @@ describe('Exchange: peers that break their promises', () => {
 
   it('asks a doubted peer all the same where those that have the chunk too give no credit', () => {
     const few = new Rig().add('....').join('bad', 'xxxx').join('rider', 'xxxx');
-    for (const id of [1, 2]) {
-      few.grants('bad', id);
-      const chunk = few.sent('request', 'bad').at(-1)!.runs[0]!.from;
-      few.says('bad', { type: 'reject', asset: 1, chunk, reason: 'no-credit' }).pass(10_000).take();
-    }
+    breakTwoPromises(few);
     few.grants('bad', 3);
     assert.equal(few.sent('request', 'bad').length, 1);
   });
