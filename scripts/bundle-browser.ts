@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
+import { leanLibp2p } from './lean-libp2p.ts';
 
 /** A file with a sibling named `….browser.ts` is replaced by it. */
 const siblings: Plugin = {
@@ -18,6 +19,9 @@ const PACKAGE = /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))\//;
 /** Marks what this plugin asks itself. */
 const ASKED = Symbol('asked');
 
+/** Packages of which one version does for all: between those that npm installs only types have changed. */
+const ANY_VERSION = new Set(['uint8arraylist']);
+
 /** npm installs a package several times where versions differ higher up; a page loads each version once. */
 const once: Plugin = {
   name: 'each-version-once',
@@ -31,39 +35,9 @@ const once: Plugin = {
       const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
         version: string;
       };
-      const key = `${name} ${version}`;
+      const key = ANY_VERSION.has(name) ? name : `${name} ${version}`;
       if (!first.has(key)) first.set(key, folder);
       return { ...found, path: (first.get(key) as string) + found.path.slice(folder.length) };
-    });
-  },
-};
-
-/**
- * Keys of libp2p that Shoal's nodes do not have (theirs are Ed25519), each with what libp2p imports of it. Their arithmetic
- * and parsers are a tenth of the bundle; a peer with such a key cannot be read, and is told so when it is dialled.
- */
-const OTHER_KEYS: Record<string, string> = {
-  'secp256k1/index.browser': 'export const privateKeyLength = 32, publicKeyLength = 33;',
-  'secp256k1/utils':
-    'export const generateSecp256k1KeyPair = no, unmarshalSecp256k1PrivateKey = no, unmarshalSecp256k1PublicKey = no;',
-  'ecdsa/ecdsa': 'export class ECDSAPrivateKey {}',
-  'ecdsa/index': "export const ECDSA_P_256_OID = 'none', ECDSA_P_384_OID = 'none', ECDSA_P_521_OID = 'none';",
-  'ecdsa/utils':
-    'export const generateECDSAKeyPair = no, pkiMessageToECDSAPrivateKey = no, pkiMessageToECDSAPublicKey = no, unmarshalECDSAPrivateKey = no, unmarshalECDSAPublicKey = no;',
-  'rsa/der': 'export const decodeDer = no;',
-  'rsa/index.browser': "export const RSAES_PKCS1_V1_5_OID = 'none';",
-  'rsa/utils':
-    'export const pkcs1ToRSAPrivateKey = no, pkixToRSAPublicKey = no, generateRSAKeyPair = no, pkcs1MessageToRSAPrivateKey = no, pkixMessageToRSAPublicKey = no, jwkToRSAPrivateKey = no;',
-};
-
-const ed25519Only: Plugin = {
-  name: 'ed25519-only',
-  setup(building) {
-    building.onLoad({ filter: /@libp2p\/crypto\/dist\/src\/keys\/\w+\/[\w.]+\.js$/ }, ({ path }) => {
-      const [, file = ''] = /keys\/(.*)\.js$/.exec(path) ?? [];
-      const names = OTHER_KEYS[file];
-      const no = "const no = () => { throw new Error('pages know Ed25519 keys only'); };";
-      return names === undefined ? undefined : { contents: `${no}\n${names}` };
     });
   },
 };
@@ -72,13 +46,16 @@ const ed25519Only: Plugin = {
 export async function bundleBrowser(options: BuildOptions): Promise<Metafile> {
   const result = await build({
     bundle: true,
+    // What is imported when used is a file of its own.
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
     format: 'esm',
     platform: 'browser',
     // `using` is translated; the rest of what Shoal needs is of 2024 (`checkBrowser`).
     target: 'es2022',
     minify: true,
     legalComments: 'none',
-    plugins: [siblings, once, ed25519Only],
+    plugins: [siblings, leanLibp2p, once],
     logLevel: 'warning',
     ...options,
     metafile: true,

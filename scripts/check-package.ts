@@ -3,9 +3,18 @@
  * size, number of packages, no install script needed, types that compile on their own, an SDK that imports, a CLI that starts.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** From issue 2: what an install may bring, and what `--version` may cost. */
 const MAX_PACKAGES = 200;
@@ -35,6 +44,12 @@ function sizeOf(path: string): number {
   return readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+}
+
+/** The files that a bundled one imports, at once or when it is used. */
+function importsOf(path: string): string[] {
+  const found = readFileSync(path, 'utf8').matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g);
+  return [...found].map(([, specifier = '']) => join(dirname(path), specifier));
 }
 
 /** CPU time of `shoal --version`, the least of five runs, in ms. */
@@ -98,6 +113,13 @@ try {
     encoding: 'utf8',
   });
   check(`types compile without any other package ${compiled.stdout}`.trim(), compiled.status === 0);
+
+  const browser = join(user, 'node_modules', 'shoal', 'dist', 'browser');
+  const lost = readdirSync(browser, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.js'))
+    .flatMap((file) => importsOf(join(browser, file)))
+    .filter((file) => !existsSync(file));
+  check(`the files for pages have all that they import ${lost.join(' ')}`.trim(), lost.length === 0);
 
   const imported = run(
     process.execPath,

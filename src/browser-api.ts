@@ -22,6 +22,11 @@ export interface PageShoalOptions {
   /** Multiaddrs (webrtc-direct; on http and localhost also ws) of nodes to connect to and stay connected to. */
   peers?: readonly string[];
   /**
+   * STUN servers (`stun:<host>:<port>`) that tell this page its address outside of its NAT, so that pages behind two
+   * different NATs reach each other. They learn this page's address. Default: none.
+   */
+  stunServers?: readonly string[];
+  /**
    * Most bytes that the page keeps, over all assets. They lie in Blobs, which browsers move to the disk when they are
    * many. Default 1 GiB; beyond it `open` and `save` fail with `ERR_NO_SPACE`.
    */

@@ -6,18 +6,24 @@
  *
  * Then share something (`npx shoal share FILE`), and open the link it prints in the page.
  */
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = import.meta.dirname;
+const bundle = fileURLToPath(import.meta.resolve('shoal/browser'));
 const files: Record<string, { path: string; type: string }> = {
   '/': { path: join(here, 'index.html'), type: 'text/html; charset=utf-8' },
   '/page.js': { path: join(here, 'page.js'), type: 'text/javascript' },
-  '/shoal.min.js': { path: fileURLToPath(import.meta.resolve('shoal/browser')), type: 'text/javascript' },
+  '/shoal.min.js': { path: bundle, type: 'text/javascript' },
 };
+/** What the bundle loads when it is used lies in a folder beside it. */
+for (const name of readdirSync(join(dirname(bundle), 'chunks'))) {
+  files[`/chunks/${name}`] = { path: join(dirname(bundle), 'chunks', name), type: 'text/javascript' };
+}
 
 const server = createServer((request, response) => {
   const file = files[new URL(request.url ?? '/', 'http://localhost').pathname];

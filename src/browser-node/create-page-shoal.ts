@@ -6,6 +6,7 @@ import { checkLimit, checkLimits } from '../node/check-limit.ts';
 import { ContactBook } from '../node/contact-book.ts';
 import { ContactKeeper } from '../node/contact-keeper.ts';
 import { Discovery } from '../node/discovery.ts';
+import { checkStunServers } from '../node/check-stun-servers.ts';
 import { checkNetworkName } from '../node/network-name.ts';
 import type { Platform } from '../node/node-context.ts';
 import { parseMultiaddr } from '../node/shoal-libp2p.ts';
@@ -47,6 +48,7 @@ export async function createShoal(options: PageShoalOptions = {}): Promise<PageS
   checkLimit(memoryBytes);
   checkLimits(options);
   checkLimits(options.perPeer);
+  checkStunServers(options.stunServers);
   const reach = reachOfPage();
   for (const peer of peers) {
     parseMultiaddr(peer);
@@ -59,7 +61,9 @@ export async function createShoal(options: PageShoalOptions = {}): Promise<PageS
   const libp2p = await createPageLibp2p({
     identity: await store.identity(),
     reach,
+    stunServers: options.stunServers ?? [],
     isBanned: (peer) => shell.isBanned(peer.toString()),
+    log,
   });
   const shell: SwarmShell = new SwarmShell({
     libp2p,

@@ -3,40 +3,52 @@ import { identify } from '@libp2p/identify';
 import type { PeerId } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
 import { webRTCDirect } from '@libp2p/webrtc';
-import { webSockets } from '@libp2p/websockets';
 import { createLibp2p } from 'libp2p';
-import { lazyYamux } from '../node/lazy-yamux.ts';
+import type { LogLevel } from '../api.ts';
+import { RELAY_PROTOCOL } from '../node/relay-protocol.ts';
 import type { ShoalLibp2p } from '../node/shoal-libp2p.ts';
 import { version } from '../version.ts';
-import { canPageDial, type PageReach } from './page-reach.ts';
+import type { NodeParts } from './further-transports.ts';
+import { LaterTransports } from './later-transports.ts';
+import { announcedByPage, canPageDial, type PageReach } from './page-reach.ts';
 
 /** What {@link createPageLibp2p} is made from. */
 export interface PageLibp2pOptions {
   /** libp2p's protobuf form of an Ed25519 private key. */
   identity: Uint8Array;
   reach: PageReach;
+  /** `stun:` URLs; none is asked unless the application names it. */
+  stunServers: readonly string[];
   /** Peers that lied: not dialled. */
   isBanned: (peer: PeerId) => boolean;
+  log: (level: LogLevel, message: string) => void;
 }
 
 /** A page has one swarm or two, and a browser some hundred WebRTC connections at most. */
 const MAX_CONNECTIONS = 60;
 
-/** Makes the libp2p node of a page, not yet started: dials webrtc-direct and WebSocket, and listens nowhere. */
+/**
+ * Makes the libp2p node of a page, not yet started. It dials nodes over webrtc-direct, and over WebSocket; where one of
+ * them relays, other pages and nodes can dial this page through it, over WebRTC.
+ */
 export async function createPageLibp2p(options: PageLibp2pOptions): Promise<ShoalLibp2p> {
   const { reach } = options;
+  let later: LaterTransports | undefined;
+  const webRtc = reach.hasWebRtc ? { stunServers: options.stunServers } : undefined;
   const node = await createLibp2p({
     start: false,
     privateKey: privateKeyFromProtobuf(options.identity),
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version} (page)` },
-    addresses: { listen: [] },
+    addresses: {
+      listen: [],
+      announceFilter: (addresses) => announcedByPage(addresses, reach),
+    },
     transports: [
       // No STUN server: the node's address is known, and nothing is asked of anybody's servers.
       ...(reach.hasWebRtc ? [webRTCDirect({ rtcConfiguration: { iceServers: [] } })] : []),
-      webSockets(),
+      (parts: NodeParts) => (later = new LaterTransports(parts, { webRtc })),
     ],
     connectionEncrypters: [noise()],
-    streamMuxers: [lazyYamux()],
     connectionManager: { maxConnections: MAX_CONNECTIONS },
     // A saturated uplink delays pings by as much as its queue; the swarm's own liveness check knows about that.
     connectionMonitor: { enabled: false },
@@ -47,6 +59,12 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
       denyDialMultiaddr: (address) => !canPageDial(address.toString(), reach),
     },
     services: { identify: identify() },
+  });
+  node.addEventListener('peer:identify', ({ detail: { protocols } }) => {
+    if (!webRtc || !protocols.includes(RELAY_PROTOCOL)) return;
+    later?.load().catch((error: unknown) => {
+      options.log('warn', `other pages cannot be met: ${String(error)}`);
+    });
   });
   return node as unknown as ShoalLibp2p;
 }

@@ -1,3 +1,4 @@
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { ShoalError } from '../errors.ts';
 import { isForPages } from '../node/listen-addresses.ts';
 
@@ -19,12 +20,37 @@ export function reachOfPage(): PageReach {
   };
 }
 
-/** Whether a page can dial an address: webrtc-direct, encrypted WebSocket, and plain WebSocket where browsers let it. */
+/** WebRTC through a relay, and the relay's own address. */
+const THROUGH_RELAY = /^(.+)\/p2p-circuit\/webrtc(\/p2p\/[^/]+)?$/;
+
+/** A relay has a handful of addresses; what a page announces of each stays small enough for identify (8 KiB). */
+const MAX_ADDRESSES_PER_RELAY = 3;
+
+/**
+ * Whether a page can dial an address: webrtc-direct, encrypted WebSocket, plain WebSocket where browsers let it, and WebRTC
+ * through a relay that it can dial.
+ */
 export function canPageDial(address: string, reach: PageReach): boolean {
+  const [, relay] = THROUGH_RELAY.exec(address) ?? [];
+  if (relay !== undefined) return reach.hasWebRtc && canPageDial(relay, reach);
   if (!isForPages(address) || address.includes('/p2p-circuit')) return false;
   if (address.includes('/webrtc-direct')) return reach.hasWebRtc && address.includes('/certhash/');
   if (/\/(wss|tls\/ws)(\/|$)/.test(address)) return true;
   return !reach.isHttps || LOOPBACK.test(address);
+}
+
+/** Of the addresses of a page those that it tells of: WebRTC through relays, where other pages can dial the relay. */
+export function announcedByPage(addresses: readonly Multiaddr[], reach: PageReach): Multiaddr[] {
+  const perRelay = new Map<string, number>();
+  return addresses.filter((address) => {
+    const text = address.toString();
+    const [, relay] = THROUGH_RELAY.exec(text) ?? [];
+    if (relay === undefined || !canPageDial(text, reach)) return false;
+    const id = relay.slice(relay.lastIndexOf('/'));
+    const count = (perRelay.get(id) ?? 0) + 1;
+    perRelay.set(id, count);
+    return count <= MAX_ADDRESSES_PER_RELAY;
+  });
 }
 
 /** Why a page can reach nobody, and what would help. @param addresses those of the link */

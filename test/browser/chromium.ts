@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { bundleBrowser } from '../../scripts/bundle-browser.ts';
 
@@ -61,11 +61,16 @@ export class BrowserRig implements AsyncDisposable {
   static async start(executablePath: string): Promise<BrowserRig> {
     const folder = await mkdtemp(join(tmpdir(), 'shoal-browser-'));
     await bundleBrowser({ absWorkingDir: ROOT, entryPoints: { shoal: 'src/browser.ts' }, outdir: folder });
-    const bundle = await readFile(join(folder, 'shoal.js'));
+    const bundled = await readdir(folder, { recursive: true, withFileTypes: true });
+    const files = new Map<string, Buffer>();
+    for (const entry of bundled.filter((each) => each.isFile())) {
+      const path = join(entry.parentPath, entry.name);
+      files.set(`/${relative(folder, path).replaceAll(sep, '/')}`, await readFile(path));
+    }
     const server = createServer((request, response) => {
-      const isBundle = request.url === '/shoal.js';
-      response.setHeader('content-type', isBundle ? 'text/javascript' : 'text/html');
-      response.end(isBundle ? bundle : '<!doctype html><title>test</title>');
+      const file = files.get(request.url ?? '');
+      response.setHeader('content-type', file ? 'text/javascript' : 'text/html');
+      response.end(file ?? '<!doctype html><title>test</title>');
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

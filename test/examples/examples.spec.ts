@@ -44,7 +44,10 @@ describe('the examples', () => {
       assert.match(await (await fetch(address)).text(), /<title>Shoal/);
       const bundle = await fetch(`${address}shoal.min.js`);
       assert.equal(bundle.headers.get('content-type'), 'text/javascript');
-      assert.match(await bundle.text(), /createShoal/);
+      const code = await bundle.text();
+      assert.match(code, /createShoal/);
+      const [, chunk = ''] = /from"\.\/(chunks\/[^"]+)"/.exec(code) ?? [];
+      assert.equal((await fetch(`${address}${chunk}`)).headers.get('content-type'), 'text/javascript');
       assert.equal((await fetch(`${address}../package.json`)).status, 404);
     } finally {
       serving.kill();

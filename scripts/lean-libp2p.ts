@@ -1,0 +1,89 @@
+import type { Plugin } from 'esbuild';
+
+/**
+ * Parts of libp2p that no page uses, each with what others import of it; together a tenth of what a page loads. By the
+ * path below `node_modules`.
+ */
+const PARTS: Record<string, string> = {
+  // Content and peer routing, and walks, are a DHT's, which pages have none of.
+  'libp2p/dist/src/content-routing.js': 'export class CompoundContentRouting {}',
+  'libp2p/dist/src/peer-routing.js':
+    "export class DefaultPeerRouting { async findPeer() { const error = new Error('pages route no peers'); error.name = 'NoPeerRoutersError'; throw error; } }",
+  'libp2p/dist/src/random-walk.js': 'export class RandomWalk { async *walk() {} }',
+  // It is switched off (page-libp2p.ts).
+  'libp2p/dist/src/connection-monitor.js': 'export class ConnectionMonitor {}',
+  // Whom to dial again is discovery's and the exchange's matter.
+  'libp2p/dist/src/connection-manager/reconnect-queue.js': 'export class ReconnectQueue {}',
+  // /dnsaddr is resolved over public servers, which nobody named. Names in /dns4 are the browser's to resolve.
+  'libp2p/dist/src/connection-manager/resolvers/dnsaddr.js':
+    'export const dnsaddrResolver = { canResolve: () => false };',
+  // Pages listen on no address that a router could map.
+  'libp2p/dist/src/address-manager/ip-mappings.js':
+    'export class IPMappings { has() { return false; } getAll() { return []; } }',
+  'libp2p/dist/src/address-manager/dns-mappings.js':
+    'export class DNSMappings { has() { return false; } getAll() { return []; } remove() { return false; } }',
+  // Ranges of addresses to allow or deny: none are given.
+  '@chainsafe/netmask/dist/src/index.js':
+    "const no = () => { throw new Error('pages know no ranges of addresses'); }; export const cidrContains = () => false; export class IpNet { constructor() { no(); } }",
+  // Only for the order in which addresses are dialled.
+  '@libp2p/utils/dist/src/private-ip.js':
+    'const PRIVATE = /^(0|10|127|169\\.254|172\\.(1[6-9]|2\\d|3[01])|192\\.168|100\\.(6[4-9]|[7-9]\\d|1[01]\\d|12[0-7]))\\.|^(::1?$|f[cd]|fe[89ab])/i; export const isPrivateIp = (ip) => PRIVATE.test(ip);',
+  // What an application logs is `log` of createShoal.
+  '@libp2p/logger/dist/src/index.js':
+    'const logger = () => Object.assign(() => {}, { enabled: false, error() {}, trace() {}, newScope: logger }); const all = () => ({ forComponent: logger }); export { logger, all as defaultLogger, all as peerLogger, all as prefixLogger };',
+  // Few peers, each once: a set does what cuckoo filters do.
+  '@libp2p/utils/dist/src/filters/index.js':
+    'const MAX = 4096; class Seen { #seen = new Set(); has(key) { return this.#seen.has(String(key)); } add(key) { if (this.#seen.size >= MAX) this.#seen.clear(); this.#seen.add(String(key)); return true; } remove(key) { return this.#seen.delete(String(key)); } } const make = () => new Seen(); export { make as createScalableCuckooFilter, make as createCuckooFilter, make as createBloomFilter, Seen as ScalableCuckooFilter, Seen as CuckooFilter, Seen as BloomFilter };',
+  // No name here is written in emoji.
+  'multiformats/dist/src/bases/base256emoji.js': 'export {};',
+};
+
+/** Keys of libp2p that Shoal's nodes do not have (theirs are Ed25519): a peer with such a key is told so when it is dialled. */
+const KEYS: Record<string, string> = {
+  'secp256k1/index.browser': 'export const privateKeyLength = 32, publicKeyLength = 33;',
+  'secp256k1/utils':
+    'export const generateSecp256k1KeyPair = no, unmarshalSecp256k1PrivateKey = no, unmarshalSecp256k1PublicKey = no;',
+  'ecdsa/ecdsa': 'export class ECDSAPrivateKey {}',
+  'ecdsa/index': "export const ECDSA_P_256_OID = 'none', ECDSA_P_384_OID = 'none', ECDSA_P_521_OID = 'none';",
+  'ecdsa/utils':
+    'export const generateECDSAKeyPair = no, pkiMessageToECDSAPrivateKey = no, pkiMessageToECDSAPublicKey = no, unmarshalECDSAPrivateKey = no, unmarshalECDSAPublicKey = no;',
+  'rsa/der': 'export const decodeDer = no;',
+  'rsa/index.browser': "export const RSAES_PKCS1_V1_5_OID = 'none';",
+  'rsa/utils':
+    'export const pkcs1ToRSAPrivateKey = no, pkixToRSAPublicKey = no, generateRSAKeyPair = no, pkcs1MessageToRSAPrivateKey = no, pkixMessageToRSAPublicKey = no, jwkToRSAPrivateKey = no;',
+};
+
+const NO_KEY = "const no = () => { throw new Error('pages know Ed25519 keys only'); };";
+
+const REPLACED = new Map(Object.entries(PARTS));
+for (const [file, names] of Object.entries(KEYS))
+  REPLACED.set(`@libp2p/crypto/dist/src/keys/${file}.js`, `${NO_KEY}\n${names}`);
+
+/** What a page loads at first of `@libp2p/webrtc`: pages find each other by a chunk of their own. */
+const DIRECT_ONLY = `import { WebRTCDirectTransport } from './private-to-public/transport.js';
+export const webRTCDirect = (init) => (components) => new WebRTCDirectTransport(components, init);`;
+
+/** Tells that file from the whole one. */
+const DIRECT = '?direct';
+
+/** The file whose import of `@libp2p/webrtc` is that. */
+const LOADED_FIRST = /[\\/]page-libp2p\.ts$/;
+
+/** Leaves out of libp2p what no page uses. */
+export const leanLibp2p: Plugin = {
+  name: 'lean-libp2p',
+  setup(building) {
+    building.onResolve({ filter: /^@libp2p\/webrtc$/ }, async ({ path, importer, ...rest }) => {
+      if (!LOADED_FIRST.test(importer)) return undefined;
+      // Asked as another importer, so that it is answered.
+      const found = await building.resolve(path, { ...rest, importer: '' });
+      return { path: found.path, suffix: DIRECT };
+    });
+    building.onLoad({ filter: /[\\/]node_modules[\\/].*\.js$/ }, ({ path, suffix }) => {
+      if (suffix === DIRECT) return { contents: DIRECT_ONLY };
+      const file = path.replaceAll('\\', '/').replace(/^.*\/node_modules\//, '');
+      const contents = REPLACED.get(file);
+      return contents === undefined ? undefined : { contents };
+    });
+  },
+};

@@ -1,0 +1,55 @@
+/** What a page loads only when it is of use; this file and what it imports is a chunk of its own (scripts/build.ts). */
+import { start, type Transport, type Upgrader } from '@libp2p/interface';
+import type {
+  AddressManager,
+  ConnectionManager,
+  Registrar,
+  TransportManager,
+} from '@libp2p/interface-internal';
+import { webSockets } from '@libp2p/websockets';
+import { multiaddr } from '@multiformats/multiaddr';
+import { lazyYamux } from '../node/lazy-yamux.ts';
+import { relayTransport } from '../node/relay-transport.ts';
+import { webRtcTransport } from '../node/webrtc-transport.ts';
+
+/** The parts of a libp2p node that its transports work with. */
+export type NodeParts = Parameters<ReturnType<typeof relayTransport>>[0] &
+  Parameters<ReturnType<typeof webSockets>>[0] & {
+    addressManager: AddressManager;
+    connectionManager: ConnectionManager;
+    registrar: Registrar;
+    transportManager: TransportManager;
+    upgrader: Upgrader;
+  };
+
+/** What {@link addTransports} is to add. */
+export interface FurtherTransports {
+  /** Undefined: the browser has no WebRTC, and the page meets no other pages. */
+  webRtc: { stunServers: readonly string[] } | undefined;
+}
+
+/** Relays on which a page reserves a place: one may go, and another comes before the second does. */
+const RELAYS = 2;
+
+/**
+ * Adds WebSocket to a node that runs, and where the browser has WebRTC also relays and WebRTC between pages: from then on
+ * others can dial this page through the nodes that it is connected to.
+ */
+export async function addTransports(parts: NodeParts, { webRtc }: FurtherTransports): Promise<void> {
+  // Both WebSocket and what comes through a relay are plain pipes.
+  const muxer = lazyYamux()();
+  parts.upgrader.getStreamMuxers().set(muxer.protocol, muxer);
+  await add(parts, 'webSockets', webSockets()(parts) as Transport);
+  if (!webRtc) return;
+  await add(parts, 'relays', relayTransport()(parts));
+  await add(parts, 'webRtc', webRtcTransport(webRtc.stunServers)(parts));
+  const listen = [...Array<string>(RELAYS).fill('/p2p-circuit'), '/webrtc'];
+  await parts.transportManager.listen(listen.map((address) => multiaddr(address)));
+}
+
+/** As libp2p itself does with those that it is made with: it starts them, and stops them with the node. */
+async function add(parts: NodeParts, name: string, transport: Transport): Promise<void> {
+  Reflect.set(parts, `shoal-${name}`, transport);
+  await start(transport);
+  parts.transportManager.add(transport);
+}
