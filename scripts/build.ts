@@ -23,7 +23,13 @@ const REQUIRE_BANNER =
 async function buildNode(): Promise<Metafile> {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts', simulator: 'src/simulator/index.ts' },
+    entryPoints: {
+      index: 'src/index.ts',
+      cli: 'src/cli/main.ts',
+      simulator: 'src/simulator/index.ts',
+      // A thread's own: see src/store/file-workers.ts, which finds it by this name.
+      'file-worker': 'src/store/file-worker.ts',
+    },
     outdir: 'dist/node',
     bundle: true,
     splitting: true,

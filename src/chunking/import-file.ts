@@ -1,5 +1,6 @@
 import { pipe } from 'it-pipe';
 import { ShoalError } from '../errors.ts';
+import { RAW_CODE, cidOf } from '../integrity/parse-cid.ts';
 import { checkChunkSize, chunkSizeFor, MAX_CHUNK_SIZE } from './chunk-size.ts';
 import type { OnNode } from './encode-node.ts';
 import { FileTree } from './file-tree.ts';
@@ -57,6 +58,50 @@ export async function importFile(
 }
 
 /**
+ * As {@link importFile}, of content that is cut and hashed elsewhere.
+ *
+ * @param leaves called with the chunk size; gives the leaves in order
+ */
+export async function importLeaves(
+  leaves: (chunkSize: number) => AsyncIterable<readonly Leaf[]>,
+  options: ImportFileOptions,
+): Promise<ImportedFile> {
+  const {
+    size,
+    name = 'the content',
+    onNode,
+    onLeaf,
+    onBytes,
+    signal,
+    linksPerNode = LINKS_PER_NODE,
+  } = options;
+  const chunkSize = options.chunkSize === undefined ? chunkSizeFor(size) : checkChunkSize(options.chunkSize);
+  async function* counted(): AsyncGenerator<readonly Leaf[]> {
+    signal?.throwIfAborted();
+    for await (const batch of leaves(chunkSize)) {
+      signal?.throwIfAborted();
+      for (const leaf of batch) onBytes?.(leaf.size);
+      yield batch;
+    }
+  }
+  const root = await buildTree(counted(), new FileTree(linksPerNode, onNode), onLeaf);
+  if (root.size !== size) throw changed(name, size, root.size > size ? 'more' : `only ${root.size}`);
+  return { type: 'file', ...root, chunkSize };
+}
+
+/** As {@link importFile}, of content that is one leaf and was hashed already. */
+export function importOneLeaf(
+  digest: Uint8Array,
+  { size, chunkSize, onLeaf, onBytes }: ImportFileOptions,
+): ImportedFile {
+  onLeaf?.(0, digest, size);
+  if (size > 0) onBytes?.(size);
+  const cid = cidOf(RAW_CODE, digest);
+  const cut = chunkSize === undefined ? chunkSizeFor(size) : checkChunkSize(chunkSize);
+  return { type: 'file', cid, size, tsize: size, leaves: 1, nodes: 0, chunkSize: cut };
+}
+
+/**
  * A pipeline stage that counts, and cuts pieces at every MiB of the content: so progress, aborts and the work of one
  * turn have a bound, and no leaf is torn, since every chunk size divides a MiB.
  */
@@ -86,7 +131,7 @@ function changed(name: string, size: number, found: string): ShoalError {
 }
 
 async function buildTree(
-  batches: AsyncIterable<Leaf[]>,
+  batches: AsyncIterable<readonly Leaf[]>,
   tree: FileTree,
   onLeaf: ImportFileOptions['onLeaf'],
 ): Promise<FileRoot> {

@@ -6,7 +6,8 @@ import { CommonChunkSize } from './common-chunk-size.ts';
 import { buildDirectory } from './directory-tree.ts';
 import { encodeSymlink } from './encode-node.ts';
 import type { NamedLink, OnNode } from './encode-node.ts';
-import { importFile } from './import-file.ts';
+import type { Leaf } from './hash-leaves.ts';
+import { importFile, importLeaves, importOneLeaf } from './import-file.ts';
 
 /** A file, directory or symbolic link to import. The root's name is of no consequence. */
 export type SourceEntry = SourceFile | SourceDirectory | SourceSymlink;
@@ -18,6 +19,10 @@ export interface SourceFile {
   size: number;
   /** Opens the content; called once. Closed by returning from the iteration. */
   open(): AsyncIterable<Uint8Array>;
+  /** The sha2-256 digest of the content, where it was hashed already and is one leaf, whatever the chunk size. */
+  digest?: Uint8Array | undefined;
+  /** In place of `open`, where something else cuts and hashes: the leaves in order. Called once. */
+  leaves?: ((chunkSize: number) => AsyncIterable<readonly Leaf[]>) | undefined;
 }
 
 export interface SourceDirectory {
@@ -112,14 +117,10 @@ class TreeImport {
 
   async #file(file: SourceFile, path: readonly string[]): Promise<NamedLink> {
     const { chunkSize, onNode, onBytes, signal } = this.#options;
-    const imported = await importFile(file.open(), {
-      size: file.size,
-      chunkSize,
-      name: path.join('/'),
-      onNode,
-      onBytes,
-      signal,
-    });
+    const options = { size: file.size, chunkSize, name: path.join('/'), onNode, onBytes, signal };
+    const imported = file.digest
+      ? importOneLeaf(file.digest, options)
+      : await (file.leaves ? importLeaves(file.leaves, options) : importFile(file.open(), options));
     this.#chunkSizes.add(imported);
     this.#files++;
     this.#size += imported.size;

@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path';
 import type { Inspection } from '../api.ts';
 import { importTree } from '../chunking/import-tree.ts';
 import { ipfsAddOptions } from '../chunking/ipfs-add-options.ts';
+import { FileWorkers } from '../store/file-workers.ts';
 import { SourceWalk } from '../store/walk-source.ts';
 
 /** What {@link inspect} takes besides the path. */
@@ -24,10 +25,12 @@ export interface InspectOptions {
  */
 export async function inspect(path: string, options: InspectOptions = {}): Promise<Inspection> {
   const base = resolve(path);
-  const source = await new SourceWalk({ isThisFolder: () => false }, base).root();
+  await using workers = new FileWorkers();
+  const { chunkSize } = options;
+  const source = await new SourceWalk({ isThisFolder: () => false }, base, workers, chunkSize).root();
   let bytes = 0;
   const imported = await importTree(source, {
-    chunkSize: options.chunkSize,
+    chunkSize,
     onNode: () => {},
     onBytes: (more) => {
       bytes += more;

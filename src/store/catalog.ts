@@ -12,6 +12,7 @@ import type { HandlePool } from './handle-pool.ts';
 import { newId } from './node-index.ts';
 import { PlacedContent } from './placed-content.ts';
 import { readFilePart } from './read-file-part.ts';
+import type { SmallFiles } from './small-files.ts';
 import type { AssetRecord } from './store.ts';
 
 /** Nodes read from the index at once: at most some 14 MiB, at 55 KiB a full node. */
@@ -21,13 +22,15 @@ const NODE_BATCH = 256;
 export class Catalog {
   readonly folder: DataFolder;
   readonly pool: HandlePool;
+  readonly small: SmallFiles;
   readonly #entries: Map<string, AssetEntry>;
   /** The stamps of places that are open, by place id: shared, so that renewing them reaches whoever is serving. */
   readonly #openStamps = new Map<string, WeakRef<FileStamps>>();
 
-  constructor(folder: DataFolder, pool: HandlePool, entries: Map<string, AssetEntry>) {
+  constructor(folder: DataFolder, pool: HandlePool, small: SmallFiles, entries: Map<string, AssetEntry>) {
     this.folder = folder;
     this.pool = pool;
+    this.small = small;
     this.#entries = entries;
   }
 
@@ -209,6 +212,7 @@ export class Catalog {
       kind: place.kind,
       isOutside: place.path !== undefined,
       pool: this.pool,
+      small: this.small,
     });
   }
 

@@ -112,9 +112,9 @@ async function copyTo(change: TargetChange, old: Partial, options: ResumeOptions
   const bitmap = await BitmapFile.open(bitmapPath, manifest.chunkCount);
   const partial = change.newPartial(to, bitmap);
   try {
-    await makeTree(to, manifest, 'create', options.signal);
+    await makeTree(to, manifest, 'create', catalog.small.workers, options.signal);
     await copyAll(manifest, old, partial, options);
-    await syncTree(partial, catalog.pool, to, manifest);
+    await syncTree(partial, catalog.pool, to, manifest, catalog.small.workers);
     const { bytesHere } = partial;
     await putDownload(catalog, root, { path: target, partial: to, other: old.base, bytesHere });
   } catch (error) {

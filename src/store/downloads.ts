@@ -279,7 +279,7 @@ export class Downloads {
     try {
       if (isNew || !(await this.#adopt(download.partial, manifest, options.signal))) {
         await bitmap.reset();
-        await makeTree(download.partial, manifest, 'create', options.signal);
+        await makeTree(download.partial, manifest, 'create', this.#catalog.small.workers, options.signal);
       }
     } catch (error) {
       await bitmap.close();
@@ -318,7 +318,7 @@ export class Downloads {
     try {
       if (there.isDirectory() !== (manifest.type === 'directory'))
         throw new ShoalError('ERR_PARTIAL_TAMPERED', base);
-      await makeTree(base, manifest, 'adopt', signal);
+      await makeTree(base, manifest, 'adopt', this.#catalog.small.workers, signal);
       return true;
     } catch (error) {
       if (!(error instanceof ShoalError) || error.code !== 'ERR_PARTIAL_TAMPERED') throw error;
@@ -335,6 +335,7 @@ export class Downloads {
       base,
       bitmap,
       pool: this.#catalog.pool,
+      small: this.#catalog.small,
       onBytesHere: (bytes) => {
         const entry = this.#catalog.entry(root);
         if (entry?.download) entry.download.bytesHere = bytes;

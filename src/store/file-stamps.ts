@@ -2,19 +2,20 @@ import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import type { Manifest } from '../integrity/manifest.ts';
 import { forEachBounded } from './bounded.ts';
-import { isErrno, withFsErrors } from './fs-error.ts';
+import { NOT_A_FILE, type Stamp } from './file-jobs.ts';
+import { errorOf, type FileWorkers } from './file-workers.ts';
+import { fsError, isErrno, withFsErrors } from './fs-error.ts';
+import { forEachPart, MANY_FILES } from './small-files.ts';
 import { entryPath } from './tree-layout.ts';
 
 /** What tells whether a file is still the one it was: size in bytes, and modification time in nanoseconds. */
-export interface FileStamp {
-  size: bigint;
-  mtimeNs: bigint;
-}
+export type FileStamp = Stamp;
 
 /** Files looked at side by side. */
 const PARALLEL_STATS = 16;
 
-export function stampOf(stats: BigIntStats): FileStamp {
+/** @param stats of Node, or a stamp */
+export function stampOf(stats: FileStamp): FileStamp {
   return { size: stats.size, mtimeNs: stats.mtimeNs };
 }
 
@@ -47,11 +48,12 @@ export class FileStamps {
   }
 
   matches(entry: number, stats: BigIntStats): boolean {
-    return (
-      stats.isFile() &&
-      this.#values[entry * 2] === stats.size &&
-      this.#values[entry * 2 + 1] === stats.mtimeNs
-    );
+    return stats.isFile() && this.equals(entry, stats);
+  }
+
+  /** Whether a file, which it is known to be, is what it was. */
+  equals(entry: number, { size, mtimeNs }: FileStamp): boolean {
+    return this.#values[entry * 2] === size && this.#values[entry * 2 + 1] === mtimeNs;
   }
 
   /**
@@ -59,7 +61,14 @@ export class FileStamps {
    *
    * @returns the path of the first one found that is gone or not what it was
    */
-  async findChanged(base: string, manifest: Manifest, signal?: AbortSignal): Promise<string | undefined> {
+  async findChanged(
+    base: string,
+    manifest: Manifest,
+    workers: FileWorkers,
+    signal?: AbortSignal,
+  ): Promise<string | undefined> {
+    if (manifest.entries.length >= MANY_FILES)
+      return this.#findChangedOfMany(base, manifest, workers, signal);
     let changed: string | undefined;
     await forEachBounded(
       manifest.entries.entries(),
@@ -72,6 +81,31 @@ export class FileStamps {
       },
       signal,
     );
+    return changed;
+  }
+
+  async #findChangedOfMany(
+    base: string,
+    manifest: Manifest,
+    workers: FileWorkers,
+    signal?: AbortSignal,
+  ): Promise<string | undefined> {
+    let changed: string | undefined;
+    const files = [...manifest.entries.entries()].filter(([, { type }]) => type === 'file');
+    const look = async (part: typeof files): Promise<void> => {
+      if (changed !== undefined) return;
+      const paths = part.map(([, entry]) => entryPath(base, entry));
+      const { failures, stamps } = await workers.run({ kind: 'stat', paths });
+      for (const failure of failures) {
+        const path = paths[failure.at] as string;
+        const isGone = ['ENOENT', 'ENOTDIR', NOT_A_FILE].includes(failure.code);
+        if (!isGone) throw fsError(errorOf(failure), 'look at', path);
+      }
+      const isChanged = ([index]: [number, unknown], i: number): boolean =>
+        !this.equals(index, { size: stamps[i * 2] as bigint, mtimeNs: stamps[i * 2 + 1] as bigint });
+      changed ??= paths[failures[0]?.at ?? part.findIndex(isChanged)];
+    };
+    await forEachPart(files, workers, (part) => look([...part]), signal);
     return changed;
   }
 }

@@ -6,6 +6,7 @@ import { Catalog } from './catalog.ts';
 import { openDataFolder, type DataFolder, type Log } from './data-folder.ts';
 import type { ResumeOptions } from './copy-chunks.ts';
 import { Downloads } from './downloads.ts';
+import { FileWorkers } from './file-workers.ts';
 import { HandlePool } from './handle-pool.ts';
 import { KeyLock } from './key-lock.ts';
 import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
@@ -14,6 +15,7 @@ import { deleteTree } from './partial-tree.ts';
 import { removeUnrecorded } from './placing.ts';
 import { recheck } from './recheck.ts';
 import { shareContent, sharePath } from './share-source.ts';
+import { SmallFiles } from './small-files.ts';
 import type {
   AssetRecord,
   ContentSource,
@@ -41,7 +43,10 @@ export async function openStore(dataDir: string, options: OpenStoreOptions = {})
   options.signal?.throwIfAborted();
   const log = options.log ?? (() => {});
   const { folder, entries } = await load(dataDir, options, log, false);
-  return new FolderStore(new Catalog(folder, new HandlePool(), entries), log);
+  return new FolderStore(
+    new Catalog(folder, new HandlePool(), new SmallFiles(new FileWorkers()), entries),
+    log,
+  );
 }
 
 /** Opens the folder and reads its list. Damage that only shows in reading is repaired at once, and then read again. */
@@ -185,6 +190,7 @@ class FolderStore implements Store {
     await this.#lock.idle();
     await this.#downloads.close();
     await this.#catalog.pool.close();
+    await this.#catalog.small.workers.close();
     await this.#catalog.folder.index.close();
   }
 

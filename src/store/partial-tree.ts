@@ -4,9 +4,13 @@ import { basename, dirname, join } from 'node:path';
 import { ShoalError } from '../errors.ts';
 import type { Manifest, ManifestEntry, ManifestFile, ManifestSymlink } from '../integrity/manifest.ts';
 import { forEachBounded } from './bounded.ts';
+import { NOT_A_FILE, type FileFailure } from './file-jobs.ts';
 import { FileStamps, lstatOrUndefined, stampOf } from './file-stamps.ts';
-import { isErrno, withFsErrors } from './fs-error.ts';
+import { errorOf, type FileWorkers } from './file-workers.ts';
+import { fsError, isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
+import { forEachPart, MANY_FILES } from './small-files.ts';
+import { syncFileSystem } from './sync-file-system.ts';
 import { checkCollisions, entryPath, isInsideLink } from './tree-layout.ts';
 
 /** Files made, or synced to disk, side by side. */
@@ -43,6 +47,7 @@ export async function makeTree(
   base: string,
   manifest: Manifest,
   mode: 'create' | 'adopt',
+  workers: FileWorkers,
   signal?: AbortSignal,
 ): Promise<void> {
   if (manifest.type === 'directory') {
@@ -52,12 +57,36 @@ export async function makeTree(
   for (const entry of manifest.entries) {
     if (entry.type === 'directory') await makeFolder(entryPath(base, entry), mode);
   }
+  if (manifest.entries.length >= MANY_FILES) return makeFiles(base, manifest, mode, workers, signal);
   await forEachBounded(
     filesOf(manifest),
     PARALLEL_FILES,
     (file) => makeFile(entryPath(base, file), file.size, mode),
     signal,
   );
+}
+
+async function makeFiles(
+  base: string,
+  manifest: Manifest,
+  mode: 'create' | 'adopt',
+  workers: FileWorkers,
+  signal?: AbortSignal,
+): Promise<void> {
+  const makePart = async (part: readonly ManifestFile[]): Promise<void> => {
+    const paths = part.map((file) => entryPath(base, file));
+    const sizes = Float64Array.from(part, ({ size }) => size);
+    const { failures } = await workers.run({ kind: 'make', paths, sizes, isExclusive: mode === 'create' });
+    const [first] = failures;
+    if (first) throw makeFailure(first, paths[first.at] as string);
+  };
+  await forEachPart([...filesOf(manifest)], workers, makePart, signal);
+}
+
+function makeFailure(failure: FileFailure, path: string): unknown {
+  const error = errorOf(failure);
+  if (failure.code === NOT_A_FILE) return tampered(path, error);
+  return fsError(whatIsThere(error, path), 'make', path);
 }
 
 function* filesOf(manifest: Manifest): Iterable<ManifestFile> {
@@ -88,10 +117,15 @@ async function makeFile(path: string, size: number, mode: 'create' | 'adopt'): P
         await handle.close();
       }
     } catch (error) {
-      if (isErrno(error, 'ELOOP', 'EMLINK', 'EISDIR', 'ENXIO')) throw tampered(path, error);
-      throw alreadyThere(error, path);
+      throw whatIsThere(error, path);
     }
   });
+}
+
+/** What it means that no file could be made: something else is in its place. */
+function whatIsThere(error: unknown, path: string): unknown {
+  if (isErrno(error, 'ELOOP', 'EMLINK', 'EISDIR', 'ENXIO')) return tampered(path, error);
+  return alreadyThere(error, path);
 }
 
 function alreadyThere(error: unknown, path: string): unknown {
@@ -150,15 +184,21 @@ async function makeLink(path: string, target: string): Promise<void> {
 /**
  * Brings everything to the disk and notes what the files are now.
  *
- * @throws ERR_FILE_CHANGED where a file is no longer as long as it should be
+ * @throws ERR_PARTIAL_TAMPERED where a file is no longer as long as it should be
  */
 export async function syncTree(
   owner: object,
   pool: HandlePool,
   base: string,
   manifest: Manifest,
+  workers: FileWorkers,
 ): Promise<FileStamps> {
+  const files = [...manifest.entries.entries()].filter(([, { type }]) => type === 'file');
   const stamps = new FileStamps(manifest.entries.length);
+  if (files.length >= MANY_FILES && (await syncFileSystem(base))) {
+    await noteStamps(base, files as [number, ManifestFile][], stamps, workers);
+    return stamps;
+  }
   const sync = async ([index, entry]: [number, ManifestEntry]): Promise<void> => {
     if (entry.type !== 'file') return;
     const path = entryPath(base, entry);
@@ -171,8 +211,28 @@ export async function syncTree(
       }),
     );
   };
-  await forEachBounded(manifest.entries.entries(), PARALLEL_FILES, sync);
+  await forEachBounded(files, PARALLEL_FILES, sync);
   return stamps;
+}
+
+/** Looks at files that have been synced. */
+async function noteStamps(
+  base: string,
+  files: readonly [number, ManifestFile][],
+  stamps: FileStamps,
+  workers: FileWorkers,
+): Promise<void> {
+  await forEachPart(files, workers, async (part) => {
+    const paths = part.map(([, entry]) => entryPath(base, entry));
+    const found = await workers.run({ kind: 'stat', paths });
+    const [first] = found.failures;
+    if (first) throw tampered(paths[first.at] as string, errorOf(first));
+    for (const [i, [index, entry]] of part.entries()) {
+      const size = found.stamps[i * 2] as bigint;
+      if (Number(size) !== entry.size) throw tampered(paths[i] as string);
+      stamps.set(index, { size, mtimeNs: found.stamps[i * 2 + 1] as bigint });
+    }
+  });
 }
 
 /** Deletes a partial, whatever became of it. */

@@ -1,16 +1,18 @@
 import { rename } from 'node:fs/promises';
 import { ShoalError } from '../errors.ts';
-import type { Manifest, ManifestSymlink } from '../integrity/manifest.ts';
+import type { ChunkPlace, Manifest, ManifestSymlink } from '../integrity/manifest.ts';
 import { VerifiedChunk, digestEquals } from '../integrity/verified-chunk.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { BitmapFile } from './bitmap-file.ts';
 import { forEachBounded, Slots } from './bounded.ts';
+import { NOT_A_FILE } from './file-jobs.ts';
 import type { FileStamps } from './file-stamps.ts';
-import { withFsErrors } from './fs-error.ts';
+import { isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { makeLinks, syncTree } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
+import { isSmallOfMany, type SmallFiles } from './small-files.ts';
 import { entryPath } from './tree-layout.ts';
 
 /** Chunks written side by side: enough to keep Node's four file threads busy. */
@@ -19,6 +21,9 @@ const PARALLEL_WRITES = 8;
 /** Chunks read side by side when a partial is checked. */
 const PARALLEL_READS = 4;
 
+/** The same of small files, and places of one chunk that are written side by side: enough for a few jobs. */
+const PARALLEL_SMALL = 256;
+
 /** What a {@link Partial} is made from. */
 export interface PartialInit {
   manifest: Manifest;
@@ -26,6 +31,7 @@ export interface PartialInit {
   base: string;
   bitmap: BitmapFile;
   pool: HandlePool;
+  small: SmallFiles;
   /** Called after each chunk with the bytes of chunks that are here now. */
   onBytesHere: (bytes: number) => void;
 }
@@ -40,6 +46,7 @@ export class Partial {
   #base: string;
   readonly #bitmap: BitmapFile;
   readonly #pool: HandlePool;
+  readonly #small: SmallFiles;
   readonly #onBytesHere: (bytes: number) => void;
   readonly #have: Bitfield;
   readonly #slots = new Slots(PARALLEL_WRITES);
@@ -56,6 +63,7 @@ export class Partial {
     this.#base = init.base;
     this.#bitmap = init.bitmap;
     this.#pool = init.pool;
+    this.#small = init.small;
     this.#onBytesHere = init.onBytesHere;
     this.#have = new Bitfield(init.manifest.chunkCount);
   }
@@ -107,7 +115,10 @@ export class Partial {
       checked += this.#manifest.chunkSize(chunk);
       onCheck?.(checked, total);
     };
-    await forEachBounded(chunks, PARALLEL_READS, checkOne, signal);
+    const small = chunks.filter((chunk) => this.#isSmall(chunk));
+    const others = small.length > 0 ? chunks.filter((chunk) => !this.#isSmall(chunk)) : chunks;
+    await forEachBounded(small, PARALLEL_SMALL, checkOne, signal);
+    await forEachBounded(others, PARALLEL_READS, checkOne, signal);
     this.#onBytesHere(this.#bytesHere);
     return damaged;
   }
@@ -139,7 +150,10 @@ export class Partial {
     await this.#moving;
     let writing = this.#writing.get(chunk);
     if (!writing) {
-      writing = this.#slots.run(() => this.#write(chunk, data)).finally(() => this.#writing.delete(chunk));
+      const write = (): Promise<void> => this.#write(chunk, data);
+      // Small files are written many at a time, in few jobs: each must not wait for a slot.
+      writing = this.#isSmall(chunk) ? write() : this.#slots.run(write);
+      writing = writing.finally(() => this.#writing.delete(chunk));
       this.#writing.set(chunk, writing);
     }
     await writing;
@@ -148,7 +162,7 @@ export class Partial {
   /** All is here: brings it to the disk and makes the links. */
   async seal(): Promise<{ stamps: FileStamps; skippedLinks: ManifestSymlink[] }> {
     await this.#settle();
-    const stamps = await syncTree(this, this.#pool, this.#base, this.#manifest);
+    const stamps = await syncTree(this, this.#pool, this.#base, this.#manifest, this.#small.workers);
     await this.#pool.release(this);
     return { stamps, skippedLinks: await makeLinks(this.#base, this.#manifest) };
   }
@@ -203,15 +217,29 @@ export class Partial {
         { fault: 'none' },
       );
     }
-    for (const { file, offset } of this.#manifest.places(chunk)) {
-      const path = this.#pathOf(file);
-      await this.#pool.use(this, path, 'write', (handle) =>
-        withFsErrors('write', path, () => writeFilePart(handle, offset, bytes)),
-      );
-    }
+    const [first, ...others] = this.#manifest.places(chunk) as [ChunkPlace, ...ChunkPlace[]];
+    const write = ({ file, offset }: ChunkPlace): Promise<void> => this.#writePlace(file, offset, bytes);
+    await write(first);
+    if (others.length > 0) await forEachBounded(others, PARALLEL_SMALL, write);
     await this.#bitmap.mark(chunk);
     this.#add(chunk);
     this.#onBytesHere(this.#bytesHere);
+  }
+
+  async #writePlace(file: number, offset: number, bytes: Uint8Array): Promise<void> {
+    const path = this.#pathOf(file);
+    if (isSmallOfMany(this.#manifest, file)) {
+      await withFsErrors('write', path, () => this.#small.write(path, offset, bytes));
+      return;
+    }
+    await this.#pool.use(this, path, 'write', (handle) =>
+      withFsErrors('write', path, () => writeFilePart(handle, offset, bytes)),
+    );
+  }
+
+  /** Whether the chunk lies in a small file, first of all. */
+  #isSmall(chunk: number): boolean {
+    return isSmallOfMany(this.#manifest, (this.#manifest.places(chunk)[0] as ChunkPlace).file);
   }
 
   async #isIntact(chunk: number): Promise<boolean> {
@@ -224,10 +252,22 @@ export class Partial {
   async #readPlace(chunk: number, file: number, offset: number): Promise<VerifiedChunk | undefined> {
     const path = this.#pathOf(file);
     const size = this.#manifest.chunkSize(chunk);
-    const bytes = await this.#pool.use(this, path, 'write', (handle) =>
-      withFsErrors('read', path, () => readFilePart(handle, offset, size)),
-    );
-    return VerifiedChunk.verify(this.#manifest.chunkDigest(chunk), bytes);
+    const bytes = isSmallOfMany(this.#manifest, file)
+      ? await this.#readSmall(path, offset, size)
+      : await this.#pool.use(this, path, 'write', (handle) =>
+          withFsErrors('read', path, () => readFilePart(handle, offset, size)),
+        );
+    return bytes && VerifiedChunk.verify(this.#manifest.chunkDigest(chunk), bytes);
+  }
+
+  /** @returns undefined where something else lies in the file's place */
+  async #readSmall(path: string, offset: number, size: number): Promise<Uint8Array | undefined> {
+    try {
+      return (await withFsErrors('read', path, () => this.#small.read(path, offset, size))).bytes;
+    } catch (error) {
+      if (isErrno(error, NOT_A_FILE)) return undefined;
+      throw error;
+    }
   }
 
   #pathOf(file: number): string {

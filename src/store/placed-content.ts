@@ -2,10 +2,12 @@ import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
+import { NOT_A_FILE } from './file-jobs.ts';
 import type { FileStamps } from './file-stamps.ts';
-import { isErrno } from './fs-error.ts';
+import { fsError, isErrno } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { readFilePart } from './read-file-part.ts';
+import { isSmallOfMany, type SmallFiles } from './small-files.ts';
 import { entryPath } from './tree-layout.ts';
 
 /** Where else to look for a recurring chunk when its first place is gone. Beyond a few it is the asset that is gone. */
@@ -21,6 +23,7 @@ export interface PlacedContentInit {
   /** Whether it lies at a person's path, not in the data folder. */
   isOutside: boolean;
   pool: HandlePool;
+  small: SmallFiles;
 }
 
 /** Complete content that is served where it lies, and never modified. */
@@ -31,6 +34,7 @@ export class PlacedContent {
   readonly #base: string;
   readonly #stamps: FileStamps;
   readonly #pool: HandlePool;
+  readonly #small: SmallFiles;
 
   constructor(init: PlacedContentInit) {
     this.state = init.kind;
@@ -39,6 +43,7 @@ export class PlacedContent {
     this.#base = init.base;
     this.#stamps = init.stamps;
     this.#pool = init.pool;
+    this.#small = init.small;
   }
 
   have(): Bitfield {
@@ -47,7 +52,7 @@ export class PlacedContent {
 
   /** Compares size and modification time of every file. @throws ERR_FILE_CHANGED naming the first that differs */
   async check(signal?: AbortSignal): Promise<void> {
-    const changed = await this.#stamps.findChanged(this.#base, this.#manifest, signal);
+    const changed = await this.#stamps.findChanged(this.#base, this.#manifest, this.#small.workers, signal);
     if (changed !== undefined) throw this.#changed(changed);
   }
 
@@ -73,19 +78,41 @@ export class PlacedContent {
     const entry = this.#manifest.entries[file];
     const path = entry ? entryPath(this.#base, entry) : this.#base;
     const size = this.#manifest.chunkSize(chunk);
-    const [stats, bytes] = await this.#pool
-      .use(this, path, 'read', (handle) =>
-        Promise.all([handle.stat({ bigint: true }), readFilePart(handle, offset, size)]),
-      )
-      .catch((error: unknown) => {
-        throw isSomethingElse(error) ? this.#changed(path) : error;
-      });
+    const reading = isSmallOfMany(this.#manifest, file)
+      ? this.#readSmall(file, path, offset, size)
+      : this.#readPart(file, path, offset, size);
+    const bytes = await reading.catch((error: unknown) => {
+      throw isSomethingElse(error) ? this.#changed(path) : error;
+    });
     // The hash alone makes sure that no wrong byte leaves; the stamp names the change before a chunk shows it.
-    const verified = this.#stamps.matches(file, stats)
-      ? await VerifiedChunk.verify(this.#manifest.chunkDigest(chunk), bytes)
-      : undefined;
+    const verified = bytes && (await VerifiedChunk.verify(this.#manifest.chunkDigest(chunk), bytes));
     if (!verified) throw this.#changed(path);
     return verified;
+  }
+
+  /** @returns undefined where the file is not what it was */
+  #readPart(file: number, path: string, offset: number, size: number): Promise<Uint8Array | undefined> {
+    return this.#pool.use(this, path, 'read', async (handle) => {
+      const [stats, bytes] = await Promise.all([
+        handle.stat({ bigint: true }),
+        readFilePart(handle, offset, size),
+      ]);
+      return this.#stamps.matches(file, stats) ? bytes : undefined;
+    });
+  }
+
+  async #readSmall(
+    file: number,
+    path: string,
+    offset: number,
+    size: number,
+  ): Promise<Uint8Array | undefined> {
+    try {
+      const { bytes, stamp } = await this.#small.read(path, offset, size);
+      return this.#stamps.equals(file, stamp) ? bytes : undefined;
+    } catch (error) {
+      throw fsError(error, 'open', path);
+    }
   }
 
   #changed(path: string): ShoalError {
@@ -105,6 +132,8 @@ export function fileChanged(path: string, kind: 'shared' | 'complete'): ShoalErr
 
 /** Whether opening failed because no file is there any more: nothing, a link, a folder, or a pipe. */
 export function isSomethingElse(error: unknown): boolean {
+  if (isErrno(error, NOT_A_FILE)) return true;
   if (!(error instanceof ShoalError)) return false;
-  return error.code === 'ERR_NOT_FOUND' || isErrno(error.cause, 'ELOOP', 'EMLINK', 'EISDIR', 'ENXIO');
+  const { code, cause } = error;
+  return code === 'ERR_NOT_FOUND' || isErrno(cause, 'ELOOP', 'EMLINK', 'EISDIR', 'ENXIO');
 }

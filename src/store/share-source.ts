@@ -84,7 +84,7 @@ async function importPath(
   name: string | undefined,
   { chunkSize, signal, onProgress }: ShareOptions,
 ): Promise<Imported> {
-  const walk = new SourceWalk(catalog.folder, path);
+  const walk = new SourceWalk(catalog.folder, path, catalog.small.workers, chunkSize);
   const entry = await walk.root();
   const total = entry.type === 'file' ? entry.size : undefined;
   const nodes = newId();

@@ -1,15 +1,27 @@
-import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:fs';
 import { lstat, open, opendir, readlink, type FileHandle } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
+import type { Leaf } from '../chunking/hash-leaves.ts';
 import type { SourceEntry, SourceFile } from '../chunking/import-tree.ts';
 import { ShoalError } from '../errors.ts';
 import type { DataFolder } from './data-folder.ts';
+import { CHANGED, type FileJobResults } from './file-jobs.ts';
 import { stampOf, type FileStamp } from './file-stamps.ts';
-import { withFsErrors } from './fs-error.ts';
+import { errorOf, type FileWorkers } from './file-workers.ts';
+import { fsError, withFsErrors } from './fs-error.ts';
+import { MANY_FILES, SMALL_FILE_BYTES } from './small-files.ts';
 
 /** A larger read costs less for each byte; beyond a MiB nothing is gained. It also is the largest chunk. */
 const READ_BYTES = 1024 * 1024;
+
+/** Names of a folder that are looked at in one job. */
+const NAMES_PER_JOB = 256;
+
+/** From here on a file is hashed on all threads: it outweighs starting them. */
+const LARGE_FILE_BYTES = 32 * 1024 * 1024;
+
+/** What one job hashes: a few milliseconds, so that no thread ends long before the others. */
+const PART_BYTES = 8 * 1024 * 1024;
 
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
@@ -17,15 +29,26 @@ const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants
 export class SourceWalk {
   readonly #folder: Pick<DataFolder, 'isThisFolder'>;
   readonly #base: string;
+  readonly #workers: FileWorkers;
+  /** Files up to this size are one leaf, and hashed when they are looked at. */
+  readonly #smallBytes: number;
   readonly #stamps = new Map<string, FileStamp>();
 
   /**
    * @param folder the data folder, which is never read as content
    * @param base absolute path of what is shared
+   * @param chunkSize as it is imported with
    */
-  constructor(folder: Pick<DataFolder, 'isThisFolder'>, base: string) {
+  constructor(
+    folder: Pick<DataFolder, 'isThisFolder'>,
+    base: string,
+    workers: FileWorkers,
+    chunkSize: number | undefined,
+  ) {
     this.#folder = folder;
     this.#base = base;
+    this.#workers = workers;
+    this.#smallBytes = Math.min(SMALL_FILE_BYTES, chunkSize ?? SMALL_FILE_BYTES);
   }
 
   /** @throws ERR_NOT_FOUND, ERR_ACCESS, ERR_UNSUPPORTED_FILE, ERR_DATA_DIR_SHARED */
@@ -44,13 +67,12 @@ export class SourceWalk {
     if (stats.isFile()) return this.#file(path, name, stats);
     if (stats.isSymbolicLink())
       return { type: 'symlink', name, target: await withFsErrors('read', path, () => readlink(path)) };
-    if (!stats.isDirectory()) {
-      throw new ShoalError(
-        'ERR_UNSUPPORTED_FILE',
-        `${path} is neither a file, a folder nor a symbolic link, and cannot be shared; leave it out`,
-      );
-    }
-    if (this.#folder.isThisFolder(stats)) {
+    if (!stats.isDirectory()) throw unsupported(path);
+    return this.#directory(path, name, stats);
+  }
+
+  #directory(path: string, name: string, identity: { dev: bigint; ino: bigint }): SourceEntry {
+    if (this.#folder.isThisFolder(identity)) {
       throw new ShoalError(
         'ERR_DATA_DIR_SHARED',
         `${path} is Shoal's data folder, which holds this node's private key; share something that does not contain it`,
@@ -61,33 +83,134 @@ export class SourceWalk {
 
   async *#children(path: string): AsyncGenerator<SourceEntry> {
     const folder = await withFsErrors('read', path, () => opendir(path, { bufferSize: 256 }));
-    for await (const { name } of folder) yield await this.#entry(join(path, name));
+    let names: string[] = [];
+    // Parts that are looked at meanwhile: one for each thread.
+    const ahead: Promise<SourceEntry[]>[] = [];
+    const look = (): void => {
+      const looking = this.#lookAt(path, names);
+      looking.catch(() => {});
+      ahead.push(looking);
+      names = [];
+    };
+    for await (const { name } of folder) {
+      names.push(name);
+      if (names.length < NAMES_PER_JOB) continue;
+      look();
+      if (ahead.length > this.#workers.parallel) yield* await (ahead.shift() as Promise<SourceEntry[]>);
+    }
+    if (ahead.length === 0 && names.length < MANY_FILES) {
+      for (const name of names) yield await this.#entry(join(path, name));
+      return;
+    }
+    if (names.length > 0) look();
+    for (const looking of ahead) yield* await looking;
   }
 
-  #file(path: string, name: string, found: BigIntStats): SourceFile {
-    return { type: 'file', name, size: Number(found.size), open: () => this.#read(path, found) };
+  /** Entries of a folder, all in one job: small files are read in the same go. */
+  async #lookAt(folder: string, names: readonly string[]): Promise<SourceEntry[]> {
+    const found = await this.#workers.run({ kind: 'import', folder, names, maxBytes: this.#smallBytes });
+    const [failure] = found.failures;
+    if (failure) {
+      const path = join(folder, names[failure.at] as string);
+      throw failure.code === CHANGED ? fileChanged(path) : fsError(errorOf(failure), 'read', path);
+    }
+    return names.map((name, i) => {
+      const path = join(folder, name);
+      switch (found.types[i]) {
+        case 'file': {
+          const stamp = { size: found.stamps[i * 2] as bigint, mtimeNs: found.stamps[i * 2 + 1] as bigint };
+          if (found.isHashed[i] !== 1) return this.#file(path, name, stamp);
+          this.#note(path, stamp);
+          const digest = found.digests.slice(i * 32, i * 32 + 32);
+          return { ...this.#file(path, name, stamp), digest };
+        }
+        case 'symlink':
+          return { type: 'symlink', name, target: found.targets.get(i) as string };
+        case 'directory':
+          return this.#directory(path, name, found.folders.get(i) as { dev: bigint; ino: bigint });
+        default:
+          throw unsupported(path);
+      }
+    });
+  }
+
+  #file(path: string, name: string, found: FileStamp): SourceFile {
+    const size = Number(found.size);
+    const leaves = (chunkSize: number): AsyncIterable<Leaf[]> => this.#hash(path, found, chunkSize);
+    const isLarge = size >= LARGE_FILE_BYTES;
+    return {
+      type: 'file',
+      name,
+      size,
+      open: () => this.#read(path, found),
+      ...(isLarge ? { leaves } : {}),
+    };
+  }
+
+  /** The leaves of a large file, hashed part by part on all threads. */
+  async *#hash(path: string, stamp: FileStamp, chunkSize: number): AsyncGenerator<Leaf[]> {
+    const size = Number(stamp.size);
+    const ahead: Promise<FileJobResults['hash']>[] = [];
+    let from = 0;
+    const start = (): void => {
+      const to = Math.min(size, from + PART_BYTES);
+      const hashing = this.#workers.run({ kind: 'hash', path, stamp: stampOf(stamp), from, to, chunkSize });
+      hashing.catch(() => {});
+      ahead.push(hashing);
+      from = to;
+    };
+    for (let at = 0; at < size; at += PART_BYTES) {
+      // One more than there are threads, so that none waits for the next.
+      while (from < size && ahead.length <= this.#workers.parallel) start();
+      const { failures, digests } = await (ahead.shift() as Promise<FileJobResults['hash']>);
+      const [failure] = failures;
+      if (failure)
+        throw failure.code === CHANGED ? fileChanged(path) : fsError(errorOf(failure), 'read', path);
+      const leaves: Leaf[] = [];
+      for (let n = 0; n * 32 < digests.byteLength; n++) {
+        const leafSize = Math.min(chunkSize, size - at - n * chunkSize);
+        leaves.push({ digest: digests.subarray(n * 32, n * 32 + 32), size: leafSize });
+      }
+      yield leaves;
+    }
+    this.#note(path, stamp);
+  }
+
+  #note(path: string, stamp: FileStamp): void {
+    this.#stamps.set(relative(this.#base, path).split(sep).join('/'), stampOf(stamp));
   }
 
   /** The content, checked afterwards for being what it was when its size was taken, before it was opened. */
-  async *#read(path: string, found: BigIntStats): AsyncGenerator<Uint8Array> {
+  async *#read(path: string, found: FileStamp): AsyncGenerator<Uint8Array> {
     const handle = await withFsErrors('read', path, () => open(path, READ_FLAGS));
     try {
       yield* pieces(path, handle, Number(found.size));
       await this.#checkUnchanged(path, handle, found);
-      this.#stamps.set(relative(this.#base, path).split(sep).join('/'), stampOf(found));
+      this.#note(path, found);
     } finally {
       await handle.close();
     }
   }
 
-  async #checkUnchanged(path: string, handle: FileHandle, found: BigIntStats): Promise<void> {
+  async #checkUnchanged(path: string, handle: FileHandle, found: FileStamp): Promise<void> {
     const now = await handle.stat({ bigint: true });
     if (now.isFile() && now.size === found.size && now.mtimeNs === found.mtimeNs) return;
-    throw new ShoalError(
-      'ERR_FILE_CHANGED',
-      `${path} changed while it was being shared; share it again when nothing writes to it`,
-    );
+    throw fileChanged(path);
   }
+}
+
+function fileChanged(path: string): ShoalError {
+  return new ShoalError(
+    'ERR_FILE_CHANGED',
+    `${path} changed while it was being shared; share it again when nothing writes to it`,
+  );
+}
+
+function unsupported(path: string): ShoalError {
+  return new ShoalError(
+    'ERR_UNSUPPORTED_FILE',
+    `${path} is neither a file, a folder nor a symbolic link, and cannot be shared; leave it out`,
+  );
 }
 
 /** The file in pieces, the next one being read while the last one is hashed. Two buffers take turns. */

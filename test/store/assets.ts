@@ -154,7 +154,14 @@ export async function sameFile(path: string, content: Uint8Array): Promise<boole
 }
 
 /** The asset that `kill-writer.ts` writes until it is killed. Chunks recur, so that some have several places. */
-export function killAsset(which: 'file' | 'folder'): Promise<RemoteAsset> {
+export type KillKind = 'file' | 'folder' | 'many files';
+
+export function killAsset(which: KillKind): Promise<RemoteAsset> {
+  // As many as there are chunks in the others, each with a file of its own.
+  if (which === 'many files')
+    return remoteTree(
+      Object.fromEntries(Array.from({ length: 340 }, (_, i) => [`f${i}`, bytesOf(CHUNK, i)])),
+    );
   const recurring = bytesOf(40 * CHUNK, 5);
   if (which === 'folder')
     return remoteTree({ a: bytesOf(300 * CHUNK), b: recurring, c: { entries: { d: recurring } } });

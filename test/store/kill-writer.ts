@@ -1,9 +1,9 @@
 import { openStore } from '../../src/store/open-store.ts';
-import { killAsset, putNodes } from './assets.ts';
+import { killAsset, putNodes, type KillKind } from './assets.ts';
 
 // A process to be killed: downloads the asset that `killAsset` makes, a chunk after the other, and tells of each. Having told
 // so many lines it begins nothing more, however late the signal comes; after the last chunk it goes on and finishes.
-const [dataDir, target, kind, lines] = process.argv.slice(2) as [string, string, 'file' | 'folder', string];
+const [dataDir, target, kind, lines] = process.argv.slice(2) as [string, string, KillKind, string];
 
 const asset = await killAsset(kind);
 const store = await openStore(dataDir);

@@ -31,7 +31,7 @@ async function writeUntilKilled(
 }
 
 describe('A download killed with SIGKILL', () => {
-  for (const kind of ['file', 'folder'] as const) {
+  for (const kind of ['file', 'folder', 'many files'] as const) {
     it(`has every chunk of a ${kind} that was written, and none that was not, whenever it is killed`, async () => {
       await using folder = await tempFolder();
       const [dataDir, target] = [join(folder.path, 'data'), join(folder.path, 'target')];

@@ -1,0 +1,327 @@
+import { hash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  writeSync,
+  type BigIntStats,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Work on files that is done in one go, by synchronous calls: a call costs a few microseconds, where the same one through
+ * a promise costs Node 20 to 40, for waking a thread and coming back. So it belongs into a thread of its own
+ * (`FileWorkers`). Names no other module of Shoal: a worker loads this file and nothing else.
+ */
+export type FileJob = HashJob | ImportJob | MakeJob | ReadJob | StatJob | WriteJob;
+
+/** Hashes the chunks of a part of a file, if the file is still what it was when it was looked at. */
+export interface HashJob {
+  kind: 'hash';
+  path: string;
+  stamp: Stamp;
+  /** First byte, a multiple of `chunkSize`. */
+  from: number;
+  to: number;
+  chunkSize: number;
+}
+
+/** Looks at entries of a folder, and reads and hashes the files among them that are small enough to be one leaf. */
+export interface ImportJob {
+  kind: 'import';
+  folder: string;
+  names: readonly string[];
+  /** Larger files are only looked at. */
+  maxBytes: number;
+}
+
+/** Makes files of a size, sparse. */
+export interface MakeJob {
+  kind: 'make';
+  paths: readonly string[];
+  sizes: Float64Array;
+  /** Nothing may be there yet. */
+  isExclusive: boolean;
+}
+
+/** Reads a part of each file. */
+export interface ReadJob {
+  kind: 'read';
+  paths: readonly string[];
+  offsets: Float64Array;
+  sizes: Uint32Array;
+}
+
+/** Looks at each file. */
+export interface StatJob {
+  kind: 'stat';
+  paths: readonly string[];
+}
+
+/** Writes into files that are there. */
+export interface WriteJob {
+  kind: 'write';
+  paths: readonly string[];
+  offsets: Float64Array;
+  sizes: Uint32Array;
+  /** What goes into the files, one after another. */
+  bytes: Uint8Array;
+}
+
+/** What tells whether a file is still the one it was: size in bytes, modification time in nanoseconds. */
+export interface Stamp {
+  size: bigint;
+  mtimeNs: bigint;
+}
+
+/** What went wrong with one item of a job; its others are done all the same. */
+export interface FileFailure {
+  /** Index of the item. */
+  at: number;
+  /** An errno (`ENOENT`), {@link NOT_A_FILE} or {@link CHANGED}. */
+  code: string;
+  message: string;
+  /** Undefined where the operating system is not whose word it is. */
+  syscall?: string;
+}
+
+/** Something that is no file lies where a file is meant to be. */
+export const NOT_A_FILE = 'NOT_A_FILE';
+
+/** The file is not what it was when it was looked at. */
+export const CHANGED = 'CHANGED';
+
+/** What an entry of a folder is. */
+export type FoundType = 'file' | 'directory' | 'symlink' | 'other' | 'failed';
+
+/** Size and time of each item, two numbers each: see `FileStamps`; zeros where there is no file. */
+interface Stamped {
+  stamps: BigInt64Array<ArrayBuffer>;
+}
+
+interface Failing {
+  failures: FileFailure[];
+}
+
+/** What each kind of job gives. */
+export interface FileJobResults {
+  hash: Failing & { digests: Uint8Array<ArrayBuffer> };
+  import: Failing &
+    Stamped & {
+      types: FoundType[];
+      /** Of files that were read, 32 bytes for each item. */
+      digests: Uint8Array<ArrayBuffer>;
+      /** Whether the item's digest is there. */
+      isHashed: Uint8Array<ArrayBuffer>;
+      /** Texts of links, by index. */
+      targets: Map<number, string>;
+      /** Device and inode of folders, by index. */
+      folders: Map<number, { dev: bigint; ino: bigint }>;
+    };
+  make: Failing;
+  read: Failing &
+    Stamped & {
+      /** What was read, one after another, at full size each: what a file was too short for is zero. */
+      bytes: Uint8Array<ArrayBuffer>;
+    };
+  stat: Failing & Stamped;
+  write: Failing;
+}
+
+// A link in the place of the file is never followed, and a pipe in its place must not block.
+const GUARD = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+const DIGEST_BYTES = 32;
+
+/** The buffer of hash jobs: kept, since a new one for each counts against V8's limit for memory outside of its heap. */
+let scratch = new Uint8Array(0);
+
+/** Does a job. Never throws for what is wrong with a file: that is told of in `failures`. */
+export function runFileJob<K extends FileJob['kind']>(job: Extract<FileJob, { kind: K }>): FileJobResults[K] {
+  return RUN[job.kind](job as never) as FileJobResults[K];
+}
+
+const RUN = {
+  hash: runHash,
+  import: runImport,
+  make: runMake,
+  read: runRead,
+  stat: runStat,
+  write: runWrite,
+};
+
+function runHash({ path, stamp, from, to, chunkSize }: HashJob): FileJobResults['hash'] {
+  const failures: FileFailure[] = [];
+  const digests = new Uint8Array(Math.ceil((to - from) / chunkSize) * DIGEST_BYTES);
+  if (scratch.byteLength < chunkSize) scratch = Buffer.allocUnsafeSlow(chunkSize);
+  attempt(failures, 0, () =>
+    withFile(path, constants.O_RDONLY, (fd) => {
+      for (let at = from, n = 0; at < to; at += chunkSize, n++) {
+        const chunk = scratch.subarray(0, Math.min(chunkSize, to - at));
+        if (readFully(fd, chunk, at) < chunk.byteLength) throw changed();
+        digests.set(hash('sha256', chunk, 'buffer'), n * DIGEST_BYTES);
+      }
+      checkUnchanged(fd, stamp);
+    }),
+  );
+  return { failures, digests };
+}
+
+function runImport({ folder, names, maxBytes }: ImportJob): FileJobResults['import'] {
+  const result: FileJobResults['import'] = {
+    failures: [],
+    stamps: new BigInt64Array(names.length * 2),
+    types: [],
+    digests: new Uint8Array(names.length * DIGEST_BYTES),
+    isHashed: new Uint8Array(names.length),
+    targets: new Map(),
+    folders: new Map(),
+  };
+  if (scratch.byteLength < maxBytes) scratch = Buffer.allocUnsafeSlow(maxBytes);
+  for (const [i, name] of names.entries()) {
+    const path = join(folder, name);
+    result.types[i] = 'failed';
+    attempt(result.failures, i, () => {
+      const stats = lstatSync(path, { bigint: true });
+      result.stamps[i * 2] = stats.size;
+      result.stamps[i * 2 + 1] = stats.mtimeNs;
+      if (stats.isFile() && stats.size <= maxBytes) {
+        result.digests.set(hashSmall(path, stats), i * DIGEST_BYTES);
+        result.isHashed[i] = 1;
+      } else if (stats.isSymbolicLink()) result.targets.set(i, readlinkSync(path));
+      else if (stats.isDirectory()) result.folders.set(i, { dev: stats.dev, ino: stats.ino });
+      result.types[i] = typeOf(stats);
+    });
+  }
+  return result;
+}
+
+function typeOf(stats: BigIntStats): FoundType {
+  if (stats.isFile()) return 'file';
+  if (stats.isSymbolicLink()) return 'symlink';
+  return stats.isDirectory() ? 'directory' : 'other';
+}
+
+function hashSmall(path: string, found: Stamp): Uint8Array {
+  return withFile(path, constants.O_RDONLY, (fd) => {
+    const content = scratch.subarray(0, Number(found.size));
+    if (readFully(fd, content, 0) < content.byteLength) throw changed();
+    checkUnchanged(fd, found);
+    return hash('sha256', content, 'buffer');
+  });
+}
+
+function runMake({ paths, sizes, isExclusive }: MakeJob): FileJobResults['make'] {
+  const failures: FileFailure[] = [];
+  const flags = constants.O_RDWR | constants.O_CREAT | (isExclusive ? constants.O_EXCL : 0);
+  for (const [i, path] of paths.entries()) {
+    attempt(failures, i, () =>
+      withFile(path, flags, (fd) => {
+        const size = sizes[i] as number;
+        // What was just made is empty, and no one else's.
+        if (isExclusive) return void (size > 0 && ftruncateSync(fd, size));
+        const stats = fstatSync(fd);
+        if (!stats.isFile()) throw failure(NOT_A_FILE, `${path} is no file`);
+        if (stats.size !== size) ftruncateSync(fd, size);
+      }),
+    );
+  }
+  return { failures };
+}
+
+function runRead({ paths, offsets, sizes }: ReadJob): FileJobResults['read'] {
+  const failures: FileFailure[] = [];
+  const stamps = new BigInt64Array(paths.length * 2);
+  const bytes = Buffer.alloc(sizes.reduce((sum, size) => sum + size, 0));
+  let to = 0;
+  for (const [i, path] of paths.entries()) {
+    const into = bytes.subarray(to, (to += sizes[i] as number));
+    attempt(failures, i, () =>
+      withFile(path, constants.O_RDONLY, (fd) => {
+        const stats = fstatSync(fd, { bigint: true });
+        if (!stats.isFile()) throw failure(NOT_A_FILE, `${path} is no file`);
+        stamps[i * 2] = stats.size;
+        stamps[i * 2 + 1] = stats.mtimeNs;
+        readFully(fd, into, offsets[i] as number);
+      }),
+    );
+  }
+  return { failures, stamps, bytes: new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+function runStat({ paths }: StatJob): FileJobResults['stat'] {
+  const failures: FileFailure[] = [];
+  const stamps = new BigInt64Array(paths.length * 2);
+  for (const [i, path] of paths.entries()) {
+    attempt(failures, i, () => {
+      const stats = lstatSync(path, { bigint: true });
+      if (!stats.isFile()) throw failure(NOT_A_FILE, `${path} is no file`);
+      stamps[i * 2] = stats.size;
+      stamps[i * 2 + 1] = stats.mtimeNs;
+    });
+  }
+  return { failures, stamps };
+}
+
+function runWrite({ paths, offsets, sizes, bytes }: WriteJob): FileJobResults['write'] {
+  const failures: FileFailure[] = [];
+  let from = 0;
+  for (const [i, path] of paths.entries()) {
+    const content = bytes.subarray(from, (from += sizes[i] as number));
+    attempt(failures, i, () =>
+      withFile(path, constants.O_RDWR, (fd) => {
+        for (let at = 0; at < content.byteLength;)
+          at += writeSync(fd, content, at, content.byteLength - at, (offsets[i] as number) + at);
+      }),
+    );
+  }
+  return { failures };
+}
+
+function withFile<T>(path: string, flags: number, task: (fd: number) => T): T {
+  const fd = openSync(path, flags | GUARD);
+  try {
+    return task(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** @returns how many bytes there were */
+function readFully(fd: number, into: Uint8Array, offset: number): number {
+  let at = 0;
+  while (at < into.byteLength) {
+    const bytesRead = readSync(fd, into, at, into.byteLength - at, offset + at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return at;
+}
+
+function checkUnchanged(fd: number, found: Stamp): void {
+  const now = fstatSync(fd, { bigint: true });
+  if (!now.isFile() || now.size !== found.size || now.mtimeNs !== found.mtimeNs) throw changed();
+}
+
+function changed(): Error {
+  return failure(CHANGED, 'the file changed while it was read');
+}
+
+function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+function attempt(failures: FileFailure[], at: number, task: () => void): void {
+  try {
+    task();
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error;
+    const { code, message, syscall } = error as NodeJS.ErrnoException;
+    failures.push({ at, code: String(code), message, ...(syscall === undefined ? {} : { syscall }) });
+  }
+}
