@@ -48,7 +48,7 @@ export async function buildDirectory(links: readonly NamedLink[], onNode: OnNode
   const entries = links.map((link): Entry => ({ ...link, nameBytes: encoder.encode(link.name) }));
   if (plainSize(entries) <= SHARD_THRESHOLD_BYTES) {
     entries.sort((a, b) => compareBytes(a.nameBytes, b.nameBytes));
-    const node = encodeDirectory(entries);
+    const node = await encodeDirectory(entries);
     await onNode(node.cid, node.bytes);
     return { node, nodes: 1, needsBlockEstimation: false };
   }
@@ -83,7 +83,7 @@ class ShardBuilder {
       const byte = bitfield.length - 1 - (slot >> 3);
       bitfield[byte] = (bitfield[byte] as number) | (1 << (slot & 7));
     }
-    const node = encodeShard(links, withoutLeadingZeros(bitfield), FANOUT);
+    const node = await encodeShard(links, withoutLeadingZeros(bitfield), FANOUT);
     this.nodes++;
     await this.#onNode(node.cid, node.bytes);
     return node;

@@ -3,7 +3,7 @@ import type { PBLink } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { DAG_PB_CODE, cidOf } from '../integrity/parse-cid.ts';
-import { sha256 } from '../integrity/sha256.ts';
+import { digestOf } from '../integrity/sha256.ts';
 
 /** Takes each interior node as it is made, children before parents. */
 export type OnNode = (cid: CID, bytes: Uint8Array) => void | Promise<void>;
@@ -30,7 +30,7 @@ const HAMT_MURMUR3 = 0x22n;
 export function encodeFileNode(
   links: readonly { cid: CID; tsize: number }[],
   sizes: readonly number[],
-): EncodedNode {
+): Promise<EncodedNode> {
   const data = new UnixFS({ type: 'file', blockSizes: sizes.map(BigInt) });
   return encodeNode(
     data,
@@ -39,7 +39,7 @@ export function encodeFileNode(
 }
 
 /** A plain directory. @param links sorted by the bytes of their names */
-export function encodeDirectory(links: readonly NamedLink[]): EncodedNode {
+export function encodeDirectory(links: readonly NamedLink[]): Promise<EncodedNode> {
   return encodeNode(new UnixFS({ type: 'directory' }), links.map(toPbLink));
 }
 
@@ -49,7 +49,11 @@ export function encodeDirectory(links: readonly NamedLink[]): EncodedNode {
  * @param links sorted, each name beginning with its slot in upper-case hex
  * @param slots which slots are taken, big-endian without leading zeros
  */
-export function encodeShard(links: readonly NamedLink[], slots: Uint8Array, fanout: number): EncodedNode {
+export function encodeShard(
+  links: readonly NamedLink[],
+  slots: Uint8Array,
+  fanout: number,
+): Promise<EncodedNode> {
   const data = {
     type: 'hamt-sharded-directory',
     data: slots,
@@ -60,7 +64,7 @@ export function encodeShard(links: readonly NamedLink[], slots: Uint8Array, fano
 }
 
 /** A symbolic link. @param target its text, as it is */
-export function encodeSymlink(target: string): EncodedNode {
+export function encodeSymlink(target: string): Promise<EncodedNode> {
   return encodeNode(new UnixFS({ type: 'symlink', data: new TextEncoder().encode(target) }), []);
 }
 
@@ -68,9 +72,9 @@ function toPbLink({ name, cid, tsize }: NamedLink): PBLink {
   return { Hash: cid, Name: name, Tsize: tsize };
 }
 
-function encodeNode(data: UnixFS, links: PBLink[]): EncodedNode {
+async function encodeNode(data: UnixFS, links: PBLink[]): Promise<EncodedNode> {
   const bytes = encode({ Data: data.marshal(), Links: links });
   let tsize = bytes.byteLength;
   for (const link of links) tsize += link.Tsize ?? 0;
-  return { cid: cidOf(DAG_PB_CODE, sha256(bytes)), bytes, tsize };
+  return { cid: cidOf(DAG_PB_CODE, await digestOf(bytes)), bytes, tsize };
 }

@@ -66,10 +66,11 @@ export class FileTree {
 
   async #close(height: number): Promise<void> {
     const level = this.#level(height);
-    const node = encodeFileNode(level.links, level.sizes);
-    const size = level.sizes.reduce((sum, bytes) => sum + bytes, 0);
+    const { links, sizes } = level;
     level.links = [];
     level.sizes = [];
+    const node = await encodeFileNode(links, sizes);
+    const size = sizes.reduce((sum, bytes) => sum + bytes, 0);
     this.#nodes++;
     this.#add(height + 1, node.cid, node.tsize, size);
     await this.#onNode(node.cid, node.bytes);

@@ -109,7 +109,7 @@ class TreeImport {
     this.#options.signal?.throwIfAborted();
     if (entry.type === 'file') return this.#file(entry, path);
     if (entry.type === 'directory') return this.#directory(entry, path);
-    const { cid, bytes, tsize } = encodeSymlink(entry.target);
+    const { cid, bytes, tsize } = await encodeSymlink(entry.target);
     this.#nodes++;
     await this.#options.onNode(cid, bytes);
     return { name: entry.name, cid, tsize };
