@@ -42,6 +42,32 @@ const once: Plugin = {
   },
 };
 
+/** The code of the worker that keeps a page's files goes into the bundle as text, so that nobody has to serve a second file. */
+const workerSource: Plugin = {
+  name: 'worker-source',
+  setup(building) {
+    building.onLoad({ filter: /[\\/]opfs-worker-source\.ts$/ }, async ({ path }) => {
+      const entry = path.replace(/-source\.ts$/, '.ts');
+      const { outputFiles, metafile } = await build({
+        entryPoints: [entry],
+        bundle: true,
+        write: false,
+        format: 'iife',
+        platform: 'browser',
+        target: 'es2022',
+        minify: true,
+        legalComments: 'none',
+        metafile: true,
+      });
+      const watchFiles = Object.keys(metafile.inputs).map((file) => resolve(file));
+      return {
+        contents: `export const opfsWorkerSource = ${JSON.stringify(outputFiles[0]?.text.trim())};`,
+        watchFiles,
+      };
+    });
+  },
+};
+
 /** Bundles for browsers. Also used by the tests, so that they try what is shipped. */
 export async function bundleBrowser(options: BuildOptions): Promise<Metafile> {
   const result = await build({
@@ -55,7 +81,7 @@ export async function bundleBrowser(options: BuildOptions): Promise<Metafile> {
     target: 'es2022',
     minify: true,
     legalComments: 'none',
-    plugins: [siblings, leanLibp2p, once],
+    plugins: [siblings, workerSource, leanLibp2p, once],
     logLevel: 'warning',
     ...options,
     metafile: true,

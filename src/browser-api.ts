@@ -1,6 +1,6 @@
 /**
  * The public shapes of Shoal in a web page. What has the same name in api.ts means the same; what is not here a page
- * cannot do in this version: share, keep anything after a reload, and find others by itself.
+ * cannot do in this version: find others by itself.
  */
 import type {
   AssetEntry,
@@ -10,9 +10,12 @@ import type {
   OpenOptions,
   Progress,
   RateLimits,
+  ShareOptions,
   ShoalEvents,
   SourceShare,
   StreamOptions,
+  VerifyOptions,
+  VerifyReport,
 } from './api.ts';
 
 /** Settings of a node in a page. Every one has a default. */
@@ -27,8 +30,19 @@ export interface PageShoalOptions {
    */
   stunServers?: readonly string[];
   /**
-   * Most bytes that the page keeps, over all assets. They lie in Blobs, which browsers move to the disk when they are
-   * many. Default 1 GiB; beyond it `open` and `save` fail with `ERR_NO_SPACE`.
+   * Where what is fetched lies. `auto`: in files of this site (OPFS), else in its IndexedDB; it is there again after a
+   * reload, and an interrupted download goes on. Memory where the browser has neither, or another page of the site has
+   * them. `memory`: always memory, and gone with the page. Default `'auto'`.
+   */
+  storage?: 'auto' | 'memory';
+  /**
+   * Ask the browser, when the first download begins, not to delete what is kept here when space runs short. Some
+   * browsers then ask the person. Default false.
+   */
+  persist?: boolean;
+  /**
+   * Most bytes that the page keeps in memory, over all assets, where it keeps them there. They lie in Blobs, which browsers
+   * move to the disk when they are many. Default 1 GiB; beyond it `open` and `save` fail with `ERR_NO_SPACE`.
    */
   memoryBytes?: number;
   /** Bytes per second of payload sent, over all peers. Default: no limit. */
@@ -45,9 +59,35 @@ export interface PageShoalOptions {
 
 export interface BytesOptions extends StreamOptions {}
 
+/** A file with its path in what is shared, `/` between its parts. */
+export interface PageFile {
+  path: string;
+  file: Blob;
+}
+
+/** What a page can share: what a person chose, dropped, or the page made. */
+export type PageShareSource = Blob | Uint8Array | Iterable<File | PageFile>;
+
+/** Where a page keeps what it fetches. */
+export interface PageStorage {
+  kind: 'opfs' | 'indexeddb' | 'memory';
+  /** Why it is nothing better: another page has it, the browser lacks it … Undefined: it is what was asked for. */
+  why: string | undefined;
+  /** Bytes that this site keeps in the browser in all, and may keep at most; undefined where the browser does not tell. */
+  usedBytes: number | undefined;
+  quotaBytes: number | undefined;
+  /** Whether the browser promised not to delete it by itself. */
+  isPersistent: boolean;
+}
+
 export interface SaveBlobOptions {
   /** Path of the file inside a directory asset. */
   path?: string;
+  /**
+   * Also write the file here: what `showSaveFilePicker()` gives, or a stream. A picked file is what it was until every
+   * byte has been written. Default: nothing is written.
+   */
+  to?: FileSystemFileHandle | WritableStream<Uint8Array>;
   /** Media type of the Blob. Default: none. */
   type?: string;
   /** The longest time without a byte arriving before `ERR_NO_PROVIDERS`. Default 30 000; Infinity: for ever. */
@@ -57,7 +97,10 @@ export interface SaveBlobOptions {
 }
 
 export interface SavedBlob {
-  /** The file, every byte of it verified. It stays good when the asset is removed or the node closed. */
+  /**
+   * The file, every byte of it verified. It is read where it is kept, without a copy: it stays good when the node is
+   * closed, until the asset is removed.
+   */
   blob: Blob;
   bytes: number;
   durationMs: number;
@@ -79,7 +122,12 @@ export interface PageAsset extends AsyncDisposable {
   stream(options?: StreamOptions): AsyncIterable<Uint8Array>;
   /** The content of a file, or a part of it, in one piece. */
   bytes(options?: BytesOptions): Promise<Uint8Array>;
-  /** Downloads a file, and gives it as a Blob: for a link to click, `showSaveFilePicker`, or `URL.createObjectURL`. */
+  /**
+   * Downloads a file, and gives it as a Blob, for a link to click or `URL.createObjectURL`; with `to`, also writes it.
+   * An interrupted save goes on where it stopped, after a reload too.
+   *
+   * @throws ERR_NO_SPACE where the browser gives no more room: what is here stays; ERR_ACCESS, ERR_DISK_FULL (of `to`)
+   */
   save(options?: SaveBlobOptions): Promise<SavedBlob>;
   /** Ends this handle; what is here is served to others until `remove` or `close` of the node. */
   close(): Promise<void>;
@@ -87,18 +135,35 @@ export interface PageAsset extends AsyncDisposable {
 
 /** A node in a page. */
 export interface PageShoal extends AsyncDisposable {
-  /** The node's peer id, base58. A new one each time. */
+  /** The node's peer id, base58. It stays the same for a site's storage; a node that keeps nothing has a new one each time. */
   readonly id: string;
+  /**
+   * Publishes files, which are read where they lie while others fetch them, and never copied. One is a file with the CID
+   * that `shoal share` gives it; several, or those of a folder, are a directory. They are served until the page goes, or
+   * `remove`: a browser gives a page its files anew only when the person chooses them again.
+   *
+   * @throws ERR_SHARE_SOURCE, ERR_FILE_CHANGED, ERR_UNSAFE_NAME, ERR_DUPLICATE_NAME, ERR_TOO_DEEP, ERR_CHUNK_SIZE
+   */
+  share(source: PageShareSource, options?: ShareOptions): Promise<PageAsset>;
   /**
    * Finds an asset by CID or `shoal:` link and fetches its root, nothing more.
    *
    * @throws ERR_NO_BROWSER_ADDRESS where nothing in the link, and no peer that was named, can be reached from a page
    */
   open(cidOrLink: string, options?: OpenOptions): Promise<PageAsset>;
-  /** Everything this page knows. */
+  /** Everything this page shares or keeps, from earlier visits too. */
   list(): AsyncIterable<AssetInfo>;
-  /** Forgets an asset and what is here of it. */
+  /** Forgets an asset and frees what is kept of it. */
   remove(cid: string): Promise<void>;
+  /**
+   * Serves what is kept here, and goes back to the peers of its swarms from earlier visits. Without it an asset is served
+   * to peers that ask for it.
+   */
+  seed(options?: { signal?: AbortSignal }): Promise<{ assets: number }>;
+  /** Re-reads and re-hashes what is here, of one asset or of all. */
+  verify(cid?: string, options?: VerifyOptions): AsyncIterable<VerifyReport>;
+  /** Where what is fetched is kept, and how much room there is. */
+  storage(): Promise<PageStorage>;
   /** Connects to a node by multiaddr. */
   connect(address: string, options?: { signal?: AbortSignal }): Promise<void>;
   /** Changes the limits of the node, and of each single peer; what is left out has no limit from now on. */

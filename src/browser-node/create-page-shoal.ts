@@ -11,14 +11,14 @@ import { checkNetworkName } from '../node/network-name.ts';
 import type { Platform } from '../node/node-context.ts';
 import { parseMultiaddr } from '../node/shoal-libp2p.ts';
 import { ShoalNode } from '../node/shoal-node.ts';
+import { openPageStore, type OpenedPageStore } from '../browser-store/open-page-store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
 import { checkBrowser } from './check-browser.ts';
-import { MemoryStore } from './memory-store.ts';
 import { createPageLibp2p } from './page-libp2p.ts';
 import { PageNode } from './page-node.ts';
-import { canPageDial, noBrowserAddress, reachOfPage } from './page-reach.ts';
+import { canPageDial, noBrowserAddress, reachOfPage, type PageReach } from './page-reach.ts';
 
-/** A phone's tab may have so much; more is the application's to decide. */
+/** A phone's tab may have so much in memory; more is the application's to decide. */
 const DEFAULT_MEMORY_BYTES = 1024 ** 3;
 
 /**
@@ -28,8 +28,8 @@ const DEFAULT_MEMORY_BYTES = 1024 ** 3;
 const MAX_INBOUND_BYTES = 16 << 20;
 
 /**
- * Starts a node in this page. It dials nodes and listens nowhere; what it has fetched it serves to those it is connected
- * to, until the page goes.
+ * Starts a node in this page. It dials nodes and listens nowhere; what it has it serves to those it is connected to, until
+ * the page goes. What it has fetched stays, where the browser has a place for it: the next page goes on from there.
  *
  * @example
  * ```ts
@@ -55,7 +55,29 @@ export async function createShoal(options: PageShoalOptions = {}): Promise<PageS
     if (!canPageDial(peer, reach)) throw noBrowserAddress(peer, [peer], reach);
   }
   const log = options.log ?? ((_level: LogLevel, _message: string) => {});
-  const store = new MemoryStore(memoryBytes);
+  const opened = await openPageStore({
+    storage: options.storage ?? 'auto',
+    memoryBytes,
+    persist: options.persist ?? false,
+    log,
+    signal: options.signal,
+  });
+  try {
+    return await start(options, opened, reach, log);
+  } catch (error) {
+    await opened.store.close();
+    throw error;
+  }
+}
+
+async function start(
+  options: PageShoalOptions,
+  opened: OpenedPageStore,
+  reach: PageReach,
+  log: (level: LogLevel, message: string) => void,
+): Promise<PageShoal> {
+  const { network = 'main', peers = [] } = options;
+  const { store } = opened;
   // The node, the swarm and discovery need one another's answers; none asks before `node` is there.
   const late: { node?: ShoalNode } = {};
   const libp2p = await createPageLibp2p({
@@ -100,20 +122,17 @@ export async function createShoal(options: PageShoalOptions = {}): Promise<PageS
     options.signal?.throwIfAborted();
     discovery.start();
     keeper.start();
-    return new PageNode(node, store, reach, peers.length > 0);
+    return new PageNode(node, opened, reach, peers.length > 0);
   } catch (error) {
     await node.close();
     throw error;
   }
 }
 
-/** Pages have no paths, and share nothing yet. */
+/** Pages have no paths; their files go to the store without a detour (`PageNode.share`). */
 const PAGE: Platform = {
   resolvePath: (path) => path,
   toStoreSource: () => {
-    throw new ShoalError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      'a page cannot share in this version; share with `shoal share`',
-    );
+    throw new ShoalError('ERR_SHARE_SOURCE', 'a page has no paths; share a File, or several');
   },
 };

@@ -1,15 +1,14 @@
 import type { AssetEntry, AssetType, OpenOptions, SourceShare, StreamOptions } from '../api.ts';
 import type { BytesOptions, PageAsset, SaveBlobOptions, SavedBlob } from '../browser-api.ts';
-import { ShoalError } from '../errors.ts';
 import { findFile, type AssetHandle } from '../node/asset-handle.ts';
-import type { MemoryStore } from './memory-store.ts';
+import type { PageStore } from '../browser-store/page-store.ts';
 
 /** An asset in a page: see `PageAsset` in browser-api.ts. */
 export class PageAssetHandle implements PageAsset {
   readonly #handle: AssetHandle;
-  readonly #store: MemoryStore;
+  readonly #store: PageStore;
 
-  constructor(handle: AssetHandle, store: MemoryStore) {
+  constructor(handle: AssetHandle, store: PageStore) {
     this.#handle = handle;
     this.#store = store;
   }
@@ -64,10 +63,11 @@ export class PageAssetHandle implements PageAsset {
     const file = findFile(manifest, options.path, this.cid);
     const { root } = manifest;
     const sources = await this.#download(manifest.type === 'file', options);
-    const asset = this.#store.asset(root);
-    if (!asset)
-      throw new ShoalError('ERR_UNKNOWN_ASSET', `${this.cid} was removed while it was saved; open it anew`);
-    const blob = asset.file(file, options.type);
+    const blob = await this.#store.blob(root, file, options.type);
+    if (options.to) {
+      const { writeFile } = await import('./write-file.ts');
+      await writeFile(options.to, this.stream({ path: options.path, signal: options.signal }));
+    }
     return { blob, bytes: blob.size, durationMs: performance.now() - startedMs, sources };
   }
 

@@ -1,22 +1,31 @@
-import type { AssetInfo, OpenOptions, RateLimits, ShoalEvents } from '../api.ts';
-import type { PageAsset, PageShoal } from '../browser-api.ts';
+import type {
+  AssetInfo,
+  OpenOptions,
+  RateLimits,
+  ShareOptions,
+  ShoalEvents,
+  VerifyOptions,
+  VerifyReport,
+} from '../api.ts';
+import type { PageAsset, PageShareSource, PageShoal, PageStorage } from '../browser-api.ts';
+import type { OpenedPageStore } from '../browser-store/open-page-store.ts';
+import { estimateSpace } from '../browser-store/storage-error.ts';
 import { parseLink } from '../node/link.ts';
 import type { ShoalNode } from '../node/shoal-node.ts';
-import type { MemoryStore } from './memory-store.ts';
 import { PageAssetHandle } from './page-asset.ts';
 import { canPageDial, noBrowserAddress, type PageReach } from './page-reach.ts';
 
 /** The node behind `createShoal` in a page: see `PageShoal` in browser-api.ts. */
 export class PageNode implements PageShoal {
   readonly #node: ShoalNode;
-  readonly #store: MemoryStore;
+  readonly #opened: OpenedPageStore;
   readonly #reach: PageReach;
   /** Nodes were named that are dialled again and again: whoever is asked for an asset may come yet. */
   readonly #hasNamed: boolean;
 
-  constructor(node: ShoalNode, store: MemoryStore, reach: PageReach, hasNamed: boolean) {
+  constructor(node: ShoalNode, opened: OpenedPageStore, reach: PageReach, hasNamed: boolean) {
     this.#node = node;
-    this.#store = store;
+    this.#opened = opened;
     this.#reach = reach;
     this.#hasNamed = hasNamed;
   }
@@ -31,9 +40,24 @@ export class PageNode implements PageShoal {
       this.#hasNamed ||
       addresses.some((address) => canPageDial(address, this.#reach)) ||
       this.#node.libp2p.getConnections().length > 0;
-    if (!canReach && !(await this.#store.get(cid)))
+    if (!canReach && !(await this.#opened.store.get(cid)))
       throw noBrowserAddress(cid.toString(), addresses, this.#reach);
-    return new PageAssetHandle(await this.#node.open(cidOrLink, options), this.#store);
+    return new PageAssetHandle(await this.#node.open(cidOrLink, options), this.#opened.store);
+  }
+
+  async share(source: PageShareSource, options: ShareOptions = {}): Promise<PageAsset> {
+    const { store } = this.#opened;
+    const { collectFiles } = await import('./collect-files.ts');
+    const { files, name } = collectFiles(source);
+    const { chunkSize, onProgress, signal } = options;
+    const record = await store.shareFiles(files, {
+      name: options.name ?? name,
+      chunkSize,
+      onProgress: (bytes, total) => onProgress?.({ bytes, total }),
+      signal: signal ? AbortSignal.any([signal, this.#node.closing]) : this.#node.closing,
+    });
+    const { link } = await this.#node.publish(record);
+    return new PageAssetHandle(await this.#node.open(link), store);
   }
 
   list(): AsyncGenerator<AssetInfo> {
@@ -42,6 +66,27 @@ export class PageNode implements PageShoal {
 
   remove(cid: string): Promise<void> {
     return this.#node.remove(cid);
+  }
+
+  seed(options?: { signal?: AbortSignal }): Promise<{ assets: number }> {
+    return this.#node.seed(options);
+  }
+
+  verify(cid?: string, options?: VerifyOptions): AsyncGenerator<VerifyReport> {
+    return this.#node.verify(cid, options);
+  }
+
+  async storage(): Promise<PageStorage> {
+    const { kind, why } = this.#opened;
+    const space = await estimateSpace();
+    const isPersistent = await Promise.resolve(navigator.storage?.persisted?.()).catch(() => false);
+    return {
+      kind,
+      why,
+      usedBytes: space?.usedBytes,
+      quotaBytes: space?.quotaBytes,
+      isPersistent: kind !== 'memory' && (isPersistent ?? false),
+    };
   }
 
   connect(address: string, options?: { signal?: AbortSignal }): Promise<void> {

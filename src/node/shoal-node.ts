@@ -118,6 +118,11 @@ export class ShoalNode implements Shoal, NodeContext {
       signal,
       onProgress: (bytes, total) => options.onProgress?.({ bytes, total }),
     });
+    return this.publish(record, signal);
+  }
+
+  /** Serves what the store shares from now on. */
+  async publish(record: AssetRecord, signal: AbortSignal = this.closing): Promise<Shared> {
     await this.exclusive(record.root, signal, async () => {
       const stored = await this.store.open(record.root, { signal });
       if (stored) await this.activate(record.root, stored);

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'playwright-core';
 import { bundleBrowser } from '../../scripts/bundle-browser.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -46,13 +46,32 @@ export function needChromium(context: Mocha.Context): string {
   return context.skip();
 }
 
+/** What a page of {@link BrowserRig} is like. */
+export interface PageOptions {
+  /** Other than 127.0.0.1. */
+  host?: string;
+  /** A content security policy. */
+  policy?: string;
+  /** Runs in the page before anything else. */
+  before?: () => void;
+  /** Default: one of its own. */
+  context?: BrowserContext;
+}
+
+async function load(page: Page): Promise<void> {
+  await page.evaluate('import("/shoal.js").then((shoal) => { globalThis.shoal = shoal; })');
+}
+
 /** A headless Chromium, and a web server on loopback with the bundle of `src/browser.ts`. */
 export class BrowserRig implements AsyncDisposable {
   readonly #browser: Browser;
   readonly #server: Server;
   readonly #folder: string;
+  readonly #launch: LaunchOptions;
+  #profiles = 0;
 
-  private constructor(browser: Browser, server: Server, folder: string) {
+  private constructor(browser: Browser, server: Server, folder: string, launch: LaunchOptions) {
+    this.#launch = launch;
     this.#browser = browser;
     this.#server = server;
     this.#folder = folder;
@@ -68,30 +87,53 @@ export class BrowserRig implements AsyncDisposable {
       files.set(`/${relative(folder, path).replaceAll(sep, '/')}`, await readFile(path));
     }
     const server = createServer((request, response) => {
-      const file = files.get(request.url ?? '');
+      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+      const file = files.get(pathname);
+      const policy = searchParams.get('policy');
+      if (policy !== null) response.setHeader('content-security-policy', policy);
       response.setHeader('content-type', file ? 'text/javascript' : 'text/html');
       response.end(file ?? '<!doctype html><title>test</title>');
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
-    return new BrowserRig(browser, server, folder);
+    const launch = { executablePath, headless: true, args: FLAGS };
+    return new BrowserRig(await chromium.launch(launch), server, folder, launch);
+  }
+
+  /** What the pages of this test are served from. */
+  get origin(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** A person's browser: pages in it share what their site keeps. */
+  context(): Promise<BrowserContext> {
+    return this.#browser.newContext();
   }
 
   /**
-   * A new page with the SDK as `shoal`.
-   *
-   * @param options `host` other than 127.0.0.1; `before` runs in the page before anything else
+   * A browser of its own with a profile on disk, where quotas hold: in the others, which are like private windows, files
+   * are kept without one. Close it.
    */
-  async page(options: { host?: string; before?: () => void } = {}): Promise<Page> {
-    const { port } = this.#server.address() as AddressInfo;
-    // Without these permissions Chromium hides loopback addresses behind mDNS names.
-    const context = await this.#browser.newContext();
-    const page = await context.newPage();
+  lastingContext(): Promise<BrowserContext> {
+    const profile = join(this.#folder, `profile-${++this.#profiles}`);
+    return chromium.launchPersistentContext(profile, this.#launch);
+  }
+
+  /** A new page with the SDK as `shoal`. */
+  async page(options: PageOptions = {}): Promise<Page> {
+    const page = await (options.context ?? (await this.context())).newPage();
     if (options.before) await page.addInitScript(options.before);
-    await page.goto(`http://${options.host ?? '127.0.0.1'}:${port}/`);
-    await page.evaluate('import("/shoal.js").then((shoal) => { globalThis.shoal = shoal; })');
+    const origin = options.host === undefined ? this.origin : this.origin.replace('127.0.0.1', options.host);
+    const query = options.policy === undefined ? '' : `?policy=${encodeURIComponent(options.policy)}`;
+    await page.goto(`${origin}/${query}`);
+    await load(page);
     return page;
+  }
+
+  /** Reloads a page, as a person would. */
+  async reload(page: Page): Promise<void> {
+    await page.reload();
+    await load(page);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -241,7 +241,10 @@ describe('a page in Chromium', function () {
   it('keeps no more than it was allowed to, and says so before it fetches', async () => {
     const seed = await nodes.start({ web: true });
     const { link } = await seed.share(pseudoRandomBytes(600_000));
-    const { code, message } = await failure(await rig.page(), link, { memoryBytes: 500_000 });
+    const { code, message } = await failure(await rig.page(), link, {
+      storage: 'memory',
+      memoryBytes: 500_000,
+    });
     assert.equal(code, 'ERR_NO_SPACE');
     assert.match(message, /memoryBytes/);
   });

@@ -1,0 +1,142 @@
+import {
+  importTree,
+  type SourceDirectory,
+  type SourceEntry,
+  type SourceFile,
+} from '../chunking/import-tree.ts';
+import { ShoalError } from '../errors.ts';
+import { DagWalk } from '../integrity/dag-walk.ts';
+import { isSafeName } from '../integrity/safe-name.ts';
+import { SharedFiles } from './shared-files.ts';
+
+/** A file to share, with its path in the asset. */
+export interface FileToShare {
+  /** With `/` between its parts; the first one names the asset where all files have the same. `''`: the asset is the file. */
+  path: string;
+  file: Blob;
+}
+
+/** What {@link importFiles} takes besides the files. */
+export interface ImportFilesOptions {
+  /** What the asset is called in its link. */
+  name: string | undefined;
+  chunkSize: number | undefined;
+  /** Called with the bytes hashed so far and how many there are. */
+  onProgress: ((bytes: number, total: number) => void) | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** Bytes of a file read at once: the largest chunk, so that no chunk is put together of two reads. */
+const READ_BYTES = 1 << 20;
+
+/** The nodes are handed to the walk in batches. */
+const NODE_BATCH = 256;
+
+/**
+ * Computes the DAG of files that a person chose: the same CID that `shoal share` gives.
+ *
+ * @param files one with the path `''`, or the files of a directory
+ * @throws ERR_FILE_CHANGED, ERR_UNSAFE_NAME, ERR_DUPLICATE_NAME, ERR_TOO_DEEP, ERR_CHUNK_SIZE
+ */
+export async function importFiles(
+  files: readonly FileToShare[],
+  options: ImportFilesOptions,
+): Promise<SharedFiles> {
+  const total = files.reduce((sum, { file }) => sum + file.size, 0);
+  const nodes = new Map<string, Uint8Array>();
+  let bytes = 0;
+  const { cid: root } = await importTree(treeOf(files), {
+    chunkSize: options.chunkSize,
+    signal: options.signal,
+    onNode: (cid, node) => void nodes.set(cid.toString(), node),
+    onBytes: (more) => {
+      bytes += more;
+      options.onProgress?.(bytes, total);
+    },
+  });
+  const walk = new DagWalk(root);
+  while (!walk.done) {
+    for (const cid of walk.needs(NODE_BATCH)) {
+      const node = nodes.get(cid.toString()) ?? (await rawRoot(files));
+      await walk.add(cid, node);
+    }
+  }
+  return new SharedFiles(
+    walk.manifest(),
+    options.name,
+    nodes,
+    new Map(files.map(({ path, file }) => [path, file])),
+  );
+}
+
+/** A file of one chunk is its own root. */
+async function rawRoot(files: readonly FileToShare[]): Promise<Uint8Array> {
+  return new Uint8Array((await files[0]?.file.arrayBuffer()) ?? []);
+}
+
+function treeOf(files: readonly FileToShare[]): SourceEntry {
+  const [first] = files;
+  if (first?.path === '' && files.length === 1) return fileEntry('', first.file);
+  const top: Folder = { files: new Map(), folders: new Map() };
+  for (const { path, file } of files) {
+    const parts = path.split('/');
+    const unsafe = parts.find((part) => !isSafeName(part));
+    if (unsafe !== undefined) {
+      throw new ShoalError(
+        'ERR_UNSAFE_NAME',
+        `${JSON.stringify(path)} has a name that not every system can store safely; rename it`,
+      );
+    }
+    const name = parts.pop() as string;
+    let folder = top;
+    for (const part of parts) {
+      const below: Folder = folder.folders.get(part) ?? { files: new Map(), folders: new Map() };
+      folder.folders.set(part, below);
+      folder = below;
+    }
+    if (folder.files.has(name)) {
+      throw new ShoalError(
+        'ERR_DUPLICATE_NAME',
+        `${JSON.stringify(path)} is there twice; give one another name`,
+      );
+    }
+    folder.files.set(name, file);
+  }
+  return folderEntry('', top);
+}
+
+interface Folder {
+  files: Map<string, Blob>;
+  folders: Map<string, Folder>;
+}
+
+function folderEntry(name: string, { files, folders }: Folder): SourceDirectory {
+  return {
+    type: 'directory',
+    name,
+    children: async function* () {
+      for (const [child, file] of files) yield fileEntry(child, file);
+      for (const [child, folder] of folders) yield folderEntry(child, folder);
+    },
+  };
+}
+
+function fileEntry(name: string, file: Blob): SourceFile {
+  return { type: 'file', name, size: file.size, open: () => piecesOf(name, file) };
+}
+
+async function* piecesOf(name: string, file: Blob): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < file.size; at += READ_BYTES) {
+    let piece: ArrayBuffer;
+    try {
+      piece = await file.slice(at, at + READ_BYTES).arrayBuffer();
+    } catch (cause) {
+      throw new ShoalError(
+        'ERR_FILE_CHANGED',
+        `${name || 'the file'} cannot be read: it was changed or moved after it was chosen, or is no file; choose it again`,
+        { cause },
+      );
+    }
+    yield new Uint8Array(piece);
+  }
+}

@@ -1,0 +1,148 @@
+import type { KeptRecord, PageRecords } from './page-records.ts';
+
+const NAME = 'shoal';
+const VERSION = 1;
+
+/** The stores of the database. `nodes` and `chunks` have the asset's text CID first in their keys. */
+const ASSETS = 'assets';
+const NODES = 'nodes';
+const SETTINGS = 'settings';
+const CHUNKS = 'chunks';
+
+/**
+ * The page's IndexedDB: the records of its assets, interior nodes and settings, and chunks where there is no better place
+ * for them. Every method is one transaction, so that whatever the page dies of, a record is whole.
+ */
+export class PageDatabase implements PageRecords {
+  readonly #db: IDBDatabase;
+
+  private constructor(db: IDBDatabase) {
+    this.#db = db;
+  }
+
+  /** @throws the browser's own error, where it has no IndexedDB for this page */
+  static async open(): Promise<PageDatabase> {
+    const opening = indexedDB.open(NAME, VERSION);
+    opening.addEventListener('upgradeneeded', () => {
+      const db = opening.result;
+      for (const store of [ASSETS, NODES, SETTINGS, CHUNKS]) db.createObjectStore(store);
+    });
+    const db = await resultOf(opening);
+    // Another page deletes the database, or has a later version of it: this one is in nobody's way.
+    db.addEventListener('versionchange', () => db.close());
+    return new PageDatabase(db);
+  }
+
+  async load(): Promise<Map<string, KeptRecord>> {
+    const store = this.#read(ASSETS);
+    const [keys, values] = await Promise.all([resultOf(store.getAllKeys()), resultOf(store.getAll())]);
+    const records = new Map<string, KeptRecord>();
+    for (const [i, key] of keys.entries()) {
+      const record = values[i] as Partial<KeptRecord> | undefined;
+      // What another version wrote is left alone.
+      if (typeof key === 'string' && record?.v === 1) records.set(key, record as KeptRecord);
+    }
+    return records;
+  }
+
+  async put(root: string, record: KeptRecord): Promise<void> {
+    await this.#change([ASSETS], (tx) => tx.objectStore(ASSETS).put(record, root));
+  }
+
+  async delete(root: string): Promise<void> {
+    await this.#change([ASSETS, NODES], (tx) => {
+      tx.objectStore(ASSETS).delete(root);
+      tx.objectStore(NODES).delete(below(root));
+    });
+  }
+
+  async getNode(root: string, node: string): Promise<Uint8Array | undefined> {
+    return bytesOf(await resultOf(this.#read(NODES).get([root, node])));
+  }
+
+  async putNode(root: string, node: string, bytes: Uint8Array): Promise<void> {
+    await this.#change([NODES], (tx) => tx.objectStore(NODES).put(bytes, [root, node]));
+  }
+
+  async getSetting(key: string): Promise<Uint8Array | undefined> {
+    return bytesOf(await resultOf(this.#read(SETTINGS).get(key)));
+  }
+
+  async putSetting(key: string, value: Uint8Array | undefined): Promise<void> {
+    await this.#change([SETTINGS], (tx) => {
+      if (value) tx.objectStore(SETTINGS).put(value, key);
+      else tx.objectStore(SETTINGS).delete(key);
+    });
+  }
+
+  async getChunk(root: string, chunk: number): Promise<Uint8Array | undefined> {
+    return bytesOf(await resultOf(this.#read(CHUNKS).get([root, chunk])));
+  }
+
+  async putChunk(root: string, chunk: number, bytes: Uint8Array): Promise<void> {
+    await this.#change([CHUNKS], (tx) => tx.objectStore(CHUNKS).put(bytes, [root, chunk]));
+  }
+
+  async deleteChunks(root: string, chunk?: number): Promise<void> {
+    await this.#change([CHUNKS], (tx) =>
+      tx.objectStore(CHUNKS).delete(chunk === undefined ? below(root) : [root, chunk]),
+    );
+  }
+
+  /** The numbers of an asset's chunks that are here. */
+  async chunksOf(root: string): Promise<number[]> {
+    const keys = await resultOf(this.#read(CHUNKS).getAllKeys(below(root)));
+    return keys.map((key) => (key as [string, number])[1]);
+  }
+
+  countChunks(root: string): Promise<number> {
+    return resultOf(this.#read(CHUNKS).count(below(root)));
+  }
+
+  /** The assets of which a chunk is here. */
+  async rootsOfChunks(): Promise<string[]> {
+    const roots: string[] = [];
+    const store = this.#read(CHUNKS);
+    let range: IDBKeyRange | undefined;
+    for (;;) {
+      const cursor = await resultOf(store.openKeyCursor(range));
+      if (!cursor) return roots;
+      const [root] = cursor.key as [string, number];
+      roots.push(root);
+      range = IDBKeyRange.lowerBound([root, []], true);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#db.close();
+  }
+
+  #read(store: string): IDBObjectStore {
+    return this.#db.transaction(store).objectStore(store);
+  }
+
+  async #change(stores: string[], change: (tx: IDBTransaction) => void): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const tx = this.#db.transaction(stores, 'readwrite');
+    tx.addEventListener('complete', () => resolve());
+    tx.addEventListener('abort', () => reject(tx.error ?? new Error('the browser gave the change up')));
+    change(tx);
+    await promise;
+  }
+}
+
+/** All keys of an asset: an array sorts behind every number and text. */
+function below(root: string): IDBKeyRange {
+  return IDBKeyRange.bound([root], [root, []]);
+}
+
+function bytesOf(value: unknown): Uint8Array | undefined {
+  return value instanceof Uint8Array ? value : undefined;
+}
+
+function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  request.addEventListener('success', () => resolve(request.result));
+  request.addEventListener('error', () => reject(request.error as DOMException));
+  return promise;
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { MemoryBudget, MemoryChunks } from '../../src/browser-store/memory-chunks.ts';
+import { MemoryRecords } from '../../src/browser-store/page-records.ts';
+import { PageStore } from '../../src/browser-store/page-store.ts';
+import { storeContract } from '../contracts/store-contract.ts';
+import { bytesOf, CHUNK, download, putNodes, remoteFile, remoteTree, writeChunks } from '../store/assets.ts';
+
+/** What a browser keeps of a page, and the pages that open it one after the other. */
+class Origin {
+  readonly budget: MemoryBudget;
+  readonly records: MemoryRecords;
+  readonly chunks: MemoryChunks;
+  readonly logged: string[] = [];
+  readonly kept: boolean[] = [];
+
+  constructor(maxBytes = 1 << 24) {
+    this.budget = new MemoryBudget(maxBytes);
+    this.records = new MemoryRecords(this.budget);
+    this.chunks = new MemoryChunks(this.budget);
+  }
+
+  open(): Promise<PageStore> {
+    return PageStore.open({
+      records: this.records,
+      spaces: [this.chunks],
+      log: (level, message) => this.logged.push(`${level}: ${message}`),
+      onKept: (isAny) => this.kept.push(isAny),
+    });
+  }
+}
+
+storeContract(
+  'the storage of a page',
+  async () => {
+    const origin = new Origin();
+    const test = {
+      store: await origin.open(),
+      newTarget: () => undefined,
+      reopen: async () => {
+        await test.store.close();
+        test.store = await origin.open();
+        return test.store;
+      },
+      [Symbol.asyncDispose]: () => test.store.close(),
+    };
+    return test;
+  },
+  { paths: false, sharesKept: false },
+);
+
+describe('the storage of a page', () => {
+  it('gives whole files as Blobs, and those of a directory', async () => {
+    const [a, b] = [bytesOf(5 * CHUNK), bytesOf(1500, 2)];
+    const asset = await remoteTree({ a, sub: { entries: { b, empty: new Uint8Array(0) } } });
+    await using store = await new Origin().open();
+    const stored = await download(store, asset, undefined);
+    const paths = stored.manifest.entries.map(({ path }) => path.join('/'));
+    const blobOf = (path: string) => store.blob(asset.root, paths.indexOf(path), 'a/b');
+    assert.deepEqual(new Uint8Array(await (await blobOf('a')).arrayBuffer()), a);
+    assert.deepEqual(new Uint8Array(await (await blobOf('sub/b')).arrayBuffer()), b);
+    assert.equal((await blobOf('sub/empty')).size, 0);
+    assert.equal((await blobOf('a')).type, 'a/b');
+  });
+
+  it('takes no more than its bound, and has room again when an asset is removed', async () => {
+    const [one, other] = [await remoteFile(bytesOf(300_000)), await remoteFile(bytesOf(300_000, 2))];
+    await using store = await new Origin(400_000).open();
+    await putNodes(store, one);
+    await putNodes(store, other);
+    await store.startDownload(one.root, { path: undefined });
+    await assert.rejects(store.startDownload(other.root, { path: undefined }), { code: 'ERR_NO_SPACE' });
+    await store.remove(one.root);
+    await store.startDownload(other.root, { path: undefined });
+  });
+
+  it('forgets what was damaged when it is opened again, and fetches it anew', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await (await download(await origin.open(), asset, undefined)).close();
+    const file = await origin.chunks.open(asset.root.toString(), undefined as never);
+    await file.write(2, bytesOf(CHUNK, 9));
+    await using store = await origin.open();
+    const stored = (await store.open(asset.root))!;
+    await assert.rejects(stored.read(2), { code: 'ERR_FILE_CHANGED' });
+    await stored.close();
+    const again = await store.startDownload(asset.root, { path: undefined });
+    assert.equal(again.state, 'partial');
+    assert.equal(again.have().count, 3);
+    await writeChunks(again, asset, [2]);
+    await again.finish();
+    assert.equal((await store.get(asset.root))?.state, 'complete');
+  });
+
+  it('says so where the browser deleted what was whole', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await (await download(await origin.open(), asset, undefined)).close();
+    await origin.chunks.remove(asset.root.toString());
+    await using store = await origin.open();
+    const stored = await store.startDownload(asset.root, { path: undefined });
+    assert.equal(stored.state, 'partial');
+    assert.match(origin.logged.join('\n'), /0 of 4096 bytes are left.*persist/);
+  });
+
+  it('deletes chunks of which no record is left', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await (await download(await origin.open(), asset, undefined)).close();
+    // As if the page had died in the middle of `remove`.
+    await origin.records.delete(asset.root.toString());
+    await using _store = await origin.open();
+    assert.deepEqual(await origin.chunks.roots(), []);
+    assert.equal(origin.budget.usedBytes, 0);
+  });
+
+  it('tells when it keeps something, and when nothing is left', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await using store = await origin.open();
+    await (await download(store, asset, undefined)).close();
+    assert.equal(origin.kept.at(-1), true);
+    await store.remove(asset.root);
+    assert.equal(origin.kept.at(-1), false);
+  });
+});
