@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build, type Metafile } from 'esbuild';
-import { bundleBrowser } from './bundle-browser.ts';
+import { bundleBrowser, bundleMediaWorker } from './bundle-browser.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -58,6 +58,7 @@ async function buildBrowser(): Promise<Metafile> {
     entryPoints: { 'shoal.min': 'src/browser.ts' },
     outdir: 'dist/browser',
   });
+  await bundleMediaWorker({ absWorkingDir: root, outdir: 'dist/browser' });
   const first = loadedFirst(metafile, 'dist/browser/shoal.min.js');
   const sizeOf = (file: string): number => gzipSync(readFileSync(join(root, file)), { level: 9 }).byteLength;
   const bytes = [...first].reduce((sum, file) => sum + sizeOf(file), 0);

@@ -88,3 +88,13 @@ export async function bundleBrowser(options: BuildOptions): Promise<Metafile> {
   });
   return result.metafile;
 }
+
+/** Bundles `shoal-sw.js`: one file, to be copied, and a classic script, which every browser takes as a service worker. */
+export function bundleMediaWorker(options: BuildOptions): Promise<Metafile> {
+  return bundleBrowser({
+    ...options,
+    entryPoints: { 'shoal-sw': 'src/media/media-worker.ts' },
+    splitting: false,
+    format: 'iife',
+  });
+}

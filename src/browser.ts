@@ -23,6 +23,7 @@ export {
   type SearchAttempt,
   type ShoalErrorOptions,
 } from './errors.ts';
+export { serveMedia, type MediaOptions, type PageMedia } from './media/serve-media.ts';
 export { version } from './version.ts';
 export type * from './api.ts';
 export type * from './browser-api.ts';

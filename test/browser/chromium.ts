@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'playwright-core';
-import { bundleBrowser } from '../../scripts/bundle-browser.ts';
+import { bundleBrowser, bundleMediaWorker } from '../../scripts/bundle-browser.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -80,6 +80,7 @@ export class BrowserRig implements AsyncDisposable {
   static async start(executablePath: string): Promise<BrowserRig> {
     const folder = await mkdtemp(join(tmpdir(), 'shoal-browser-'));
     await bundleBrowser({ absWorkingDir: ROOT, entryPoints: { shoal: 'src/browser.ts' }, outdir: folder });
+    await bundleMediaWorker({ absWorkingDir: ROOT, outdir: folder });
     const bundled = await readdir(folder, { recursive: true, withFileTypes: true });
     const files = new Map<string, Buffer>();
     for (const entry of bundled.filter((each) => each.isFile())) {
