@@ -79,6 +79,13 @@ try {
     `${(bytes / 1e6).toFixed(1)} MB installed, at most ${MAX_INSTALL_BYTES / 1e6}`,
     bytes <= MAX_INSTALL_BYTES,
   );
+  const worker = run(
+    process.execPath,
+    ['--input-type=module', '-e', "console.log(import.meta.resolve('shoal/shoal-sw.js'))"],
+    user,
+  );
+  const isWhole = !/\b(import|export)\b/.test(readFileSync(new URL(worker.trim()), 'utf8'));
+  check('the service worker is one file that imports nothing', isWhole);
   check('react-native stays out', !packages.some((name) => name.includes('react-native')));
 
   writeFileSync(
@@ -93,8 +100,9 @@ try {
   );
   writeFileSync(
     join(user, 'use-page.ts'),
-    "import { createShoal, type PageAsset } from 'shoal/browser';\n" +
-      'export const open = async (link: string): Promise<PageAsset> => (await createShoal()).open(link);\n',
+    "import { createShoal, serveMedia, type PageAsset, type PageMedia } from 'shoal/browser';\n" +
+      'export const open = async (link: string): Promise<PageAsset> => (await createShoal()).open(link);\n' +
+      'export const media = async (): Promise<PageMedia> => serveMedia(await createShoal());\n',
   );
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const strict = [
