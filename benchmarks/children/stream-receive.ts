@@ -1,7 +1,8 @@
 /** Receives bytes over one bare libp2p stream and throws them away. argv: address, bytes, encrypter. */
 import { multiaddr } from '@multiformats/multiaddr';
 import { answerStop, tell } from './child.ts';
-import { bareNode, PROTOCOL } from './stream-node.ts';
+import { bareNode } from './stream-node.ts';
+import { PROTOCOL } from './stream-protocol.ts';
 
 const [address = '', total = '0', encrypter] = process.argv.slice(2);
 const node = await bareNode([], encrypter);

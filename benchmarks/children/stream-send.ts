@@ -1,9 +1,12 @@
-/** Sends bytes over one bare libp2p stream to whoever opens it. argv: bytes, encrypter. */
+/** Sends bytes over one bare libp2p stream to whoever opens it. argv: bytes, encrypter (`page`: over webrtc-direct). */
 import { answerStop, tell } from './child.ts';
-import { bareNode, PROTOCOL } from './stream-node.ts';
+import { bareNode, bareNodeForPages } from './stream-node.ts';
+import { PROTOCOL } from './stream-protocol.ts';
 
 const bytes = Number(process.argv[2]);
-const node = await bareNode(['/ip4/127.0.0.1/tcp/0'], process.argv[3]);
+const encrypter = process.argv[3];
+const node =
+  encrypter === 'page' ? await bareNodeForPages() : await bareNode(['/ip4/127.0.0.1/tcp/0'], encrypter);
 const piece = new Uint8Array(64 * 1024).fill(7);
 
 await node.handle(PROTOCOL, async (stream) => {

@@ -13,7 +13,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 /** Nothing is fetched by itself, and WebRTC may use loopback. */
-const FLAGS = [
+export const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

@@ -1,0 +1,258 @@
+/** `npm run bench:browser`: see `USAGE`. */
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve, sep } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chromium, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
+import type * as shoalOfPage from '../src/browser.ts';
+import { bundleBrowser } from '../scripts/bundle-browser.ts';
+import { findChromium, FLAGS } from '../test/browser/chromium.ts';
+import { Child } from './process.ts';
+import { writeRandomFile } from './random-file.ts';
+import { Recorder } from './result.ts';
+
+/** What the server below puts into the page. */
+declare const shoal: typeof shoalOfPage;
+declare const bare: { receive(address: string, total: number): Promise<number> };
+
+const MIB = 1024 ** 2;
+
+const USAGE = `npm run bench:browser -- [options]
+
+A page in headless Chromium fetches a file from a node on this machine, verified and stored in its files (OPFS):
+how fast against a bare webrtc-direct stream between the same two in the same run, how much memory the page takes
+meanwhile, and how busy its main thread is.
+
+  --repeats N  runs of each (default: 3)
+  --size N     MiB of the file (default: 512)
+  --large      2 GiB, once
+  --json FILE  where the result goes (default: benchmarks/results)
+`;
+
+/** Of the bare stream: enough for a steady speed. */
+const BARE_BYTES = 256 * MIB;
+
+/** How often the page's memory is looked at. */
+const SAMPLE_MS = 200;
+
+/** The bundle, and the bare stream's page, on loopback. */
+async function serve(folder: string): Promise<Server> {
+  await bundleBrowser({
+    absWorkingDir: resolve(import.meta.dirname, '..'),
+    entryPoints: { shoal: 'src/browser.ts', bare: 'benchmarks/children/stream-page.ts' },
+    outdir: folder,
+  });
+  const files = new Map<string, Buffer>();
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) files.set(`/${relative(folder, path).replaceAll(sep, '/')}`, await readFile(path));
+  }
+  const server = createServer((request, response) => {
+    const file = files.get(request.url ?? '');
+    response.setHeader('content-type', file ? 'text/javascript' : 'text/html');
+    response.end(file ?? '<!doctype html><title>bench</title>');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+/** What a page takes while something goes on in it. */
+interface PageUsage {
+  /** Of JavaScript's heap, with and without what its buffers hold outside of it. */
+  peakHeapBytes: number;
+  peakHeapAndBuffersBytes: number;
+  /** Share of the time in which the main thread ran a task. */
+  busy: number;
+}
+
+/** Watches a page's memory and main thread until it is stopped. */
+class PageWatch {
+  readonly #session: CDPSession;
+  readonly #sampling: Promise<void>;
+  readonly #before: Map<string, number>;
+  #isOver = false;
+  #heap = 0;
+  #all = 0;
+
+  private constructor(session: CDPSession, before: Map<string, number>) {
+    this.#session = session;
+    this.#before = before;
+    this.#sampling = this.#sample();
+  }
+
+  static async start(page: Page): Promise<PageWatch> {
+    const session = await page.context().newCDPSession(page);
+    await session.send('Performance.enable');
+    return new PageWatch(session, await metricsOf(session));
+  }
+
+  async stop(): Promise<PageUsage> {
+    this.#isOver = true;
+    await this.#sampling;
+    const after = await metricsOf(this.#session);
+    await this.#session.detach();
+    const passed = (name: string): number => (after.get(name) ?? 0) - (this.#before.get(name) ?? 0);
+    return {
+      peakHeapBytes: this.#heap,
+      peakHeapAndBuffersBytes: this.#all,
+      busy: passed('TaskDuration') / passed('Timestamp'),
+    };
+  }
+
+  async #sample(): Promise<void> {
+    while (!this.#isOver) {
+      const usage = (await this.#session.send('Runtime.getHeapUsage')) as {
+        usedSize: number;
+        embedderHeapUsedSize?: number;
+        backingStorageSize?: number;
+      };
+      const heap = usage.usedSize + (usage.embedderHeapUsedSize ?? 0);
+      this.#heap = Math.max(this.#heap, heap);
+      this.#all = Math.max(this.#all, heap + (usage.backingStorageSize ?? 0));
+      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+    }
+  }
+}
+
+async function metricsOf(session: CDPSession): Promise<Map<string, number>> {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return new Map(metrics.map(({ name, value }) => [name, value]));
+}
+
+/** @returns MB/s */
+async function bareRun(page: Page): Promise<number> {
+  await using sender = new Child('stream-send.ts', [String(BARE_BYTES), 'page']);
+  const { address } = await sender.hear<{ address: string }>();
+  const ms = await page.evaluate(([address, total]) => bare.receive(address, total), [
+    address,
+    BARE_BYTES,
+  ] as const);
+  await sender.stop();
+  return BARE_BYTES / 1000 / ms;
+}
+
+async function shoalRun(page: Page, file: string, bytes: number, folder: string) {
+  const dataDir = join(folder, 'seed');
+  await using sender = new Child('seed.ts', [file, dataDir, 'web']);
+  const { link } = await sender.hear<{ link: string }>();
+  // WebSocket has its own speed.
+  const [cid = '', query = ''] = link.split('?');
+  const direct = query
+    .split('&')
+    .filter((part) => !part.startsWith('a=') || part.includes('/webrtc-direct/'));
+  const watch = await PageWatch.start(page);
+  const { ms, kind } = await page.evaluate(
+    async (link) => {
+      await using node = await shoal.createShoal();
+      const { kind } = await node.storage();
+      const asset = await node.open(link);
+      const started = performance.now();
+      await asset.save({ timeoutMs: 60_000 });
+      const ms = performance.now() - started;
+      await node.remove(asset.cid);
+      return { ms, kind };
+    },
+    `${cid}?${direct.join('&')}`,
+  );
+  const usage = await watch.stop();
+  const { cpuMs } = await sender.stop();
+  await rm(dataDir, { recursive: true });
+  if (kind !== 'opfs') throw new Error(`the page kept it in ${kind}, not in files`);
+  return { mbPerSec: bytes / 1000 / ms, cpuMs, ...usage };
+}
+
+/** A new page, so that nothing of what ran before counts. */
+async function inPage<T>(
+  context: BrowserContext,
+  origin: string,
+  run: (page: Page) => Promise<T>,
+): Promise<T> {
+  const page = await context.newPage();
+  await page.goto(origin);
+  const load = ['shoal', 'bare'].map(
+    (name) => `import("/${name}.js").then((loaded) => { globalThis.${name} = loaded; })`,
+  );
+  await page.evaluate(`Promise.all([${load.join(', ')}]).then(() => {})`);
+  try {
+    return await run(page);
+  } finally {
+    await page.close();
+  }
+}
+
+/** On tmpfs where there is one with room for the original and the copy. */
+async function baseFolder(neededBytes: number): Promise<string> {
+  if (process.env['SHOAL_BENCH_DIR']) return process.env['SHOAL_BENCH_DIR'];
+  const tmpfs = await statfs('/dev/shm').catch(() => undefined);
+  return tmpfs && tmpfs.bavail * tmpfs.bsize > neededBytes ? '/dev/shm' : tmpdir();
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      repeats: { type: 'string', default: '3' },
+      size: { type: 'string', default: '512' },
+      large: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return void process.stdout.write(USAGE);
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error('no Chromium found: install it, or name it in $CHROMIUM');
+  const bytes = (values.large ? 2048 : Number(values.size)) * MIB;
+  const repeats = values.large ? 1 : Number(values.repeats);
+  if (!(bytes > 0) || !(repeats >= 1)) throw new TypeError(USAGE);
+  const folder = await mkdtemp(join(await baseFolder(2.5 * bytes), 'shoal-bench-'));
+  const file = join(folder, 'original');
+  await writeRandomFile(file, bytes);
+  const server = await serve(join(folder, 'served'));
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  // Not like a private window: files lie on the disk.
+  const context = await chromium.launchPersistentContext(join(folder, 'profile'), {
+    executablePath,
+    headless: true,
+    args: FLAGS,
+  });
+  try {
+    const bareSpeeds: number[] = [];
+    const runs: Awaited<ReturnType<typeof shoalRun>>[] = [];
+    for (let i = 0; i < repeats; i++) {
+      bareSpeeds.push(await inPage(context, origin, bareRun));
+      runs.push(await inPage(context, origin, (page) => shoalRun(page, file, bytes, folder)));
+    }
+    const recorder = new Recorder();
+    const what = `node to page, ${bytes / MIB} MiB`;
+    recorder.add({
+      name: `${what}, verified and in its files`,
+      unit: 'MB/s',
+      better: 'more',
+      values: runs.map(({ mbPerSec }) => mbPerSec),
+      bound: { name: 'a bare webrtc-direct stream', values: bareSpeeds, asked: 0.9 },
+    });
+    const lines = [
+      ['peak heap of the page', 'MB', runs.map((run) => run.peakHeapBytes / 1e6), 100],
+      [
+        'peak heap and buffers of the page',
+        'MB',
+        runs.map((run) => run.peakHeapAndBuffersBytes / 1e6),
+        undefined,
+      ],
+      ['main thread of the page busy', '%', runs.map((run) => run.busy * 100), 50],
+      ['CPU of the node', 'ms', runs.map((run) => run.cpuMs), undefined],
+    ] as const;
+    for (const [name, unit, values, asked] of lines)
+      recorder.add({ name: `${name}, ${what}`, unit, better: 'less', values, asked });
+    recorder.write('browser', values.json);
+  } finally {
+    await context.close();
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+await main();

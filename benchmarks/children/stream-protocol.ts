@@ -1,0 +1,2 @@
+/** What the bare streams of the benchmarks speak. */
+export const PROTOCOL = '/bench/stream/1';
