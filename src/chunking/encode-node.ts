@@ -1,9 +1,9 @@
 import { encode } from '@ipld/dag-pb';
 import type { PBLink } from '@ipld/dag-pb';
-import { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { DAG_PB_CODE, cidOf } from '../integrity/parse-cid.ts';
 import { digestOf } from '../integrity/sha256.ts';
+import { encodeUnixFs, type UnixFsData } from './encode-unixfs.ts';
 
 /** Takes each interior node as it is made, children before parents. */
 export type OnNode = (cid: CID, bytes: Uint8Array) => void | Promise<void>;
@@ -24,23 +24,23 @@ export interface NamedLink {
 }
 
 /** UnixFS hash type of sharded directories: murmur3-x64-64. */
-const HAMT_MURMUR3 = 0x22n;
+const HAMT_MURMUR3 = 0x22;
 
 /** An interior node of a file. @param sizes content bytes below each link */
 export function encodeFileNode(
   links: readonly { cid: CID; tsize: number }[],
   sizes: readonly number[],
 ): Promise<EncodedNode> {
-  const data = new UnixFS({ type: 'file', blockSizes: sizes.map(BigInt) });
+  const fileSize = sizes.reduce((sum, size) => sum + size, 0);
   return encodeNode(
-    data,
+    { type: 'file', fileSize, blockSizes: sizes },
     links.map(({ cid, tsize }) => ({ Hash: cid, Name: '', Tsize: tsize })),
   );
 }
 
 /** A plain directory. @param links sorted by the bytes of their names */
 export function encodeDirectory(links: readonly NamedLink[]): Promise<EncodedNode> {
-  return encodeNode(new UnixFS({ type: 'directory' }), links.map(toPbLink));
+  return encodeNode({ type: 'directory' }, links.map(toPbLink));
 }
 
 /**
@@ -54,26 +54,20 @@ export function encodeShard(
   slots: Uint8Array,
   fanout: number,
 ): Promise<EncodedNode> {
-  const data = {
-    type: 'hamt-sharded-directory',
-    data: slots,
-    fanout: BigInt(fanout),
-    hashType: HAMT_MURMUR3,
-  } as const;
-  return encodeNode(new UnixFS(data), links.map(toPbLink));
+  return encodeNode({ type: 'shard', data: slots, hashType: HAMT_MURMUR3, fanout }, links.map(toPbLink));
 }
 
 /** A symbolic link. @param target its text, as it is */
 export function encodeSymlink(target: string): Promise<EncodedNode> {
-  return encodeNode(new UnixFS({ type: 'symlink', data: new TextEncoder().encode(target) }), []);
+  return encodeNode({ type: 'symlink', data: new TextEncoder().encode(target) }, []);
 }
 
 function toPbLink({ name, cid, tsize }: NamedLink): PBLink {
   return { Hash: cid, Name: name, Tsize: tsize };
 }
 
-async function encodeNode(data: UnixFS, links: PBLink[]): Promise<EncodedNode> {
-  const bytes = encode({ Data: data.marshal(), Links: links });
+async function encodeNode(data: UnixFsData, links: PBLink[]): Promise<EncodedNode> {
+  const bytes = encode({ Data: encodeUnixFs(data), Links: links });
   let tsize = bytes.byteLength;
   for (const link of links) tsize += link.Tsize ?? 0;
   return { cid: cidOf(DAG_PB_CODE, await digestOf(bytes)), bytes, tsize };
