@@ -111,7 +111,9 @@ export class PageStore implements Store {
     }
     const record = this.#records.get(text);
     if (!record) return undefined;
-    const { name, type, bytes, state } = record;
+    const { name, type, bytes } = record;
+    // What lies where this browser no longer looks is not here.
+    const state = this.#spaceOf(record) ? record.state : 'partial';
     return {
       root,
       name,
@@ -314,7 +316,9 @@ export class PageStore implements Store {
       throw await storageError(error, text, 'make room for the chunks');
     });
     const isComplete = record.state === 'complete' && file.claims().isFull;
-    if (!isComplete) record.state = 'partial';
+    // Before anything is written: a file that is as long as it was, and not whole, must not pass for whole.
+    if (!isComplete && record.state === 'complete')
+      await this.#put(text, Object.assign(record, { state: 'partial' }));
     return new KeptAsset(manifest, file, isComplete, {
       completed: async () => {
         record.state = 'complete';
@@ -360,9 +364,10 @@ export class PageStore implements Store {
     const live = this.#live.get(text);
     if (live) return live.asset.bytesHere();
     const { state, chunkBytes = 0, chunks = 0 } = record;
+    const space = this.#spaceOf(record);
+    if (!space || chunks === 0) return 0;
     if (state === 'complete') return chunkBytes;
-    const claimed = chunks > 0 ? await this.#spaceOf(record)?.claimed(text, { count: chunks }) : 0;
-    return Math.round(((claimed ?? 0) * chunkBytes) / Math.max(chunks, 1));
+    return Math.round(((await space.claimed(text, { count: chunks })) * chunkBytes) / chunks);
   }
 
   #spaceOf({ space }: KeptRecord): ChunkSpace | undefined {

@@ -100,6 +100,23 @@ describe('the storage of a page', () => {
     const stored = await store.startDownload(asset.root, { path: undefined });
     assert.equal(stored.state, 'partial');
     assert.match(origin.logged.join('\n'), /0 of 4096 bytes are left.*persist/);
+    // Whatever happens now, no later page takes it for whole.
+    assert.equal((await origin.records.load()).get(asset.root.toString())?.state, 'partial');
+  });
+
+  it('does not count what lies where this browser no longer looks, and keeps it anew', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await (await download(await origin.open(), asset, undefined)).close();
+    const record = (await origin.records.load()).get(asset.root.toString())!;
+    await origin.records.put(asset.root.toString(), { ...record, space: 'opfs' });
+    await using store = await origin.open();
+    const { state, bytesHere } = (await store.get(asset.root))!;
+    assert.deepEqual([state, bytesHere], ['partial', 0]);
+    assert.equal(await store.open(asset.root), undefined);
+    const again = await download(store, asset, undefined);
+    assert.equal((await store.get(asset.root))?.state, 'complete');
+    await again.close();
   });
 
   it('deletes chunks of which no record is left', async () => {

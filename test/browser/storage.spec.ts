@@ -280,6 +280,65 @@ describe('what a page keeps', function () {
     await page.evaluate(() => globalThis.node.close());
   });
 
+  it('is checked on demand, and led back to its swarm and served after a reload', async () => {
+    const bytes = pseudoRandomBytes(700_000);
+    const seed = await nodes.start({ web: true, dht: false });
+    const { link, cid } = await seed.share(bytes);
+    const page = await rig.page();
+    const { id } = await start(page);
+    await save(page, link);
+    const reports = await page.evaluate(() => Array.fromAsync(globalThis.node.verify()));
+    assert.deepEqual(
+      reports.map(({ cid, bytesGood, bytesBad, problems }) => ({ cid, bytesGood, bytesBad, problems })),
+      [{ cid, bytesGood: bytes.byteLength, bytesBad: 0, problems: [] }],
+    );
+    // The page writes down whom it met when it is closed.
+    await page.evaluate(() => globalThis.node.close());
+    await rig.reload(page);
+    await start(page);
+    await seed.remove(cid);
+    const assets = await page.evaluate(async () => {
+      const met = new Promise<void>((resolve) =>
+        globalThis.node.addEventListener('peer:connect', () => resolve(), { once: true }),
+      );
+      const { assets } = await globalThis.node.seed();
+      await met;
+      return assets;
+    });
+    assert.equal(assets, 1);
+    const back = await (await seed.open(cid)).save(nodes.path('back.bin'));
+    assert.deepEqual(back.sources, [{ peer: id, bytes: bytes.byteLength }]);
+    await page.evaluate(() => globalThis.node.close());
+  });
+
+  it('is asked to be kept for good only where the application wants that, and once', async () => {
+    const seed = await nodes.start({ web: true });
+    const links = [];
+    for (const size of [1000, 2000]) links.push((await seed.share(pseudoRandomBytes(size))).link);
+    const page = await rig.page({
+      before: () => {
+        Object.assign(globalThis, { asked: 0 });
+        StorageManager.prototype.persist = async () => {
+          (globalThis as unknown as { asked: number }).asked++;
+          return false;
+        };
+      },
+    });
+    const asked = (): Promise<number> =>
+      page.evaluate(() => (globalThis as unknown as { asked: number }).asked);
+    await start(page);
+    await save(page, links[0] ?? '');
+    await page.evaluate(() => globalThis.node.close());
+    assert.equal(await asked(), 0);
+    await start(page, { persist: true });
+    assert.equal(await asked(), 0);
+    for (const link of links) await save(page, link);
+    await page.waitForFunction(() => (globalThis as unknown as { asked: number }).asked > 0);
+    assert.equal(await asked(), 1);
+    assert.equal(await page.evaluate(async () => (await globalThis.node.storage()).isPersistent), false);
+    await page.evaluate(() => globalThis.node.close());
+  });
+
   it('writes to a file that the person picked, whole or not at all', async () => {
     const bytes = pseudoRandomBytes(2_000_000);
     const seed = await nodes.start({ web: true });
