@@ -4,7 +4,18 @@ import { ChunkTable } from './chunk-table.ts';
 import { digestEquals } from './verified-chunk.ts';
 import { EMPTY_DIGEST } from './limits.ts';
 import type { WalkLimits } from './limits.ts';
-import type { ChunkPlace, Manifest, ManifestEntry } from './manifest.ts';
+import type {
+  ChunkPlace,
+  Manifest,
+  ManifestDirectory,
+  ManifestEntry,
+  ManifestFile,
+  ManifestSymlink,
+} from './manifest.ts';
+import { DAG_PB_CODE, cidOf } from './parse-cid.ts';
+
+/** An entry under construction. */
+type Entry = ManifestDirectory | ManifestSymlink | (Omit<ManifestFile, 'leaves'> & { leaves: Uint32Array });
 
 /** The error for an asset that would cost this machine more than the limits allow. */
 export function tooLarge(what: string): ShoalError {
@@ -24,15 +35,21 @@ export function tooLarge(what: string): ShoalError {
 export class ManifestBuilder {
   readonly #root: CID;
   readonly #limits: WalkLimits;
-  readonly #entries: ManifestEntry[] = [];
-  readonly #nodes: CID[] = [];
+  readonly #entries: Entry[] = [];
+  /** The digests of interior nodes. */
+  readonly #nodes = new GrowingBytes();
   readonly #chunks: ChunkTable;
   /** For each entry the size of all its leaves but the last; 0 where they differ. */
   readonly #strides: number[] = [];
   #leaves = 0;
   #pathParts = 0;
   #size = 0;
-  #fileLeaves: number[] = [];
+  /** The leaves of all files, one after another, and where in them each file ends. */
+  #leafNumbers = new Uint32Array(1024);
+  readonly #leafEnds: number[] = [];
+  #leafCount = 0;
+  /** Where the leaves of the file begin that {@link endFile} will end. */
+  #fileStart = 0;
   #fileBytes = 0;
   #stride = 0;
 
@@ -44,7 +61,7 @@ export class ManifestBuilder {
 
   /** An interior node met for the first time. */
   node(cid: CID): void {
-    this.#nodes.push(cid);
+    this.#nodes.push(cid.multihash.digest);
   }
 
   directory(path: readonly string[]): void {
@@ -68,19 +85,25 @@ export class ManifestBuilder {
         },
       );
     }
-    const count = this.#fileLeaves.length;
+    const count = this.#leafCount - this.#fileStart;
     if (count === 0) this.#stride = size;
     else if (this.#fileBytes !== count * this.#stride || size > this.#stride) this.#stride = 0;
-    this.#fileLeaves.push(this.#chunks.add(digests, at, size, this.#entries.length, this.#fileBytes));
+    const chunk = this.#chunks.add(digests, at, size, this.#entries.length, this.#fileBytes);
+    if (this.#leafCount === this.#leafNumbers.length) {
+      const larger = new Uint32Array(this.#leafCount * 2);
+      larger.set(this.#leafNumbers);
+      this.#leafNumbers = larger;
+    }
+    this.#leafNumbers[this.#leafCount++] = chunk;
     this.#fileBytes += size;
   }
 
   /** The leaves since the last call are a file. */
   endFile(path: readonly string[]): void {
-    const leaves = Uint32Array.from(this.#fileLeaves);
-    this.#entry({ type: 'file', path, size: this.#fileBytes, leaves }, this.#stride);
+    this.#entry({ type: 'file', path, size: this.#fileBytes, leaves: NO_LEAVES }, this.#stride);
+    this.#leafEnds.push(this.#leafCount);
     this.#size += this.#fileBytes;
-    this.#fileLeaves = [];
+    this.#fileStart = this.#leafCount;
     this.#fileBytes = 0;
     this.#stride = 0;
   }
@@ -88,18 +111,28 @@ export class ManifestBuilder {
   build(type: Manifest['type']): Manifest {
     if (!Number.isSafeInteger(this.#size)) throw tooLarge('more than 2^53 bytes');
     this.#chunks.freeze();
+    // Views of one array: arrays of their own take twice the memory, which tells where files are many and small.
+    const leaves = this.#leafNumbers.slice(0, this.#leafCount);
+    let file = 0;
+    let start = 0;
+    for (const entry of this.#entries) {
+      if (entry.type !== 'file') continue;
+      const end = this.#leafEnds[file++] as number;
+      if (end > start) entry.leaves = leaves.subarray(start, end);
+      start = end;
+    }
     return new DagManifest(
       this.#root,
       type,
       this.#size,
       this.#entries,
       this.#strides,
-      this.#nodes,
+      this.#nodes.taken(),
       this.#chunks,
     );
   }
 
-  #entry(entry: ManifestEntry, stride = 0): void {
+  #entry(entry: Entry, stride = 0): void {
     this.#pathParts += entry.path.length;
     if (this.#entries.length >= this.#limits.maxEntries)
       throw tooLarge(`more than ${this.#limits.maxEntries} entries`);
@@ -109,13 +142,36 @@ export class ManifestBuilder {
   }
 }
 
+const NO_LEAVES = new Uint32Array(0);
+
+/** Digests one after another. */
+class GrowingBytes {
+  #bytes = new Uint8Array(1024);
+  #length = 0;
+
+  push(bytes: Uint8Array): void {
+    if (this.#length + bytes.byteLength > this.#bytes.byteLength) {
+      const larger = new Uint8Array(this.#bytes.byteLength * 2);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.byteLength;
+  }
+
+  taken(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+}
+
 /** The manifest that a walk ends in. */
 class DagManifest implements Manifest {
   readonly root: CID;
   readonly type: Manifest['type'];
   readonly size: number;
   readonly entries: readonly ManifestEntry[];
-  readonly nodes: readonly CID[];
+  /** 32 bytes each: as CIDs they would take ten times as much, and hardly anybody asks. */
+  readonly #nodeDigests: Uint8Array;
   readonly #strides: readonly number[];
   readonly #chunks: ChunkTable;
   /** Start offsets of the leaves of files whose leaves are of different sizes; made when first asked for. */
@@ -127,16 +183,22 @@ class DagManifest implements Manifest {
     size: number,
     entries: readonly ManifestEntry[],
     strides: readonly number[],
-    nodes: readonly CID[],
+    nodeDigests: Uint8Array,
     chunks: ChunkTable,
   ) {
     this.root = root;
     this.type = type;
     this.size = size;
     this.entries = entries;
-    this.nodes = nodes;
+    this.#nodeDigests = nodeDigests;
     this.#strides = strides;
     this.#chunks = chunks;
+  }
+
+  get nodes(): readonly CID[] {
+    return Array.from({ length: this.#nodeDigests.byteLength / 32 }, (_, i) =>
+      cidOf(DAG_PB_CODE, this.#nodeDigests.slice(i * 32, i * 32 + 32)),
+    );
   }
 
   get chunkCount(): number {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ClassicLevel } from 'classic-level';
+import { base32 } from 'multiformats/bases/base32';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import { sha256 } from '../integrity/sha256.ts';
@@ -165,7 +166,8 @@ export class NodeIndex {
 }
 
 function nodeKey(set: string, cid: CID): string {
-  return `${NODE}${set}/${cid.toString()}`;
+  // The same text as `toString` gives, which would be kept with the CID: half a kilobyte for each of many nodes.
+  return `${NODE}${set}/${base32.encode(cid.bytes)}`;
 }
 
 /** The code LevelDB gave, which abstract-level wraps in one of its own when opening. */
