@@ -37,7 +37,7 @@ export class ManifestBuilder {
   readonly #limits: WalkLimits;
   readonly #entries: Entry[] = [];
   /** The digests of interior nodes. */
-  readonly #nodes = new GrowingBytes();
+  readonly #nodes: Uint8Array[] = [];
   readonly #chunks: ChunkTable;
   /** For each entry the size of all its leaves but the last; 0 where they differ. */
   readonly #strides: number[] = [];
@@ -127,7 +127,7 @@ export class ManifestBuilder {
       this.#size,
       this.#entries,
       this.#strides,
-      this.#nodes.taken(),
+      this.#nodes,
       this.#chunks,
     );
   }
@@ -144,34 +144,14 @@ export class ManifestBuilder {
 
 const NO_LEAVES = new Uint32Array(0);
 
-/** Digests one after another. */
-class GrowingBytes {
-  #bytes = new Uint8Array(1024);
-  #length = 0;
-
-  push(bytes: Uint8Array): void {
-    if (this.#length + bytes.byteLength > this.#bytes.byteLength) {
-      const larger = new Uint8Array(this.#bytes.byteLength * 2);
-      larger.set(this.#bytes);
-      this.#bytes = larger;
-    }
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.byteLength;
-  }
-
-  taken(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
-  }
-}
-
 /** The manifest that a walk ends in. */
 class DagManifest implements Manifest {
   readonly root: CID;
   readonly type: Manifest['type'];
   readonly size: number;
   readonly entries: readonly ManifestEntry[];
-  /** 32 bytes each: as CIDs they would take ten times as much, and hardly anybody asks. */
-  readonly #nodeDigests: Uint8Array;
+  /** As CIDs they would take several times as much, and hardly anybody asks. */
+  readonly #nodeDigests: readonly Uint8Array[];
   readonly #strides: readonly number[];
   readonly #chunks: ChunkTable;
   /** Start offsets of the leaves of files whose leaves are of different sizes; made when first asked for. */
@@ -183,7 +163,7 @@ class DagManifest implements Manifest {
     size: number,
     entries: readonly ManifestEntry[],
     strides: readonly number[],
-    nodeDigests: Uint8Array,
+    nodeDigests: readonly Uint8Array[],
     chunks: ChunkTable,
   ) {
     this.root = root;
@@ -196,9 +176,7 @@ class DagManifest implements Manifest {
   }
 
   get nodes(): readonly CID[] {
-    return Array.from({ length: this.#nodeDigests.byteLength / 32 }, (_, i) =>
-      cidOf(DAG_PB_CODE, this.#nodeDigests.slice(i * 32, i * 32 + 32)),
-    );
+    return this.#nodeDigests.map((digest) => cidOf(DAG_PB_CODE, digest));
   }
 
   get chunkCount(): number {

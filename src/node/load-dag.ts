@@ -37,17 +37,53 @@ export async function loadDag(context: NodeContext, root: CID, options: LoadDagO
     return walk;
   }
   await withSearch(context, root, options, async (watch, signal) => {
+    const keeping = new NodesToKeep(context, root);
     await context.shell.fetchNodes(root, walk, {
       untilRootOnly: options.depth === 'root',
       signal,
       onQueued: () => watch.touch(),
       onNode: async (cid, bytes) => {
         watch.touch();
-        await context.store.putNode(root, cid, bytes);
+        await keeping.add(cid, bytes);
       },
     });
+    await keeping.settled();
   });
   return walk;
+}
+
+/** Nodes, and bytes of them, that may be on their way into the store: it takes many at once for little more than one. */
+const MAX_KEEPING = 256;
+const MAX_KEEPING_BYTES = 4 << 20;
+
+/** Nodes that have been verified, on their way into the store. */
+class NodesToKeep {
+  readonly #context: NodeContext;
+  readonly #root: CID;
+  #puts: Promise<void>[] = [];
+  #bytes = 0;
+
+  constructor(context: NodeContext, root: CID) {
+    this.#context = context;
+    this.#root = root;
+  }
+
+  /** Waits where many are on their way. @throws what the store throws, of this one or an earlier one */
+  async add(cid: CID, bytes: Uint8Array): Promise<void> {
+    const put = this.#context.store.putNode(this.#root, cid, bytes);
+    put.catch(() => {});
+    this.#puts.push(put);
+    this.#bytes += bytes.byteLength;
+    if (this.#puts.length >= MAX_KEEPING || this.#bytes >= MAX_KEEPING_BYTES) await this.settled();
+  }
+
+  /** Resolves when all are kept. */
+  async settled(): Promise<void> {
+    const puts = this.#puts;
+    this.#puts = [];
+    this.#bytes = 0;
+    await Promise.all(puts);
+  }
 }
 
 async function walkLocally(

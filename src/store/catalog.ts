@@ -18,6 +18,12 @@ import type { AssetRecord } from './store.ts';
 /** Nodes read from the index at once: at most some 14 MiB, at 55 KiB a full node. */
 const NODE_BATCH = 256;
 
+/** A node as it is kept. */
+export interface EncodedBlock {
+  cid: CID;
+  bytes: Uint8Array;
+}
+
 /** The assets that a data folder knows: their records, interior nodes and places. */
 export class Catalog {
   readonly folder: DataFolder;
@@ -86,16 +92,22 @@ export class Catalog {
     return this.#readRawRoot(root, entry).catch(() => undefined);
   }
 
-  async putNode(root: CID, node: CID, bytes: Uint8Array): Promise<void> {
-    if (bytes.byteLength > MAX_NODE_BYTES)
-      throw new ShoalError('ERR_ASSET_TOO_LARGE', `a node of ${bytes.byteLength} bytes is too large to keep`);
+  async putNodes(root: CID, nodes: readonly EncodedBlock[]): Promise<void> {
+    const tooLarge = nodes.find(({ bytes }) => bytes.byteLength > MAX_NODE_BYTES);
+    if (tooLarge) {
+      throw new ShoalError(
+        'ERR_ASSET_TOO_LARGE',
+        `a node of ${tooLarge.bytes.byteLength} bytes is too large to keep`,
+      );
+    }
     let entry = this.entry(root);
     if (!entry) {
-      const type = node.equals(root) ? await typeOf(root, bytes) : 'directory';
+      const rootNode = nodes.find(({ cid }) => cid.equals(root));
+      const type = rootNode ? await typeOf(root, rootNode.bytes) : 'directory';
       entry = { v: 1, nodes: newId(), type, places: [] };
       await this.put(root, entry);
     }
-    await this.folder.index.putNodes(entry.nodes, [{ cid: node, bytes }]);
+    await this.folder.index.putNodes(entry.nodes, nodes);
   }
 
   /**

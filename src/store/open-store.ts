@@ -2,7 +2,7 @@ import { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import type { AssetEntry } from './asset-entry.ts';
-import { Catalog } from './catalog.ts';
+import { Catalog, type EncodedBlock } from './catalog.ts';
 import { openDataFolder, type DataFolder, type Log } from './data-folder.ts';
 import type { ResumeOptions } from './copy-chunks.ts';
 import { Downloads } from './downloads.ts';
@@ -82,6 +82,8 @@ class FolderStore implements Store {
   readonly #downloads: Downloads;
   /** Held by whatever changes an asset's record or files. */
   readonly #lock = new KeyLock();
+  /** Nodes of each root that go into the index together: those that come while others are written. */
+  readonly #puts = new Map<string, { nodes: EncodedBlock[]; done: Promise<void> }>();
   #closing: Promise<void> | undefined;
 
   constructor(catalog: Catalog, log: Log) {
@@ -124,7 +126,18 @@ class FolderStore implements Store {
 
   async putNode(root: CID, node: CID, bytes: Uint8Array): Promise<void> {
     this.#checkOpen();
-    await this.#lock.run(root.toString(), () => this.#catalog.putNode(root, node, bytes));
+    const key = root.toString();
+    let put = this.#puts.get(key);
+    if (!put) {
+      const nodes: EncodedBlock[] = [];
+      const done = this.#lock.run(key, () => {
+        this.#puts.delete(key);
+        return this.#catalog.putNodes(root, nodes);
+      });
+      this.#puts.set(key, (put = { nodes, done }));
+    }
+    put.nodes.push({ cid: node, bytes });
+    await put.done;
   }
 
   async open(root: CID, options: ResumeOptions = {}): Promise<StoredAsset | undefined> {

@@ -33,11 +33,17 @@ export interface NodeFetchHost {
   blame(link: PeerLink, code: string, message: string): void;
 }
 
-/** Nodes asked of one peer at a time: enough to fill a long path, and a liar's share stays small. */
-const BATCH = 16;
+/** Nodes asked at first of a peer that has answered none yet: a liar's share stays small. */
+const FIRST_WINDOW = 16;
 
-/** How far ahead in the walk nodes are shared out over the peers. */
-const LOOK_AHEAD = 512;
+/**
+ * Nodes asked of one peer at most, to which the window grows as it answers. A large directory has a node for each three
+ * or four of its files, of a few hundred bytes: over a long path many must be on their way.
+ */
+const MAX_WINDOW = 256;
+
+/** How far ahead in the walk nodes are shared out over the peers: what is asked for already is among them. */
+const LOOK_AHEAD = 2048;
 
 /** A peer that answers nothing for so long is passed over for as long again. */
 const BATCH_TIMEOUT_MS = 10_000;
@@ -53,6 +59,8 @@ interface Asked {
   /** Nodes the peer said it does not have. */
   missing: Set<string>;
   passedOverUntilMs: number;
+  /** Nodes that may be asked of it at a time. */
+  window: number;
 }
 
 /** Fetches the interior nodes of one root from all peers that have it, verified from the root down. */
@@ -102,14 +110,14 @@ export class NodeFetch {
     const nowMs = this.#host.nowMs();
     for (const link of this.#host.holders()) {
       const asked = this.#stateOf(link);
-      if (asked.cids.size > 0 || nowMs < asked.passedOverUntilMs) continue;
+      if (!hasRoom(asked) || nowMs < asked.passedOverUntilMs) continue;
       const batch = needs
-        .filter(({ text }) => !this.#inFlight.has(text) && !asked.missing.has(text))
-        .slice(0, BATCH);
+        .filter(({ text }) => !this.#inFlight.has(text) && !asked.missing.has(text) && !asked.cids.has(text))
+        .slice(0, asked.window - asked.cids.size);
       if (batch.length === 0) continue;
       batch.splice(Math.max(0, this.#host.room(link)));
       if (batch.length === 0) continue;
-      asked.atMs = nowMs;
+      if (asked.cids.size === 0) asked.atMs = nowMs;
       for (const { cid, text } of batch) {
         asked.cids.set(text, cid);
         this.#inFlight.add(text);
@@ -131,7 +139,7 @@ export class NodeFetch {
     if (this.#isOver || this.#guess) return;
     for (const _holder of this.#host.holders()) return;
     const asked = this.#stateOf(link);
-    const batch = this.#walk.needs(BATCH).slice(0, Math.max(0, this.#host.room(link)));
+    const batch = this.#walk.needs(FIRST_WINDOW).slice(0, Math.max(0, this.#host.room(link)));
     if (batch.length === 0 || asked.cids.size > 0) return;
     this.#guess = link;
     asked.atMs = this.#host.nowMs();
@@ -157,6 +165,7 @@ export class NodeFetch {
     }
     asked.atMs = this.#host.nowMs();
     asked.passedOverUntilMs = -Infinity;
+    if (bytes && asked.window < MAX_WINDOW) asked.window++;
     if (bytes) {
       // Stays in flight until it is verified.
       this.#answers.push({ link, cid, bytes });
@@ -164,7 +173,7 @@ export class NodeFetch {
     } else {
       this.#inFlight.delete(text);
       asked.missing.add(text);
-      if (asked.cids.size === 0) this.pump();
+      if (hasRoom(asked)) this.pump();
     }
   }
 
@@ -223,7 +232,7 @@ export class NodeFetch {
     if (this.#walk.done || (this.#options.untilRootOnly && cid.equals(this.root))) {
       this.#isOver = true;
       this.#end.resolve();
-    } else if (this.#asked.get(link)?.cids.size === 0) this.pump();
+    } else if (hasRoom(this.#stateOf(link))) this.pump();
   }
 
   #release(link: PeerLink): void {
@@ -236,9 +245,21 @@ export class NodeFetch {
   #stateOf(link: PeerLink): Asked {
     let asked = this.#asked.get(link);
     if (!asked) {
-      asked = { cids: new Map(), atMs: 0, late: new Set(), missing: new Set(), passedOverUntilMs: -Infinity };
+      asked = {
+        cids: new Map(),
+        atMs: 0,
+        late: new Set(),
+        missing: new Set(),
+        passedOverUntilMs: -Infinity,
+        window: FIRST_WINDOW,
+      };
       this.#asked.set(link, asked);
     }
     return asked;
   }
+}
+
+/** Whether it has answered half of its window: more is asked for while the rest is on its way. */
+function hasRoom({ cids, window }: Asked): boolean {
+  return cids.size * 2 <= window;
 }

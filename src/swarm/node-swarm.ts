@@ -7,6 +7,7 @@ import { MAX_WAITING_NODES, NodeAnswers } from './node-answers.ts';
 import { NodeFetch, type FetchNodesOptions, type Walk } from './node-fetch.ts';
 import type { PeerLink } from './peer-link.ts';
 import type { ControlMessage } from './wire/control-message.ts';
+import { MAX_NODES_PER_REQUEST } from './wire/limits.ts';
 
 /** A root whose nodes were fetched is most often joined next; if not within this, LEAVE goes out. */
 const NAMED_FOR_MS = 30_000;
@@ -59,7 +60,10 @@ export class NodeSwarm {
       holders: () => this.#holders(text),
       ask: (link, cids) => {
         this.#awaitedOf(link).count += cids.length;
-        link.send({ type: 'nodes', slot: key, cids: cids.map((cid) => cid.bytes) });
+        for (let at = 0; at < cids.length; at += MAX_NODES_PER_REQUEST) {
+          const part = cids.slice(at, at + MAX_NODES_PER_REQUEST);
+          link.send({ type: 'nodes', slot: key, cids: part.map((cid) => cid.bytes) });
+        }
       },
       answeredAtMs: (link) => this.#awaitedOf(link).answeredAtMs,
       room: (link) => {
