@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { CID } from 'multiformats/cid';
 import { DagWalk } from '../../../src/integrity/dag-walk.ts';
+import { cidOf, DAG_PB_CODE } from '../../../src/integrity/parse-cid.ts';
+import { sha256 } from '../../../src/integrity/sha256.ts';
 import { NodeFetch } from '../../../src/swarm/node-fetch.ts';
 import type { PeerLink } from '../../../src/swarm/peer-link.ts';
 import { bytesOf, fileOf, type MemoryFile } from './memory-asset.ts';
@@ -149,5 +151,45 @@ describe('a fetch of interior nodes', () => {
 
   it('asks nobody unconfirmed where one has confirmed', () => {
     assert.deepEqual(new Rig(file, 'a').names('b').asked, ['a']);
+  });
+
+  it('asks a peer for more the more it has answered, before it has answered all it was asked', async () => {
+    const cids = Array.from({ length: 2000 }, (_, i) => cidOf(DAG_PB_CODE, sha256(Uint8Array.of(i, i >> 8))));
+    const wanted = new Map(cids.map((cid) => [cid.toString(), cid]));
+    const walk = {
+      get done() {
+        return wanted.size === 0;
+      },
+      needs: (max: number) => [...wanted.values()].slice(0, max),
+      add: async (cid: CID) => (wanted.delete(cid.toString()) ? ('ok' as const) : ('unwanted' as const)),
+    };
+    const link = { peer: 'a' } as PeerLink;
+    const asked: CID[] = [];
+    const batches: number[] = [];
+    const ask = (_link: PeerLink, batch: readonly CID[]): void => {
+      batches.push(batch.length);
+      asked.push(...batch);
+    };
+    let most = 0;
+    const fetch = new NodeFetch(cids[0]!, walk, { onNode: () => {}, signal }, {
+      nowMs: () => 0,
+      holders: () => [link],
+      ask,
+      answeredAtMs: () => 0,
+      room: () => Infinity,
+      blame: (_link, code) => assert.fail(code),
+    }); // prettier-ignore
+    const done = fetch.run();
+    for (let answered = 0; answered < cids.length; answered++) {
+      most = Math.max(most, asked.length - answered);
+      fetch.answered(link, asked[answered]!, Uint8Array.of(0));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await done;
+    assert.equal(batches[0], 16);
+    assert.equal(new Set(asked.map(String)).size, cids.length);
+    assert.equal(asked.length, cids.length);
+    assert.ok(most > 200 && most <= 256, `${most} were on their way at most`);
+    assert.ok(batches.length < 60, `it was asked ${batches.length} times`);
   });
 });
