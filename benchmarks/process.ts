@@ -31,6 +31,11 @@ export class Child implements AsyncDisposable {
     return JSON.parse(value as string) as T;
   }
 
+  /** Lets a child begin that waits for it. */
+  go(): void {
+    this.#process.stdin?.write('go\n');
+  }
+
   /** Stops the child and returns what it used. */
   async stop(): Promise<ChildUsage> {
     this.#process.stdin?.end();
