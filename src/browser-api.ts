@@ -76,6 +76,8 @@ export interface PageStorage {
   /** Bytes that this site keeps in the browser in all, and may keep at most; undefined where the browser does not tell. */
   usedBytes: number | undefined;
   quotaBytes: number | undefined;
+  /** Whether what was kept on an earlier visit was gone when this node started: the browser or a person deleted it. */
+  wasEvicted: boolean;
   /** Whether the browser promised not to delete it by itself. */
   isPersistent: boolean;
 }

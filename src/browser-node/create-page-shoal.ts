@@ -55,15 +55,18 @@ export async function createShoal(options: PageShoalOptions = {}): Promise<PageS
     if (!canPageDial(peer, reach)) throw noBrowserAddress(peer, [peer], reach);
   }
   const log = options.log ?? ((_level: LogLevel, _message: string) => {});
+  // The node, the swarm, discovery and the store need one another's answers; none asks before `node` is there.
+  const late: { node?: ShoalNode } = {};
   const opened = await openPageStore({
     storage: options.storage ?? 'auto',
     memoryBytes,
     persist: options.persist ?? false,
     log,
+    onEvicted: (root, error) => late.node?.handleAssetError(root, error),
     signal: options.signal,
   });
   try {
-    return await start(options, opened, reach, log);
+    return await start(options, opened, late, reach, log);
   } catch (error) {
     await opened.store.close();
     throw error;
@@ -73,13 +76,12 @@ export async function createShoal(options: PageShoalOptions = {}): Promise<PageS
 async function start(
   options: PageShoalOptions,
   opened: OpenedPageStore,
+  late: { node?: ShoalNode },
   reach: PageReach,
   log: (level: LogLevel, message: string) => void,
 ): Promise<PageShoal> {
   const { network = 'main', peers = [] } = options;
   const { store } = opened;
-  // The node, the swarm and discovery need one another's answers; none asks before `node` is there.
-  const late: { node?: ShoalNode } = {};
   const libp2p = await createPageLibp2p({
     identity: await store.identity(),
     reach,

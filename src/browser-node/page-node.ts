@@ -77,7 +77,7 @@ export class PageNode implements PageShoal {
   }
 
   async storage(): Promise<PageStorage> {
-    const { kind, why } = this.#opened;
+    const { kind, why, wasEvicted } = this.#opened;
     const space = await estimateSpace();
     const isPersistent = await Promise.resolve(navigator.storage?.persisted?.()).catch(() => false);
     return {
@@ -85,6 +85,7 @@ export class PageNode implements PageShoal {
       why,
       usedBytes: space?.usedBytes,
       quotaBytes: space?.quotaBytes,
+      wasEvicted,
       isPersistent: kind !== 'memory' && (isPersistent ?? false),
     };
   }

@@ -35,13 +35,16 @@ export async function openKeptStore(options: OpenPageStoreOptions): Promise<Open
       records: db,
       spaces,
       log,
+      onEvicted: options.onEvicted,
       onKept: (isAny) => mark.set(isAny),
       onFirstDownload: () => options.persist && askToPersist(log),
       onClosed: unlock,
     });
-    if (mark.isSet && (await isEmpty(store))) tellOfEviction(log);
-    mark.set(!(await isEmpty(store)));
-    return { store, kind: spaces[0].kind, why };
+    const isNothingHere = await isEmpty(store);
+    const wasEvicted = mark.isSet && isNothingHere;
+    if (wasEvicted) tellOfEviction(log);
+    mark.set(!isNothingHere);
+    return { store, kind: spaces[0].kind, why, wasEvicted };
   } catch (error) {
     await files?.close();
     await db?.close();

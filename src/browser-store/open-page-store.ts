@@ -1,4 +1,6 @@
+import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
+import type { ShoalError } from '../errors.ts';
 import type { SpaceKind } from './chunk-space.ts';
 import { MemoryBudget, MemoryChunks } from './memory-chunks.ts';
 import { MemoryRecords } from './page-records.ts';
@@ -13,6 +15,8 @@ export interface OpenPageStoreOptions {
   /** Ask the browser, when something is first kept, not to delete it. */
   persist: boolean;
   log: (level: LogLevel, message: string) => void;
+  /** The browser deleted some of an asset that was here whole. */
+  onEvicted: (root: CID, error: ShoalError) => void;
   signal: AbortSignal | undefined;
 }
 
@@ -22,6 +26,8 @@ export interface OpenedPageStore {
   kind: SpaceKind;
   /** Why it is nothing better; undefined where it is the best there is, or what was asked for. */
   why: string | undefined;
+  /** Whether what was kept on an earlier visit was gone. */
+  wasEvicted: boolean;
 }
 
 /**
@@ -47,5 +53,5 @@ async function openMemory(options: OpenPageStoreOptions, why: string | undefined
   const budget = new MemoryBudget(options.memoryBytes);
   const parts = { records: new MemoryRecords(budget), log: options.log };
   const store = await PageStore.open({ ...parts, spaces: [new MemoryChunks(budget)] });
-  return { store, kind: 'memory', why };
+  return { store, kind: 'memory', why, wasEvicted: false };
 }

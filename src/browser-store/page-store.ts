@@ -34,6 +34,8 @@ export interface PageStoreParts {
   log: (level: LogLevel, message: string) => void;
   /** Called when the first asset is kept, and when none is left. */
   onKept?: (isAny: boolean) => void;
+  /** Called where the browser deleted some of what was here whole: ERR_EVICTED. */
+  onEvicted?: (root: CID, error: ShoalError) => void;
   /** Called before chunks are kept for the first time. */
   onFirstDownload?: () => void;
   /** Called last when the store closes. */
@@ -278,7 +280,8 @@ export class PageStore implements Store {
     if (asset.state === 'partial' && (mustCheck || wasComplete)) {
       try {
         const { bytesGood } = await asset.check(options.signal, options.onCheck);
-        if (wasComplete && bytesGood < manifest.chunkBytes) this.#tellOfEviction(text, manifest, bytesGood);
+        if (wasComplete && bytesGood < manifest.chunkBytes)
+          this.#parts.onEvicted?.(root, evicted(text, manifest, bytesGood));
       } catch (error) {
         await asset.close();
         throw error;
@@ -374,15 +377,15 @@ export class PageStore implements Store {
     return this.#parts.spaces.find(({ kind }) => kind === space);
   }
 
-  #tellOfEviction(text: string, manifest: Manifest, bytesGood: number): void {
-    this.#parts.log(
-      'warn',
-      `of ${text}, which was here whole, ${bytesGood} of ${manifest.chunkBytes} bytes are left: the browser deletes what pages keep when space runs short, unless they may keep it (\`persist\`); the rest is fetched again when it is asked for`,
-    );
-  }
-
   #checkOpen(): void {
     if (this.#closing)
       throw new ShoalError('ERR_CLOSED', 'the storage of this page has been closed', { fault: 'none' });
   }
+}
+
+function evicted(text: string, { chunkBytes }: Manifest, bytesGood: number): ShoalError {
+  return new ShoalError(
+    'ERR_EVICTED',
+    `of ${text}, which was here whole, ${bytesGood} of ${chunkBytes} bytes are left: the browser deletes what pages keep when space runs short, unless they may keep it (\`persist\`); the rest is fetched again when it is asked for`,
+  );
 }

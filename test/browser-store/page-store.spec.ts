@@ -24,6 +24,7 @@ class Origin {
       records: this.records,
       spaces: [this.chunks],
       log: (level, message) => this.logged.push(`${level}: ${message}`),
+      onEvicted: (_root, { code, message }) => this.logged.push(`${code}: ${message}`),
       onKept: (isAny) => this.kept.push(isAny),
     });
   }
@@ -99,7 +100,7 @@ describe('the storage of a page', () => {
     await using store = await origin.open();
     const stored = await store.startDownload(asset.root, { path: undefined });
     assert.equal(stored.state, 'partial');
-    assert.match(origin.logged.join('\n'), /0 of 4096 bytes are left.*persist/);
+    assert.match(origin.logged.join('\n'), /ERR_EVICTED: .*0 of 4096 bytes are left.*persist/);
     // Whatever happens now, no later page takes it for whole.
     assert.equal((await origin.records.load()).get(asset.root.toString())?.state, 'partial');
   });

@@ -264,10 +264,19 @@ describe('what a page keeps', function () {
       await top.removeEntry('shoal', { recursive: true });
     });
     await start(page);
+    const told = page.evaluate(
+      () =>
+        new Promise<string>((resolve) =>
+          globalThis.node.addEventListener('asset:error', ({ detail }) => resolve(detail.code), {
+            once: true,
+          }),
+        ),
+    );
     const again = await save(page, link);
+    assert.equal(await told, 'ERR_EVICTED');
     assert.deepEqual(again, { hash: hashOf(bytes), fetched: bytes.byteLength });
     const logged = (): Promise<string> => page.evaluate(() => globalThis.logged.join('\n'));
-    assert.match(await logged(), /warn: .*0 of 1000000 bytes are left.*persist/);
+    assert.match(await logged(), /error: .*0 of 1000000 bytes are left.*persist/);
     await page.evaluate(() => globalThis.node.close());
 
     await session.send('Storage.clearDataForOrigin', {
@@ -276,6 +285,7 @@ describe('what a page keeps', function () {
     });
     await start(page);
     assert.match(await logged(), /warn: what this page had kept is gone.*persist/);
+    assert.equal(await page.evaluate(async () => (await globalThis.node.storage()).wasEvicted), true);
     assert.deepEqual(await list(page), []);
     await page.evaluate(() => globalThis.node.close());
   });
