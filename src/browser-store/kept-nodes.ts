@@ -1,10 +1,9 @@
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import { DagWalk } from '../integrity/dag-walk.ts';
-import { MAX_NODE_BYTES } from '../integrity/limits.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
-import type { PageRecords } from './page-records.ts';
+import type { KeptNode, PageRecords } from './page-records.ts';
 import { storageError } from './storage-error.ts';
 
 /** Nodes given to a walk at once. */
@@ -24,15 +23,12 @@ export class KeptNodes {
     return verified?.bytes;
   }
 
-  /** @throws ERR_ASSET_TOO_LARGE, ERR_NO_SPACE, ERR_IO */
-  async put(root: CID, node: CID, bytes: Uint8Array): Promise<void> {
-    if (bytes.byteLength > MAX_NODE_BYTES)
-      throw new ShoalError('ERR_ASSET_TOO_LARGE', `a node of ${bytes.byteLength} bytes is too large to keep`);
+  /** Keeps nodes, all or none. @throws ERR_NO_SPACE, ERR_IO */
+  async put(root: CID, nodes: readonly KeptNode[]): Promise<void> {
     try {
-      // A copy: what was handed in may be a part of a far larger receive buffer, which would be kept whole.
-      await this.#records.putNode(root.toString(), node.toString(), bytes.slice());
+      await this.#records.putNodes(root.toString(), nodes);
     } catch (error) {
-      throw await storageError(error, root.toString(), 'keep a node');
+      throw await storageError(error, root.toString(), 'keep nodes');
     }
   }
 
@@ -42,8 +38,11 @@ export class KeptNodes {
     while (!walk.done) {
       signal?.throwIfAborted();
       let added = 0;
-      for (const cid of walk.needs(BATCH)) {
-        const bytes = await this.#records.getNode(root.toString(), cid.toString());
+      const needs = walk.needs(BATCH);
+      const text = root.toString();
+      const nodes = await Promise.all(needs.map((cid) => this.#records.getNode(text, cid.toString())));
+      for (const [i, cid] of needs.entries()) {
+        const bytes = nodes[i];
         if (bytes && (await walk.add(cid, bytes)) === 'ok') added++;
       }
       if (added === 0) return undefined;
@@ -51,9 +50,8 @@ export class KeptNodes {
     return walk.manifest();
   }
 
-  /** What the asset is, as far as this node tells. @throws ERR_CHUNK_HASH_MISMATCH where it is not the root it is said to be */
-  async typeOf(root: CID, node: CID, bytes: Uint8Array): Promise<Manifest['type']> {
-    if (!node.equals(root)) return 'directory';
+  /** What the asset is, as its root tells. @throws ERR_CHUNK_HASH_MISMATCH where it is not the root it is said to be */
+  async typeOf(root: CID, bytes: Uint8Array): Promise<Manifest['type']> {
     const walk = new DagWalk(root);
     if ((await walk.add(root, bytes)) === 'mismatch')
       throw new ShoalError(

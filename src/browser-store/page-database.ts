@@ -1,4 +1,4 @@
-import type { KeptRecord, PageRecords } from './page-records.ts';
+import type { KeptNode, KeptRecord, PageRecords } from './page-records.ts';
 
 const NAME = 'shoal';
 const VERSION = 1;
@@ -15,6 +15,7 @@ const CHUNKS = 'chunks';
  */
 export class PageDatabase implements PageRecords {
   readonly #db: IDBDatabase;
+  #nodes: IDBObjectStore | undefined;
 
   private constructor(db: IDBDatabase) {
     this.#db = db;
@@ -57,11 +58,18 @@ export class PageDatabase implements PageRecords {
   }
 
   async getNode(root: string, node: string): Promise<Uint8Array | undefined> {
-    return bytesOf(await resultOf(this.#read(NODES).get([root, node])));
+    // All that are asked for in one turn are one transaction: a directory can have thousands.
+    if (!this.#nodes) {
+      this.#nodes = this.#read(NODES);
+      queueMicrotask(() => (this.#nodes = undefined));
+    }
+    return bytesOf(await resultOf(this.#nodes.get([root, node])));
   }
 
-  async putNode(root: string, node: string, bytes: Uint8Array): Promise<void> {
-    await this.#change([NODES], (tx) => tx.objectStore(NODES).put(bytes, [root, node]));
+  async putNodes(root: string, nodes: readonly KeptNode[]): Promise<void> {
+    await this.#change([NODES], (tx) => {
+      for (const { node, bytes } of nodes) tx.objectStore(NODES).put(bytes, [root, node]);
+    });
   }
 
   async getSetting(key: string): Promise<Uint8Array | undefined> {

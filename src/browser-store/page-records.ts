@@ -16,6 +16,13 @@ export interface KeptRecord {
   space?: SpaceKind;
 }
 
+/** An interior node, its bytes in memory of their own. */
+export interface KeptNode {
+  /** Its text CID. */
+  node: string;
+  bytes: Uint8Array;
+}
+
 /** Where the records, interior nodes and settings of a page lie. Each change is whole or not there. */
 export interface PageRecords {
   /** All records, by text CID. */
@@ -24,7 +31,7 @@ export interface PageRecords {
   /** Forgets the record and its nodes. */
   delete(root: string): Promise<void>;
   getNode(root: string, node: string): Promise<Uint8Array | undefined>;
-  putNode(root: string, node: string, bytes: Uint8Array): Promise<void>;
+  putNodes(root: string, nodes: readonly KeptNode[]): Promise<void>;
   getSetting(key: string): Promise<Uint8Array | undefined>;
   putSetting(key: string, value: Uint8Array | undefined): Promise<void>;
   close(): Promise<void>;
@@ -60,12 +67,14 @@ export class MemoryRecords implements PageRecords {
     return this.#nodes.get(root)?.get(node);
   }
 
-  async putNode(root: string, node: string, bytes: Uint8Array): Promise<void> {
-    const nodes = this.#nodes.get(root) ?? new Map<string, Uint8Array>();
-    if (nodes.has(node)) return;
-    this.#budget?.take(root, bytes.byteLength);
-    nodes.set(node, bytes.slice());
-    this.#nodes.set(root, nodes);
+  async putNodes(root: string, nodes: readonly KeptNode[]): Promise<void> {
+    const kept = this.#nodes.get(root) ?? new Map<string, Uint8Array>();
+    this.#nodes.set(root, kept);
+    for (const { node, bytes } of nodes) {
+      if (kept.has(node)) continue;
+      this.#budget?.take(root, bytes.byteLength);
+      kept.set(node, bytes);
+    }
   }
 
   async getSetting(key: string): Promise<Uint8Array | undefined> {

@@ -2,6 +2,7 @@ import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import { ShoalError } from '../errors.ts';
+import { MAX_NODE_BYTES } from '../integrity/limits.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import { RAW_CODE } from '../integrity/parse-cid.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
@@ -20,7 +21,7 @@ import type { FileToShare } from './import-files.ts';
 import { KeptAsset, type OnCheck } from './kept-asset.ts';
 import { KeptNodes } from './kept-nodes.ts';
 import { PageHandle, type PageContent } from './page-handle.ts';
-import type { KeptRecord, PageRecords } from './page-records.ts';
+import type { KeptNode, KeptRecord, PageRecords } from './page-records.ts';
 import type { SharedFiles } from './shared-files.ts';
 import { storageError } from './storage-error.ts';
 
@@ -62,6 +63,8 @@ export class PageStore implements Store {
   readonly #lock = new KeyLock();
   readonly #live = new Map<string, Live>();
   readonly #shared = new Map<string, SharedFiles>();
+  /** Nodes of each root that are kept in one go: those that come while others are written. */
+  readonly #puts = new Map<string, { nodes: KeptNode[]; done: Promise<void> }>();
   #identity: Promise<Uint8Array> | undefined;
   #hasDownloaded = false;
   #closing: Promise<void> | undefined;
@@ -135,12 +138,21 @@ export class PageStore implements Store {
 
   async putNode(root: CID, node: CID, bytes: Uint8Array): Promise<void> {
     this.#checkOpen();
+    if (bytes.byteLength > MAX_NODE_BYTES)
+      throw new ShoalError('ERR_ASSET_TOO_LARGE', `a node of ${bytes.byteLength} bytes is too large to keep`);
     const text = root.toString();
-    await this.#lock.run(text, async () => {
-      const type = await this.#nodes.typeOf(root, node, bytes);
-      if (!this.#records.has(text)) await this.#put(text, { v: 1, type, state: 'partial' });
-      await this.#nodes.put(root, node, bytes);
-    });
+    let put = this.#puts.get(text);
+    if (!put) {
+      const nodes: KeptNode[] = [];
+      const done = this.#lock.run(text, () => {
+        this.#puts.delete(text);
+        return this.#putNodes(root, nodes);
+      });
+      this.#puts.set(text, (put = { nodes, done }));
+    }
+    // A copy: what was handed in may be a part of a far larger receive buffer, which would be kept whole.
+    put.nodes.push({ node: node.toString(), bytes: bytes.slice() });
+    await put.done;
   }
 
   async open(root: CID, options: CheckOptions = {}): Promise<StoredAsset | undefined> {
@@ -262,6 +274,14 @@ export class PageStore implements Store {
     const made = privateKeyToProtobuf(await generateKeyPair('Ed25519'));
     await this.#parts.records.putSetting(IDENTITY_KEY, made);
     return made;
+  }
+
+  async #putNodes(root: CID, nodes: readonly KeptNode[]): Promise<void> {
+    const text = root.toString();
+    const ofRoot = nodes.find(({ node }) => node === text);
+    const type = ofRoot ? await this.#nodes.typeOf(root, ofRoot.bytes) : 'directory';
+    if (!this.#records.has(text)) await this.#put(text, { v: 1, type, state: 'partial' });
+    await this.#nodes.put(root, nodes);
   }
 
   /** What is open, or was kept by an earlier page: checked, save where it was complete. */
