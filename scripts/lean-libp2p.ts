@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 /**
@@ -34,6 +35,8 @@ const PARTS: Record<string, string> = {
   // Few peers, each once: a set does what cuckoo filters do.
   '@libp2p/utils/dist/src/filters/index.js':
     'const MAX = 4096; class Seen { #seen = new Set(); has(key) { return this.#seen.has(String(key)); } add(key) { if (this.#seen.size >= MAX) this.#seen.clear(); this.#seen.add(String(key)); return true; } remove(key) { return this.#seen.delete(String(key)); } } const make = () => new Seen(); export { make as createScalableCuckooFilter, make as createCuckooFilter, make as createBloomFilter, Seen as ScalableCuckooFilter, Seen as CuckooFilter, Seen as BloomFilter };',
+  // The peer store below keeps nothing in a datastore.
+  'datastore-core/dist/src/memory.js': 'export class MemoryDatastore {}',
   // No name here is written in emoji.
   'multiformats/dist/src/bases/base256emoji.js': 'export {};',
 };
@@ -66,6 +69,9 @@ export const webRTCDirect = (init) => (components) => new WebRTCDirectTransport(
 /** Tells that file from the whole one. */
 const DIRECT = '?direct';
 
+/** Stands in for `@libp2p/peer-store`. */
+const PEER_STORE = resolve(import.meta.dirname, '../src/browser-node/memory-peer-store.ts');
+
 /** The file whose import of `@libp2p/webrtc` is that. */
 const LOADED_FIRST = /[\\/]page-libp2p\.ts$/;
 
@@ -79,6 +85,7 @@ export const leanLibp2p: Plugin = {
       const found = await building.resolve(path, { ...rest, importer: '' });
       return { path: found.path, suffix: DIRECT };
     });
+    building.onResolve({ filter: /^@libp2p\/peer-store$/ }, () => ({ path: PEER_STORE }));
     building.onLoad({ filter: /[\\/]node_modules[\\/].*\.js$/ }, ({ path, suffix }) => {
       if (suffix === DIRECT) return { contents: DIRECT_ONLY };
       const file = path.replaceAll('\\', '/').replace(/^.*\/node_modules\//, '');

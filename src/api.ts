@@ -22,6 +22,17 @@ export interface ShoalOptions {
    * be named in `listen` too, with or without this. Takes some 12 MB of memory before the first page comes. Default false.
    */
   web?: boolean;
+  /**
+   * Pages and nodes that nobody can dial are found through this node, and then connect to each other directly: it passes
+   * on what they need for that, and no files. Default: where this node serves pages, within the bounds of
+   * {@link RelayBounds}; `false` never, `true` or bounds also where it serves none.
+   */
+  relay?: boolean | RelayBounds;
+  /**
+   * STUN servers (`stun:<host>:<port>`) that tell this node its address outside of its NAT, so that it and pages behind
+   * other NATs reach each other over WebRTC. They learn this node's address. Only for nodes that serve pages. Default: none.
+   */
+  stunServers?: readonly string[];
   /** Name of the network: nodes of different networks never talk. 1–64 of `a–z 0–9 . _ -`. Default `'main'`. */
   network?: string;
   /** Multiaddrs (with or without `/p2p/<id>`) of peers to connect to and stay connected to. */
@@ -59,6 +70,16 @@ export interface ShoalOptions {
   log?: (level: LogLevel, message: string) => void;
   /** Ends the start-up early. A running node is ended by `close()`. */
   signal?: AbortSignal;
+}
+
+/** How much a node relays for others. */
+export interface RelayBounds {
+  /** Peers that can be reached through it at once. Default 256. */
+  peers?: number;
+  /** Bytes of each relayed connection, both ways together. Default 1 MiB: two peers find each other with some 20 KB. */
+  connectionBytes?: number;
+  /** How long a relayed connection may last. Default 120 000. */
+  connectionMs?: number;
 }
 
 /** Most payload each way in bytes per second; left out or undefined: no limit. */

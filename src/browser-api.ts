@@ -1,6 +1,6 @@
 /**
  * The public shapes of Shoal in a web page. What has the same name in api.ts means the same; what is not here a page
- * cannot do in this version: find others by itself.
+ * cannot do in this version: find others of its own accord.
  */
 import type {
   AssetEntry,
@@ -139,6 +139,11 @@ export interface PageAsset extends AsyncDisposable {
 export interface PageShoal extends AsyncDisposable {
   /** The node's peer id, base58. It stays the same for a site's storage; a node that keeps nothing has a new one each time. */
   readonly id: string;
+  /**
+   * Multiaddrs under which other pages and nodes can dial this page: WebRTC, by way of a node that relays. None at first;
+   * they come a second or two after the first such node is connected (`addresses:change`), and go with it.
+   */
+  readonly addresses: readonly string[];
   /**
    * Publishes files, which are read where they lie while others fetch them, and never copied. One is a file with the CID
    * that `shoal share` gives it; several, or those of a folder, are a directory. They are served until the page goes, or

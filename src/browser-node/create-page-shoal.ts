@@ -82,6 +82,7 @@ async function start(
 ): Promise<PageShoal> {
   const { network = 'main', peers = [] } = options;
   const { store } = opened;
+  const canDial = (address: string): boolean => canPageDial(address, reach);
   const libp2p = await createPageLibp2p({
     identity: await store.identity(),
     reach,
@@ -92,6 +93,7 @@ async function start(
   const shell: SwarmShell = new SwarmShell({
     libp2p,
     network,
+    canDial,
     log,
     uploadBytesPerSec: options.uploadBytesPerSec,
     downloadBytesPerSec: options.downloadBytesPerSec,
@@ -106,7 +108,6 @@ async function start(
       late.node?.emit('peer:misbehaved', { peer, code, message });
     },
   });
-  const canDial = (address: string): boolean => canPageDial(address, reach);
   const discovery = new Discovery({ libp2p, network, named: peers, mdns: false, canDial, log });
   const book = new ContactBook(store, network);
   const keeper = new ContactKeeper({

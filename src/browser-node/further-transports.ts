@@ -9,12 +9,14 @@ import type {
 import { webSockets } from '@libp2p/websockets';
 import { multiaddr } from '@multiformats/multiaddr';
 import { lazyYamux } from '../node/lazy-yamux.ts';
+import { promptPush } from '../node/prompt-push.ts';
 import { relayTransport } from '../node/relay-transport.ts';
 import { webRtcTransport } from '../node/webrtc-transport.ts';
 
 /** The parts of a libp2p node that its transports work with. */
 export type NodeParts = Parameters<ReturnType<typeof relayTransport>>[0] &
-  Parameters<ReturnType<typeof webSockets>>[0] & {
+  Parameters<ReturnType<typeof webSockets>>[0] &
+  Parameters<ReturnType<typeof promptPush>>[0] & {
     addressManager: AddressManager;
     connectionManager: ConnectionManager;
     registrar: Registrar;
@@ -43,13 +45,18 @@ export async function addTransports(parts: NodeParts, { webRtc }: FurtherTranspo
   if (!webRtc) return;
   await add(parts, 'relays', relayTransport()(parts));
   await add(parts, 'webRtc', webRtcTransport(webRtc.stunServers)(parts));
+  await run(parts, 'push', promptPush()(parts));
   const listen = [...Array<string>(RELAYS).fill('/p2p-circuit'), '/webrtc'];
   await parts.transportManager.listen(listen.map((address) => multiaddr(address)));
 }
 
-/** As libp2p itself does with those that it is made with: it starts them, and stops them with the node. */
 async function add(parts: NodeParts, name: string, transport: Transport): Promise<void> {
-  Reflect.set(parts, `shoal-${name}`, transport);
-  await start(transport);
+  await run(parts, name, transport);
   parts.transportManager.add(transport);
+}
+
+/** As libp2p itself does with what it is made of: it starts it, and stops it with the node. */
+async function run(parts: NodeParts, name: string, part: object): Promise<void> {
+  Reflect.set(parts, `shoal-${name}`, part);
+  await start(part);
 }

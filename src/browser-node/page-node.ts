@@ -34,6 +34,10 @@ export class PageNode implements PageShoal {
     return this.#node.id;
   }
 
+  get addresses(): string[] {
+    return this.#node.addresses;
+  }
+
   async open(cidOrLink: string, options?: OpenOptions): Promise<PageAsset> {
     const { cid, addresses } = parseLink(cidOrLink);
     const canReach =

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { parseAddress, parseNetwork, parseRate, parseText, parseTimeout } from './values.ts';
+import { parseAddress, parseCount, parseNetwork, parseRate, parseText, parseTimeout } from './values.ts';
 
 /** What is logged, the gravest first. */
 const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -20,6 +20,9 @@ export interface CommonOptions {
   offload?: boolean;
   trace?: string;
   web?: boolean;
+  relay?: boolean;
+  relayPeers?: number;
+  stun?: string[];
   mdns?: boolean;
   dht?: boolean;
   logLevel?: (typeof LEVELS)[number];
@@ -60,12 +63,23 @@ export function addCommonOptions(program: Command): void {
     ).argParser(parseText),
     new Option('--web', 'let web pages fetch from here (default: where it serves until stopped)'),
     new Option('--no-web', 'listen for no web pages'),
+    new Option('--relay', 'let peers that nobody can dial be found through here (default: as --web)'),
+    new Option('--no-relay', 'relay for nobody'),
+    new Option('--relay-peers <count>', 'relay for so many at once (default: 256)').argParser(parseCount),
+    new Option(
+      '--stun <url>',
+      'ask this STUN server for the address outside of the NAT, for pages (repeatable; default: none)',
+    ).argParser(collectText),
     new Option('--no-mdns', 'do not look for peers on the local network'),
     new Option('--no-dht', 'take no part in the DHT'),
     new Option('--log-level <level>', 'log to stderr (default: warn)').choices([...LEVELS]),
     new Option('--json', 'print one JSON object a line'),
   ];
   for (const option of options) program.addOption(option);
+}
+
+function collectText(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), parseText(value)];
 }
 
 function collect(value: string, previous: string[] | undefined): string[] {

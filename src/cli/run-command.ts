@@ -188,6 +188,7 @@ class Command {
     const { listen, network, peer, bootstrap, web, mdns, dht, fleet, offload, trace, logLevel } =
       this.#options;
     const { uploadLimit, downloadLimit, peerUploadLimit, peerDownloadLimit } = this.#options;
+    const { relay, relayPeers, stun } = this.#options;
     const log = logger(logLevel, (level, message) => this.#logLines.add(level, message));
     const common = {
       dataDir: this.#dataDir,
@@ -202,6 +203,8 @@ class Command {
       peers: peer,
       bootstrap,
       web: web ?? this.#plan.permanent,
+      relay: relay !== false && relayPeers !== undefined ? { peers: relayPeers } : relay,
+      stunServers: stun,
       mdns,
       dht,
       uploadBytesPerSec: uploadLimit,
@@ -316,7 +319,7 @@ class Command {
     if (this.#plan.node === 'local') return;
     const { listen, uploadLimit, downloadLimit, peerUploadLimit, peerDownloadLimit, mdns, dht } =
       this.#options;
-    const { fleet, offload, trace, web } = this.#options;
+    const { fleet, offload, trace, web, relay, relayPeers, stun } = this.#options;
     const given = [
       listen && '--listen',
       uploadLimit && '--upload-limit',
@@ -327,6 +330,9 @@ class Command {
       offload && '--offload',
       trace && '--trace',
       web !== undefined && (web ? '--web' : '--no-web'),
+      relay !== undefined && (relay ? '--relay' : '--no-relay'),
+      relayPeers && '--relay-peers',
+      stun && '--stun',
       mdns === false && '--no-mdns',
       dht === false && '--no-dht',
     ].filter((name) => typeof name === 'string');

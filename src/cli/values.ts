@@ -79,6 +79,14 @@ export function parseChunkSize(text: string): number {
   return bytes;
 }
 
+/** Reads how many: a whole number above 0. */
+export function parseCount(text: string): number {
+  const count = /^\d+$/.test(text.trim()) ? Number(text) : 0;
+  if (!Number.isSafeInteger(count) || count === 0)
+    throw new InvalidArgumentError('It is a whole number above 0.');
+  return count;
+}
+
 /** Reads the name of a network. */
 export function parseNetwork(text: string): string {
   if (!/^[a-z0-9._-]{1,64}$/.test(text)) {

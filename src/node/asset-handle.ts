@@ -62,8 +62,9 @@ export class AssetHandle implements Asset {
 
   get link(): string {
     const own = this.#context.addresses;
-    // A node that listens nowhere is no help to others; those it has it from may be.
-    return formatLink(this.#root, this.name, own.length > 0 ? own : this.#addresses);
+    // A node that nobody can dial without the help of others is none to others; those it has it from may be.
+    const isOwnEnough = own.some((address) => !address.includes('/p2p-circuit'));
+    return formatLink(this.#root, this.name, isOwnEnough ? own : [...own, ...this.#addresses]);
   }
 
   async *entries(options: OpenOptions = {}): AsyncGenerator<AssetEntry> {

@@ -6,16 +6,18 @@ import type { Store, StoredAsset } from '../store/store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
 import type { CID } from 'multiformats/cid';
 import { checkLimits } from './check-limit.ts';
+import { checkStunServers } from './check-stun-servers.ts';
 import { defaultDataDir } from './data-dir.ts';
 import { ContactBook } from './contact-book.ts';
 import { ContactKeeper } from './contact-keeper.ts';
 import { Discovery } from './discovery.ts';
-import { isForPages, withPageAddresses } from './listen-addresses.ts';
+import { canNodeDial, isForPages, withPageAddresses } from './listen-addresses.ts';
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
 import { createLibp2pNode, startLibp2pNode } from './libp2p-node.ts';
 import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import { checkNetworkName } from './network-name.ts';
-import type { TransportFactory } from './page-transports.ts';
+import type { PageTransports } from './page-transports.ts';
+import { checkRelayBounds } from './relay-service.ts';
 import { toStoreSource } from './share-source.ts';
 import { ShoalNode } from './shoal-node.ts';
 import { openTrace } from './trace-file.ts';
@@ -32,7 +34,8 @@ const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0'];
  * const { cid, link } = await shoal.share('./video.mp4');
  * ```
  * @throws ERR_DATA_DIR_IN_USE where another process owns the folder, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT,
- * ERR_READ_ONLY, ERR_ADDRESS_IN_USE, ERR_LISTEN, ERR_INVALID_MULTIADDR, ERR_NETWORK_NAME, ERR_LIMIT, and the abort reason
+ * ERR_READ_ONLY, ERR_ADDRESS_IN_USE, ERR_LISTEN, ERR_INVALID_MULTIADDR, ERR_NETWORK_NAME, ERR_LIMIT,
+ * ERR_RELAY_BOUNDS, ERR_STUN_SERVER, and the abort reason
  */
 export async function createShoal(options: ShoalOptions = {}): Promise<Shoal> {
   options.signal?.throwIfAborted();
@@ -52,7 +55,9 @@ async function startNode(
   store: Store,
   log: (level: LogLevel, message: string) => void,
 ): Promise<ShoalNode> {
-  const { wanted, transports } = await ways(options, store, log);
+  const { wanted, forPages } = await ways(options, store, log);
+  const { relay = forPages !== undefined } = options;
+  const canDial = (address: string): boolean => canNodeDial(address, forPages);
   const listen = await withKnownPorts(store, wanted);
   const network = options.network ?? 'main';
   // The node, the swarm and discovery need one another's answers; none asks before `node` is there.
@@ -60,7 +65,8 @@ async function startNode(
   const libp2p: ShoalLibp2p = await createLibp2pNode({
     identity: await store.identity(),
     listen,
-    transports,
+    transports: forPages?.transports,
+    relay: relay === true ? {} : relay || undefined,
     network,
     mdns: options.mdns ?? true,
     dht: options.dht ?? true,
@@ -70,6 +76,7 @@ async function startNode(
   const shell: SwarmShell = new SwarmShell({
     libp2p,
     network,
+    canDial,
     log,
     uploadBytesPerSec: options.uploadBytesPerSec,
     downloadBytesPerSec: options.downloadBytesPerSec,
@@ -91,7 +98,7 @@ async function startNode(
     network,
     named,
     mdns: options.mdns ?? true,
-    canDial: (address) => transports.length > 0 || !isForPages(address),
+    canDial,
     log,
   });
   const book = new ContactBook(store, network);
@@ -133,16 +140,16 @@ async function ways(
   options: ShoalOptions,
   store: Store,
   log: (level: LogLevel, message: string) => void,
-): Promise<{ wanted: string[]; transports: TransportFactory[] }> {
+): Promise<{ wanted: string[]; forPages: PageTransports | undefined }> {
   const named = options.listen ?? DEFAULT_LISTEN;
   const wanted = options.web ? withPageAddresses(named) : [...named];
-  if (!wanted.some(isForPages)) return { wanted, transports: [] };
+  if (!wanted.some(isForPages)) return { wanted, forPages: undefined };
   const { pageTransports } = await import('./page-transports.ts');
-  const { transports, hasWebRtc } = await pageTransports(store, log);
+  const forPages = await pageTransports(store, options.stunServers ?? [], log);
   // What was named stays, and fails with its reason; what `web` adds is what can be had.
   const isListened = (address: string): boolean =>
-    hasWebRtc || !address.includes('/webrtc-direct') || named.includes(address);
-  return { wanted: wanted.filter(isListened), transports };
+    forPages.hasWebRtc || !address.includes('/webrtc-direct') || named.includes(address);
+  return { wanted: wanted.filter(isListened), forPages };
 }
 
 function checkOptions(options: ShoalOptions): void {
@@ -152,4 +159,6 @@ function checkOptions(options: ShoalOptions): void {
   }
   checkLimits(options);
   checkLimits(options.perPeer);
+  checkRelayBounds(options.relay);
+  checkStunServers(options.stunServers);
 }

@@ -2,6 +2,7 @@ import type { Connection, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { LogLevel } from '../api.ts';
 import type { DialFailure } from '../errors.ts';
+import { directConnection } from '../swarm/direct-connection.ts';
 import { dialFailure } from './dial-failure.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
@@ -87,9 +88,9 @@ export class DialTarget {
     const limitMs = this.#addresses.length > 1 ? NEXT_ADDRESS_MS : DIAL_TIMEOUT_MS;
     for (const address of this.#addresses) {
       try {
-        const connection = await libp2p.dial(address, {
-          signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
-        });
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+        const relayed = await libp2p.dial(address, { signal: limit });
+        const connection = await directConnection(libp2p, relayed, limit);
         this.isReached = true;
         this.failures.clear();
         this.peer = connection.remotePeer.toString();

@@ -8,6 +8,7 @@ import { letExit } from '../swarm/let-exit.ts';
 import { controlProtocol } from '../swarm/link-table.ts';
 import { DhtSearch, WALK_TIMEOUT_MS } from './dht-search.ts';
 import { DialTarget } from './dial-target.ts';
+import { endRelayed } from './end-relayed.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import type { SearchState } from './search-report.ts';
 
@@ -103,6 +104,7 @@ export class Discovery implements AsyncDisposable {
   /** Begins to dial the named peers and to follow the DHT's membership. The node must be started. */
   start(): void {
     const { signal } = this.#stop;
+    endRelayed(this.#libp2p, signal);
     this.#libp2p.addEventListener(
       'peer:identify',
       (event) => {

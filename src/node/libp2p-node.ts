@@ -10,7 +10,11 @@ import { ShoalError } from '../errors.ts';
 import { version } from '../version.ts';
 import { lazyYamux } from './lazy-yamux.ts';
 import { nativeTls } from './native-tls.ts';
+import { promptPush } from './prompt-push.ts';
 import { presentPing } from './present-ping.ts';
+import type { RelayBounds } from '../api.ts';
+import { relayService } from './relay-service.ts';
+import { relayTransport } from './relay-transport.ts';
 import type { TransportFactory } from './page-transports.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 
@@ -21,6 +25,8 @@ export interface Libp2pNodeOptions {
   listen: readonly string[];
   /** Besides TCP. */
   transports?: readonly TransportFactory[];
+  /** Undefined: nobody is relayed for. */
+  relay?: RelayBounds | undefined;
   network: string;
   mdns: boolean;
   dht: boolean;
@@ -65,7 +71,7 @@ export function mdnsService(network: string): string {
  * @throws ERR_INVALID_MULTIADDR
  */
 export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<ShoalLibp2p> {
-  const services: Record<string, unknown> = { identify: identify(), ping: presentPing() };
+  const services: Record<string, unknown> = { identify: identify(), push: promptPush(), ping: presentPing() };
   if (options.dht) {
     services['dht'] = kadDHT({
       protocol: dhtProtocol(options.network),
@@ -75,12 +81,17 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
       initialQuerySelfInterval: FIRST_SELF_QUERY_MS,
     });
   }
+  if (options.relay) services['relay'] = relayService(options.relay);
   const node = await createLibp2p({
     start: false,
     privateKey: privateKeyFromProtobuf(options.identity),
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
     addresses: { listen: options.listen.map((address) => parseMultiaddr(address).toString()) },
-    transports: [tcp(), ...((options.transports ?? []) as unknown as ReturnType<typeof tcp>[])],
+    transports: [
+      tcp(),
+      relayTransport(),
+      ...((options.transports ?? []) as unknown as ReturnType<typeof tcp>[]),
+    ],
     connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [lazyYamux()],
     peerDiscovery: options.mdns ? [localDiscovery(options)] : [],

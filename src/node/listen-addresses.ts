@@ -1,6 +1,18 @@
 /** Transports that pages can dial. */
 const FOR_PAGES = /\/(ws|wss|webrtc-direct)(\/|$)/;
 
+/** Through a relay; what is before it is the relay's. */
+const RELAYED = /^(.*)\/p2p-circuit(\/webrtc)?(?=\/|$)/;
+
+/** Whether a node can dial an address. @param forPages it has the transports that pages use too */
+export function canNodeDial(address: string, forPages: { hasWebRtc: boolean } | undefined): boolean {
+  const [, relay, webRtc] = RELAYED.exec(address) ?? [];
+  if (webRtc !== undefined && !forPages?.hasWebRtc) return false;
+  if (relay !== undefined) return canNodeDial(relay, forPages);
+  if (address.includes('/webrtc-direct')) return forPages?.hasWebRtc ?? false;
+  return forPages !== undefined || !isForPages(address);
+}
+
 const TCP_HOST = /^(\/ip[46]\/[^/]+)\/tcp\/\d+$/;
 
 /** Whether pages can use the address: it is one of WebSocket or webrtc-direct. */

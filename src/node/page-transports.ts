@@ -23,15 +23,19 @@ export interface PageTransports {
  */
 export async function pageTransports(
   store: Store,
+  stunServers: readonly string[],
   log: (level: LogLevel, message: string) => void,
 ): Promise<PageTransports> {
   const transports: TransportFactory[] = [];
   let hasWebRtc = false;
   try {
     const { webRTCDirect } = await import('@libp2p/webrtc');
+    const { webRtcTransport } = await import('./webrtc-transport.ts');
     const certificate = await pageCertificate(store, log);
     // No STUN server: pages come to an address they have, and nothing is asked of anybody's servers.
     transports.push(webRTCDirect({ certificate, rtcConfiguration: { iceServers: [] } }) as TransportFactory);
+    // And to pages that nobody can dial, through a relay.
+    transports.push(webRtcTransport(stunServers) as TransportFactory);
     hasWebRtc = true;
   } catch (error) {
     log('warn', `pages on https cannot fetch from this node: WebRTC cannot be loaded here: ${String(error)}`);

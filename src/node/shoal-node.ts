@@ -16,6 +16,7 @@ import { ShoalError } from '../errors.ts';
 import { parseCid } from '../integrity/parse-cid.ts';
 import type { AssetRecord, Store, StoredAsset } from '../store/store.ts';
 import type { Contact } from '../swarm/core/messages.ts';
+import { directConnection } from '../swarm/direct-connection.ts';
 import type { SwarmShell } from '../swarm/swarm-shell.ts';
 import { ActiveAsset } from './active-asset.ts';
 import { AssetHandle, DEFAULT_TIMEOUT_MS } from './asset-handle.ts';
@@ -207,9 +208,8 @@ export class ShoalNode implements Shoal, NodeContext {
     const target = parseMultiaddr(address);
     const signal = this.#signal(options.signal);
     try {
-      await this.libp2p.dial(target, {
-        signal: AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]),
-      });
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
+      await directConnection(this.libp2p, await this.libp2p.dial(target, { signal: limit }), limit);
     } catch (cause) {
       signal.throwIfAborted();
       throw new ShoalError(

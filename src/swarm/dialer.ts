@@ -2,6 +2,7 @@ import type { Connection, Libp2p } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import type { Contact, PeerKey } from './core/messages.ts';
+import { directConnection, findDirect } from './direct-connection.ts';
 
 /** Dials at a time: libp2p's own limit is higher, but each costs a handshake. */
 const MAX_PARALLEL = 8;
@@ -67,18 +68,27 @@ export class Dialer {
     const { libp2p } = this.#host;
     const id = peerIdFromString(contact.peer);
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]);
-    const open = libp2p.getConnections(id).find((connection) => connection.status === 'open');
+    const open = findDirect(libp2p, id);
     const addresses = addressesOf(contact);
     const connection = open ?? (await libp2p.dial(addresses.length > 0 ? addresses : id, { signal }));
-    await this.#host.ensure(connection);
+    await this.#host.ensure(await directConnection(libp2p, connection, signal));
   }
+}
+
+/** Contacts without the addresses, and without those, that this node has no transport for. */
+export function dialable(contacts: readonly Contact[], canDial: (address: string) => boolean): Contact[] {
+  return contacts.flatMap(({ peer, addresses }) => {
+    const some = addresses.filter(canDial);
+    return some.length > 0 || addresses.length === 0 ? [{ peer, addresses: some }] : [];
+  });
 }
 
 /** The addresses that can be read and lead to this peer and no other. */
 function addressesOf({ peer, addresses }: Contact): Multiaddr[] {
   return addresses.flatMap((address) => {
     try {
-      const text = address.includes('/p2p/') ? address : `${address}/p2p/${peer}`;
+      // One through a relay names the relay in its middle.
+      const text = /\/p2p\/[^/]+$/.test(address) ? address : `${address}/p2p/${peer}`;
       return text.endsWith(`/p2p/${peer}`) ? [multiaddr(text)] : [];
     } catch {
       return [];

@@ -1,6 +1,7 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { ShoalError } from '../errors.ts';
 import type { PeerKey } from './core/messages.ts';
+import { isDirect } from './direct-connection.ts';
 import { DataChannel } from './data-channel.ts';
 import type { Log } from './log.ts';
 import { isPeerFault, PeerLink, type PeerLinkEvents } from './peer-link.ts';
@@ -182,6 +183,7 @@ export class LinkTable {
     const peer = connection.remotePeer.toString();
     if (this.#stopping.signal.aborted || this.#foreign.has(connection) || connection.status !== 'open')
       return;
+    if (!isDirect(connection)) return;
     if (this.#options.isBanned(peer) || this.#up.has(peer)) return;
     this.ensure(connection).catch((error: unknown) => {
       this.#options.log('debug', `no link to ${peer}: ${String(error)}`);

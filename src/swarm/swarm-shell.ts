@@ -13,7 +13,7 @@ import type { AssetKey, Contact, PeerKey } from './core/messages.ts';
 import type { RateLimits } from './core/rate-limits.ts';
 import { seededRng } from './core/rng.ts';
 import { TRACE_VERSION } from './core/trace-lines.ts';
-import { Dialer } from './dialer.ts';
+import { dialable, Dialer } from './dialer.ts';
 import { EarlyGrants } from './early-grants.ts';
 import { ExchangeDriver, type ExchangeTrace } from './exchange-driver.ts';
 import { IncomingChunks, localError } from './incoming-chunks.ts';
@@ -45,6 +45,8 @@ export interface SwarmShellOptions {
   /** Part of the protocol ids, so that networks never mix. */
   network: string;
   exchangeConfig?: ExchangeConfig;
+  /** Whether this node has a transport for an address: of what others tell, the rest is passed over. Default: for all. */
+  canDial?: (address: string) => boolean;
   log?: Log;
   /** Chance of the exchange, in [0, 1). Default `Math.random`. */
   rng?: () => number;
@@ -354,8 +356,10 @@ export class SwarmShell {
         this.#tell(link, message);
         return link.endBy(message.reason);
     }
-    if (message.type === 'peers') this.#keepContacts(link, message);
-    this.#pass(link, message);
+    if (message.type !== 'peers') return this.#pass(link, message);
+    const contacts = dialable(message.contacts, this.#options.canDial ?? (() => true));
+    this.#keepContacts(link, { ...message, contacts });
+    this.#pass(link, { ...message, contacts });
   }
 
   #pass(link: PeerLink, message: Parameters<typeof fromWire>[0]): void {

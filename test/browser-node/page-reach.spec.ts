@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
+import { multiaddr } from '@multiformats/multiaddr';
 import { checkBrowser } from '../../src/browser-node/check-browser.ts';
-import { canPageDial, noBrowserAddress, type PageReach } from '../../src/browser-node/page-reach.ts';
+import {
+  announcedByPage,
+  canPageDial,
+  noBrowserAddress,
+  type PageReach,
+} from '../../src/browser-node/page-reach.ts';
 
 const HTTP: PageReach = { hasWebRtc: true, isHttps: false };
 const HTTPS: PageReach = { hasWebRtc: true, isHttps: true };
 const NO_RTC: PageReach = { hasWebRtc: false, isHttps: false };
 
+const HASH = 'uEiDWA3BH2rqw9O37UYcFITyoEmf_O23hIZE-FtSAreJDyw';
+const RELAY = '12D3KooWHJwu3DGrWquKYkGNS8mjV3g1Lw6M2j4HGpBc221ogbtX';
+const OTHER_RELAY = '12D3KooWQkDk8HbnTiso3m98hEFyL7mMgD1VuhMMAonxc9wseUKD';
 const DIRECT = '/ip4/192.0.2.1/udp/4001/webrtc-direct/certhash/uEiA/p2p/12D3';
 
 describe('whom a page can reach', () => {
@@ -24,9 +33,35 @@ describe('whom a page can reach', () => {
     assert.ok(canPageDial('/dns4/a.example/tcp/443/tls/ws', HTTPS));
   });
 
-  it('are none by TCP or through a relay', () => {
+  it('are none by TCP, nor what a relay itself would have to carry', () => {
     assert.ok(!canPageDial('/ip4/192.0.2.1/tcp/4001/p2p/12D3', HTTP));
     assert.ok(!canPageDial(`${DIRECT}/p2p-circuit`, HTTP));
+    assert.ok(!canPageDial(`${DIRECT}/p2p-circuit/p2p/12D4`, HTTP));
+  });
+
+  it('are others by WebRTC, where the page can reach the relay by which they are found', () => {
+    const other = '/p2p-circuit/webrtc/p2p/12D4';
+    assert.ok(canPageDial(`${DIRECT}${other}`, HTTPS));
+    assert.ok(!canPageDial(`${DIRECT}${other}`, NO_RTC));
+    assert.ok(!canPageDial(`/ip4/192.0.2.1/tcp/4001/p2p/12D3${other}`, HTTP));
+    assert.ok(canPageDial(`/ip4/192.0.2.1/tcp/4001/ws/p2p/12D3${other}`, HTTP));
+    assert.ok(!canPageDial(`/ip4/192.0.2.1/tcp/4001/ws/p2p/12D3${other}`, HTTPS));
+  });
+
+  it('tell others where to find the page: a few addresses of each relay, that pages can dial', () => {
+    const relay = (host: number, id: string, port: number) =>
+      `/ip4/192.0.2.${host}/udp/${port}/webrtc-direct/certhash/${HASH}/p2p/${id}/p2p-circuit`;
+    const addresses = [
+      '/ip4/192.0.2.1/tcp/1/p2p-circuit/webrtc',
+      relay(1, RELAY, 1),
+      ...[1, 2, 3, 4].map((port) => `${relay(1, RELAY, port)}/webrtc`),
+      `${relay(2, OTHER_RELAY, 1)}/webrtc`,
+    ].map((text) => multiaddr(text));
+    assert.deepEqual(announcedByPage(addresses, HTTPS).map(String), [
+      ...[1, 2, 3].map((port) => `${relay(1, RELAY, port)}/webrtc`),
+      `${relay(2, OTHER_RELAY, 1)}/webrtc`,
+    ]);
+    assert.deepEqual(announcedByPage(addresses, NO_RTC), []);
   });
 
   it('tells why, and what would help', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -25,6 +26,11 @@ export const FLAGS = [
   // A name that is this machine, and that browsers do not trust over http as they do localhost.
   '--host-resolver-rules=MAP plain.test 127.0.0.1',
 ];
+
+/** SHA-256, hexadecimal. */
+export function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
 
 /** Where a Chromium is, undefined where there is none. `$CHROMIUM` names another. */
 export function findChromium(): string | undefined {
@@ -108,7 +114,8 @@ export class BrowserRig implements AsyncDisposable {
 
   /** A person's browser: pages in it share what their site keeps. */
   context(): Promise<BrowserContext> {
-    return this.#browser.newContext();
+    // Without these permissions Chromium hides loopback addresses behind mDNS names.
+    return this.#browser.newContext({ permissions: ['camera', 'microphone'] });
   }
 
   /**

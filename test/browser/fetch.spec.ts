@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { webSockets } from '@libp2p/websockets';
 import type { Page } from 'playwright-core';
@@ -9,7 +8,7 @@ import { formatLink } from '../../src/node/link.ts';
 import { SwarmNode } from '../integration/swarm-node.ts';
 import { pseudoRandomBytes, TestNodes } from '../node/test-nodes.ts';
 import { bytesOf, fileOf } from '../swarm/shell/memory-asset.ts';
-import { BrowserRig, needChromium } from './chromium.ts';
+import { BrowserRig, hashOf, needChromium } from './chromium.ts';
 
 /** What test/browser/chromium.ts puts into the page, and what these tests do. */
 declare const shoal: typeof shoalOfPage;
@@ -18,10 +17,6 @@ declare global {
 }
 
 const NETWORK = 'test';
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
 
 /** A link that names the addresses of one way alone. */
 function only(link: string, way: string): string {

@@ -4,6 +4,7 @@ import {
   parseAddress,
   parseTimeout,
   parseChunkSize,
+  parseCount,
   parseDuration,
   parseNetwork,
   parseRate,
@@ -60,6 +61,11 @@ describe('values on the command line', () => {
     for (const text of ['1k', '2M', '3G', '', 'MB', '1.2.3MB', '0x10', '99999999TB']) {
       assert.throws(() => parseSize(text), { code: 'commander.invalidArgument' }, text);
     }
+  });
+
+  it('reads how many', () => {
+    assert.equal(parseCount('12'), 12);
+    for (const text of ['0', '-1', '1.5', '', 'x']) assert.throws(() => parseCount(text), /whole number/);
   });
 
   it('reads a rate with and without /s, and refuses none at all', () => {

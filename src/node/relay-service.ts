@@ -1,0 +1,56 @@
+import { circuitRelayServer, type CircuitRelayService } from '@libp2p/circuit-relay-v2';
+import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface';
+import type { RelayBounds } from '../api.ts';
+import { ShoalError } from '../errors.ts';
+
+type Components = Parameters<ReturnType<typeof circuitRelayServer>>[0] & {
+  events: TypedEventTarget<Libp2pEvents>;
+};
+
+/** Peers that may be reached through this node at once. libp2p's own default of 15 refuses a class of pupils. */
+const DEFAULT_PEERS = 256;
+
+/**
+ * Of each relayed connection. Two peers that find each other use some 20 KB; libp2p's own default of 128 KiB would be
+ * enough for that, but not for peers that have many addresses to tell. Nobody gets a file this way.
+ */
+const DEFAULT_CONNECTION_BYTES = 1024 ** 2;
+
+/** Peers find each other in a second, or after some attempts; longer is of use to nobody. */
+const DEFAULT_CONNECTION_MS = 120_000;
+
+/** Relayed connections from one peer, and to one, at once: as many as it dials for all its swarms. */
+const MAX_CONNECTIONS_PER_PEER = 32;
+
+/** Relays for others, within bounds (circuit relay v2). A peer's place is free again when it has gone. */
+export function relayService(bounds: RelayBounds): (components: Components) => CircuitRelayService {
+  const make = circuitRelayServer({
+    maxInboundHopStreams: MAX_CONNECTIONS_PER_PEER,
+    maxOutboundStopStreams: MAX_CONNECTIONS_PER_PEER,
+    reservations: {
+      maxReservations: bounds.peers ?? DEFAULT_PEERS,
+      defaultDataLimit: BigInt(bounds.connectionBytes ?? DEFAULT_CONNECTION_BYTES),
+      defaultDurationLimit: bounds.connectionMs ?? DEFAULT_CONNECTION_MS,
+    },
+  });
+  return (components) => {
+    const service = make(components);
+    // libp2p keeps the place for two hours, in which pages that come and go would take all.
+    components.events.addEventListener('peer:disconnect', ({ detail }) => {
+      service.reservations.delete(detail);
+    });
+    return service;
+  };
+}
+
+/** @throws ERR_RELAY_BOUNDS */
+export function checkRelayBounds(relay: boolean | RelayBounds | undefined): void {
+  if (typeof relay !== 'object') return;
+  for (const [name, value] of Object.entries(relay)) {
+    if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
+    throw new ShoalError(
+      'ERR_RELAY_BOUNDS',
+      `relay.${name} is ${String(value)}, and must be a whole number above 0; leave it out for its default, or set relay to false`,
+    );
+  }
+}

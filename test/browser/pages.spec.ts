@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import type { Page } from 'playwright-core';
+import type * as shoalOfPage from '../../src/browser.ts';
+import { Scene, type ShoalProcess } from '../cli/shoal-process.ts';
+import { pseudoRandomBytes, TestNodes } from '../node/test-nodes.ts';
+import { BrowserRig, hashOf, needChromium } from './chromium.ts';
+
+declare const shoal: typeof shoalOfPage;
+declare global {
+  var node: shoalOfPage.PageShoal;
+  /** Every WebRTC connection that the page made. */
+  var connections: RTCPeerConnection[];
+  var saving: Promise<shoalOfPage.SavedBlob>;
+  var progress: shoalOfPage.Progress | undefined;
+  /** Most bytes seen to have come over one of them. */
+  var mostReceived: number;
+}
+
+const NETWORK = 'test';
+
+/** Runs in the page before anything else. */
+function countConnections(): void {
+  globalThis.connections = [];
+  globalThis.mostReceived = 0;
+  globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration);
+      globalThis.connections.push(this);
+    }
+  };
+}
+
+/** Starts a node in a new page, connected to `peer`; resolves when other pages can dial it. @returns an address of its */
+async function startPage(
+  rig: BrowserRig,
+  peer: { addresses: readonly string[] },
+): Promise<{ page: Page; address: string; id: string }> {
+  const page = await rig.page({ before: countConnections });
+  const direct = peer.addresses.find((each) => each.includes('/webrtc-direct/')) ?? '';
+  const { address, id } = await page.evaluate(
+    async ([direct, network]) => {
+      globalThis.node = await shoal.createShoal({ network, peers: [direct ?? ''] });
+      while (globalThis.node.addresses.length === 0) {
+        await new Promise((resolve) =>
+          globalThis.node.addEventListener('addresses:change', resolve, { once: true }),
+        );
+      }
+      return { address: globalThis.node.addresses[0] ?? '', id: globalThis.node.id };
+    },
+    [direct, NETWORK],
+  );
+  return { page, address, id };
+}
+
+/** A process of `shoal` that serves pages and relays for them. */
+async function startNode(
+  scene: Scene,
+  ...args: string[]
+): Promise<{ process: ShoalProcess; addresses: string[] }> {
+  const listen = ['--listen', '/ip4/127.0.0.1/tcp/0', '--network', NETWORK, '--no-mdns', '--json'];
+  const process = scene.start([...args, ...listen]);
+  const { addresses } = (await process.waitFor('listening')) as unknown as { addresses: string[] };
+  return { process, addresses };
+}
+
+async function sharedBy(origin: ShoalProcess): Promise<{ link: string; cid: string }> {
+  return (await origin.waitFor('sharing')) as unknown as { link: string; cid: string };
+}
+
+/** Fetches a link into the page, until it is whole. */
+async function fetchWhole(page: Page, link: string): Promise<{ hash: string; from: string[] }> {
+  await startFetching(page, link);
+  return finishFetching(page);
+}
+
+async function startFetching(page: Page, link: string): Promise<void> {
+  await page.evaluate(async (link) => {
+    const asset = await globalThis.node.open(link);
+    globalThis.saving = asset.save({
+      onProgress: (each) => {
+        globalThis.progress = each;
+        for (const connection of globalThis.connections) void measure(connection);
+      },
+    });
+    async function measure(connection: RTCPeerConnection): Promise<void> {
+      for (const report of (await connection.getStats()).values()) {
+        if (report.type !== 'candidate-pair' || !report.nominated) continue;
+        globalThis.mostReceived = Math.max(globalThis.mostReceived, report.bytesReceived);
+      }
+    }
+  }, link);
+}
+
+async function finishFetching(page: Page): Promise<{ hash: string; from: string[] }> {
+  return page.evaluate(async () => {
+    const { blob, sources } = await globalThis.saving;
+    globalThis.progress = undefined;
+    const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer());
+    const hash = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+    return { hash, from: sources.map(({ peer }) => peer) };
+  });
+}
+
+describe('pages in Chromium', function () {
+  let rig: BrowserRig;
+  let nodes: TestNodes;
+  before(async function () {
+    rig = await BrowserRig.start(needChromium(this));
+  });
+  after(() => rig?.[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    nodes = await TestNodes.create();
+  });
+  afterEach(() => nodes[Symbol.asyncDispose]());
+
+  it('give each other a file directly, though the relay by which they met stops in the middle', async () => {
+    const bytes = pseudoRandomBytes(6_000_000);
+    await writeFile(nodes.path('a.bin'), bytes);
+    await using scene = new Scene();
+    const relay = await startNode(scene, 'seed', '--data', nodes.path('relay'));
+    const origin = await startNode(scene, 'share', nodes.path('a.bin'), '--data', nodes.path('origin'));
+    const { link, cid } = await sharedBy(origin.process);
+    const first = await startPage(rig, relay);
+    await fetchWhole(first.page, link);
+    origin.process.signal('SIGINT');
+    await origin.process.exit();
+    const second = await startPage(rig, relay);
+    // It takes little until the relay is gone.
+    await second.page.evaluate(() => globalThis.node.setLimits({ downloadBytesPerSec: 200_000 }));
+    await startFetching(second.page, `shoal:${cid}?a=${first.address}`);
+    await second.page.waitForFunction(() => (globalThis.progress?.bytes ?? 0) > 0);
+    relay.process.signal('SIGKILL');
+    await relay.process.exit();
+    await second.page.evaluate(() => globalThis.node.setLimits({}));
+    const { hash, from } = await finishFetching(second.page);
+    assert.equal(hash, hashOf(bytes));
+    assert.deepEqual(from, [first.id]);
+    // Which no relay lets through, and this one was not there any more.
+    assert.ok((await second.page.evaluate(() => globalThis.mostReceived)) > bytes.byteLength / 2);
+  });
+
+  it('finish from each other when the origin was killed', async () => {
+    const bytes = pseudoRandomBytes(6_000_000);
+    await writeFile(nodes.path('a.bin'), bytes);
+    await using scene = new Scene();
+    const origin = await startNode(scene, 'share', nodes.path('a.bin'), '--data', nodes.path('origin'));
+    const { link } = await sharedBy(origin.process);
+    const first = await startPage(rig, origin);
+    assert.equal((await fetchWhole(first.page, link)).hash, hashOf(bytes));
+    const second = await startPage(rig, origin);
+    // It lacks most of it when the origin goes.
+    await second.page.evaluate(() => globalThis.node.setLimits({ downloadBytesPerSec: 100_000 }));
+    await startFetching(second.page, link);
+    await second.page.waitForFunction(() => globalThis.progress?.peers === 2);
+    origin.process.signal('SIGKILL');
+    await origin.process.exit();
+    await second.page.evaluate(() => globalThis.node.setLimits({}));
+    const { hash, from } = await finishFetching(second.page);
+    assert.equal(hash, hashOf(bytes));
+    assert.equal(from[0], first.id);
+  });
+
+  it('are twenty at once on one seed, and finish', async () => {
+    const bytes = pseudoRandomBytes(2_000_000);
+    const seed = await nodes.start({ web: true, dht: false, uploadBytesPerSec: 4_000_000 });
+    const { link } = await seed.share(bytes);
+    const pages = await Promise.all(Array.from({ length: 20 }, () => startPage(rig, seed)));
+    const got = await Promise.all(pages.map(({ page }) => fetchWhole(page, link)));
+    for (const { hash } of got) assert.equal(hash, hashOf(bytes));
+    const others = got.flatMap(({ from }) => from).filter((peer) => peer !== seed.id);
+    assert.ok(others.length > 0);
+    await Promise.all(pages.map(({ page }) => page.context().close()));
+  });
+});

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
+import { identify } from '@libp2p/identify';
+import type { Libp2p } from '@libp2p/interface';
+import { tcp } from '@libp2p/tcp';
+import { multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+import { createShoal, type Shoal } from '../../src/index.ts';
+import { TestNodes } from './test-nodes.ts';
+
+/** A stock node that reserves a place on a relay. @throws where the relay refuses */
+async function behind(relay: Shoal): Promise<Libp2p> {
+  const [address = ''] = relay.addresses;
+  const node = await createLibp2p({
+    start: false,
+    addresses: { listen: [`${address}/p2p-circuit`] },
+    transports: [tcp(), circuitRelayTransport()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: { identify: identify() },
+  });
+  await node.start();
+  return node;
+}
+
+/** Resolves when the peer has gone from the node. */
+function gone(node: Shoal, peer: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  node.addEventListener('peer:disconnect', ({ detail }) => {
+    if (detail.peer === peer) resolve();
+  });
+  return promise;
+}
+
+describe('a node that relays', () => {
+  let nodes: TestNodes;
+  beforeEach(async () => {
+    nodes = await TestNodes.create();
+  });
+  afterEach(() => nodes[Symbol.asyncDispose]());
+
+  it('does so for as many as it was told, and for another when one has gone', async () => {
+    const relay = await nodes.start({ relay: { peers: 1 }, dht: false });
+    const first = await behind(relay);
+    await assert.rejects(behind(relay), /reservation failed/);
+    const left = gone(relay, first.peerId.toString());
+    await first.stop();
+    await left;
+    const second = await behind(relay);
+    assert.match(second.getMultiaddrs().join(' '), /\/p2p-circuit\//);
+    await second.stop();
+  });
+
+  it('lets through no more than it was told', async () => {
+    const relay = await nodes.start({ relay: { connectionBytes: 50_000, connectionMs: 60_000 }, dht: false });
+    const to = await behind(relay);
+    const from = await behind(relay);
+    const connection = await from.dial(to.getMultiaddrs()[0] ?? multiaddr('/p2p-circuit'));
+    assert.ok((connection.limits?.bytes ?? 0n) > 0n);
+    assert.ok((connection.limits?.bytes ?? 0n) <= 50_000n);
+    await Promise.all([to.stop(), from.stop()]);
+  });
+
+  it('is any that serves pages, unless it was told not to', async () => {
+    await assert.rejects(behind(await nodes.start({ dht: false })));
+    await assert.rejects(behind(await nodes.start({ web: true, relay: false, dht: false })));
+    const node = await behind(await nodes.start({ web: true, dht: false }));
+    await node.stop();
+  });
+
+  it('refuses bounds and STUN servers that make no sense', async () => {
+    for (const relay of [{ peers: 0 }, { connectionBytes: 1.5 }, { connectionMs: Number.NaN }])
+      await assert.rejects(createShoal({ dataDir: nodes.path('no'), relay }), { code: 'ERR_RELAY_BOUNDS' });
+    for (const url of ['stun.example.org', 'turn:a.example:1', 'stun:a b'])
+      await assert.rejects(createShoal({ dataDir: nodes.path('no'), stunServers: [url] }), {
+        code: 'ERR_STUN_SERVER',
+      });
+  });
+});
