@@ -4,6 +4,7 @@ import { blobOf } from './indexed-chunks.ts';
 import { OpfsClient } from './opfs-client.ts';
 import { BITMAP_FILE, DATA_FILE, OPFS_FOLDER } from './opfs-protocol.ts';
 import { checkEstimate } from './storage-error.ts';
+import { TransferBuffers } from './transfer-buffers.ts';
 
 /**
  * Chunks in the origin's private file system: a folder an asset, with a file of its chunks behind one another and a bitmap,
@@ -63,6 +64,7 @@ class OpfsChunkFile implements ChunkFile {
   readonly #client: OpfsClient;
   readonly #layout: ChunkLayout;
   readonly #claims: Bitfield;
+  readonly #buffers = new TransferBuffers();
   #sealed: File | undefined;
   #sealing: Promise<void> | undefined;
 
@@ -99,7 +101,10 @@ class OpfsChunkFile implements ChunkFile {
 
   async write(chunk: number, bytes: Uint8Array): Promise<void> {
     const at = this.#layout.offset(chunk);
-    await this.#client.ask({ op: 'write', root: this.#root, chunk, at, bytes });
+    const copy = this.#buffers.copyOf(bytes);
+    const request = { op: 'write', root: this.#root, chunk, at, bytes: copy } as const;
+    const back = await this.#client.ask(request, [copy.buffer]);
+    if (back) this.#buffers.give(back);
     this.#claims.set(chunk);
   }
 

@@ -40,13 +40,18 @@ export class OpfsClient {
     }
   }
 
-  /** What the worker answers. @throws what it threw: an error with the name of the browser's */
-  ask(request: OpfsRequest): Promise<Uint8Array | undefined> {
+  /**
+   * What the worker answers.
+   *
+   * @param transfer memory that is the worker's from here on
+   * @throws what it threw: an error with the name of the browser's
+   */
+  ask(request: OpfsRequest, transfer: Transferable[] = []): Promise<Uint8Array | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
     if (this.#failure) return Promise.reject(this.#failure);
     const id = this.#nextId++;
     this.#waiting.set(id, { resolve, reject });
-    this.#worker.postMessage({ id, request });
+    this.#worker.postMessage({ id, request }, transfer);
     return promise;
   }
 

@@ -6,7 +6,7 @@ export type OpfsRequest =
   | { op: 'open'; root: string; bytes: number; bitmapBytes: number }
   /** Answers what lies there: fewer bytes at the end of the file. */
   | { op: 'read'; root: string; at: number; size: number }
-  /** Writes the bytes of a chunk, then its bit. */
+  /** Writes the bytes of a chunk, then its bit. Answers the bytes: their memory goes back. */
   | { op: 'write'; root: string; chunk: number; at: number; bytes: Uint8Array }
   /** Clears the bit of a chunk. */
   | { op: 'forget'; root: string; chunk: number }

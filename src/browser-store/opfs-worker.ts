@@ -144,7 +144,7 @@ async function answer(request: OpfsRequest): Promise<Uint8Array | undefined> {
       const files = filesOf(request.root);
       writeAt(files.data, request.at, request.bytes);
       setBit(files, request.chunk, true);
-      return undefined;
+      return request.bytes;
     }
     case 'forget':
       setBit(filesOf(request.root), request.chunk, false);
