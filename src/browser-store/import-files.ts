@@ -26,8 +26,8 @@ export interface ImportFilesOptions {
   signal: AbortSignal | undefined;
 }
 
-/** Bytes of a file read at once: the largest chunk, so that no chunk is put together of two reads. */
-const READ_BYTES = 1 << 20;
+/** Bytes of a file read at once: a multiple of the largest chunk, so that no chunk is put together of two reads. */
+const READ_BYTES = 4 << 20;
 
 /** The nodes are handed to the walk in batches. */
 const NODE_BATCH = 256;
@@ -125,11 +125,11 @@ function fileEntry(name: string, file: Blob): SourceFile {
   return { type: 'file', name, size: file.size, open: () => piecesOf(name, file) };
 }
 
+/** Reads ahead of whoever hashes. */
 async function* piecesOf(name: string, file: Blob): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < file.size; at += READ_BYTES) {
-    let piece: ArrayBuffer;
+  const read = async (at: number): Promise<Uint8Array> => {
     try {
-      piece = await file.slice(at, at + READ_BYTES).arrayBuffer();
+      return new Uint8Array(await file.slice(at, at + READ_BYTES).arrayBuffer());
     } catch (cause) {
       throw new ShoalError(
         'ERR_FILE_CHANGED',
@@ -137,6 +137,13 @@ async function* piecesOf(name: string, file: Blob): AsyncGenerator<Uint8Array> {
         { cause },
       );
     }
-    yield new Uint8Array(piece);
+  };
+  let next = file.size > 0 ? read(0) : undefined;
+  for (let at = READ_BYTES; next; at += READ_BYTES) {
+    const piece = await next;
+    next = at < file.size ? read(at) : undefined;
+    // Nobody may come back for it.
+    next?.catch(() => {});
+    yield piece;
   }
 }
