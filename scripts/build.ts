@@ -3,7 +3,16 @@
  * public type declarations, and the licences of what was bundled.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -71,6 +80,35 @@ async function buildBrowser(): Promise<Metafile> {
     throw new Error(
       `what a page loads first is over ${MAX_BROWSER_GZIP_BYTES / 1000} KB gzip: import() what it can do without`,
     );
+  return metafile;
+}
+
+/**
+ * The page of `shoal web` (`examples/web`), made of the package as its users have it: it loads the SDK from beside itself. With
+ * the files of `dist/browser` in the same folder any web server can serve it.
+ */
+async function buildPage(): Promise<Metafile> {
+  const source = join(root, 'examples', 'web');
+  const target = join(dist, 'page');
+  const metafile = await bundleBrowser({
+    absWorkingDir: root,
+    entryPoints: { page: 'examples/web/page.ts' },
+    outdir: 'dist/page',
+    splitting: false,
+    plugins: [
+      {
+        name: 'sdk-beside-page',
+        setup(building) {
+          building.onResolve({ filter: /^shoal\/browser$/ }, () => ({
+            path: './shoal.min.js',
+            external: true,
+          }));
+        },
+      },
+    ],
+  });
+  for (const file of ['index.html', 'page.css', 'old-browser.js'])
+    copyFileSync(join(source, file), join(target, file));
   return metafile;
 }
 
@@ -154,4 +192,5 @@ function writeLicences(metafile: Metafile, folder: string): void {
 rmSync(dist, { recursive: true, force: true });
 writeLicences(await buildNode(), 'node');
 writeLicences(await buildBrowser(), 'browser');
+writeLicences(await buildPage(), 'page');
 buildTypes();

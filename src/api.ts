@@ -248,6 +248,11 @@ export interface ShoalEvents {
   'peer:disconnect': CustomEvent<{ peer: string }>;
   /** A peer lied or broke the protocol, and was cut off. */
   'peer:misbehaved': CustomEvent<{ peer: string; code: string; message: string }>;
+  /**
+   * A chunk of a download arrived, was verified and stored: which of how many (they are numbered in the order of the
+   * content, each different one once), and from whom.
+   */
+  'asset:chunk': CustomEvent<{ cid: string; chunk: number; chunks: number; bytes: number; peer: string }>;
   /** A download is complete, verified and at its place. */
   'asset:complete': CustomEvent<{ cid: string; path: string | undefined; bytes: number }>;
   /** A shared original changed or vanished, or a disk failed: the asset is no longer served. */

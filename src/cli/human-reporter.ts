@@ -84,6 +84,8 @@ export class HumanReporter implements Reporter {
             ...event.addresses.map((a) => `Address  ${a}`),
           ].join('\n'),
         );
+      case 'page':
+        return this.#print(`Open ${event.url} in a browser on this machine.`);
       case 'warning':
         return this.#warn(`shoal: warning: ${printable(event.message)} (${event.code})`);
       case 'listening':

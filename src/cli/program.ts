@@ -12,6 +12,7 @@ import { addRm } from './verbs/rm.ts';
 import { addSeed } from './verbs/seed.ts';
 import { addShare } from './verbs/share.ts';
 import { addVerify } from './verbs/verify.ts';
+import { addWeb } from './verbs/web.ts';
 
 /**
  * The whole command line as a tree. It loads nothing but the parser: a verb loads the rest when it runs.
@@ -37,6 +38,7 @@ export function createProgram(onExit: (code: number) => void): Command {
     addShare,
     addGet,
     addSeed,
+    addWeb,
     addLs,
     addRm,
     addLimit,

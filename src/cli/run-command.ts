@@ -12,6 +12,7 @@ import { DownloadTally } from './download-tally.ts';
 import { formatDuration } from './format.ts';
 import { HumanReporter } from './human-reporter.ts';
 import { LogLines } from './log-lines.ts';
+import type { PageServer } from './page-server.ts';
 import { reportError } from './report-error.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { StopSignal } from './stop-signal.ts';
@@ -32,6 +33,8 @@ export interface CommandPlan {
   node: 'serving' | 'looking' | 'local';
   /** Serves until it is stopped. */
   permanent: boolean;
+  /** Also serves the page, at this port of loopback; 0 is any free one. */
+  page?: { port: number };
 }
 
 /**
@@ -47,7 +50,8 @@ export async function runCommand(plan: CommandPlan, options: CommonOptions): Pro
   const { stdout, stderr } = process;
   const reporter = createReporter({ asJson, contentToStdout, stdout, stderr, now: () => performance.now() });
   try {
-    await new Command(plan, options, reporter, stop).run();
+    await using page = plan.page && (await servePage(plan.page.port));
+    await new Command(plan, options, reporter, stop, page).run();
     // Only now is an empty list known to be empty.
     if (plan.job.verb === 'ls' && reporter instanceof HumanReporter) reporter.expectList();
     reporter.close();
@@ -69,6 +73,8 @@ class Command {
   readonly #options: CommonOptions;
   readonly #reporter: Reporter;
   readonly #stop: StopSignal;
+  readonly #page: PageServer | undefined;
+  #isPageTold = false;
   readonly #dataDir: string;
   readonly #logLines: LogLines;
   readonly #tally = new DownloadTally(() => performance.now());
@@ -80,8 +86,15 @@ class Command {
   /** Set once the work is done: what is left is serving. */
   #lingering: number | 'forever' | 'handed' | undefined;
 
-  constructor(plan: CommandPlan, options: CommonOptions, reporter: Reporter, stop: StopSignal) {
+  constructor(
+    plan: CommandPlan,
+    options: CommonOptions,
+    reporter: Reporter,
+    stop: StopSignal,
+    page: PageServer | undefined,
+  ) {
     this.#plan = plan;
+    this.#page = page;
     this.#options = options;
     this.#reporter = reporter;
     this.#stop = stop;
@@ -145,8 +158,7 @@ class Command {
         `the data folder is used by process ${hello.pid} in the network "${hello.network}", not "${network}"; stop it, or use another folder with --data`,
       );
     }
-    if (this.#plan.node === 'serving')
-      this.#emit({ event: 'listening', peer: hello.peer, addresses: hello.addresses });
+    if (this.#plan.node === 'serving') this.#listening(hello.peer, hello.addresses, hello.network);
     this.#warnOfIgnoredOptions(hello.pid);
     const readsInput = job.verb === 'share' && job.sources.includes('-');
     const peers = this.#plan.node === 'local' ? [] : [...peer, ...bootstrap];
@@ -222,7 +234,7 @@ class Command {
     const network = this.#options.network ?? DEFAULT_NETWORK;
     const isServing = this.#plan.node === 'serving';
     await using server = isServing ? await this.#listen(shoal, network) : undefined;
-    if (isServing) this.#emit({ event: 'listening', peer: shoal.id, addresses: shoal.addresses });
+    if (isServing) this.#listening(shoal.id, shoal.addresses, network);
     const isOnShow = this.#plan.job.verb === 'share' || this.#plan.job.verb === 'seed';
     using _watch = isOnShow ? watchNode(shoal, (event) => this.#emit(event)) : undefined;
     const context: JobContext = {
@@ -242,6 +254,19 @@ class Command {
       );
       await server.idle(signal);
     }
+  }
+
+  /** Tells of the node that serves, this process's or the owner's, and the page of it too. */
+  #listening(peer: string, addresses: readonly string[], network: string): void {
+    this.#emit({ event: 'listening', peer, addresses });
+    if (!this.#page) return;
+    this.#page.use({ network, peer, addresses });
+    if (!this.#isPageTold) this.#emit({ event: 'page', url: this.#page.url });
+    this.#isPageTold = true;
+    if (addresses.some((address) => /\/(webrtc-direct|ws)(\/|$)/.test(address))) return;
+    const message =
+      'the running shoal that owns the data folder serves no pages, so that others cannot reach what is shared in this one; start it without --no-web, or name another folder with --data';
+    this.#emit({ event: 'warning', code: 'ERR_NO_BROWSER_ADDRESS', message });
   }
 
   /** A folder that cannot hold a socket serves all the same, only without commands beside it. */
@@ -340,6 +365,12 @@ class Command {
     const message = `the data folder is used by process ${pid}, which does this with its own settings; ignored here: ${given.join(', ')}`;
     this.#emit({ event: 'warning', code: 'ERR_OPTION_IGNORED', message });
   }
+}
+
+/** Loads what only this needs. */
+async function servePage(port: number): Promise<PageServer> {
+  const { PageServer } = await import('./page-server.ts');
+  return PageServer.listen(port);
 }
 
 /** Whether a link names every address of another. */

@@ -53,6 +53,14 @@ export function parseAddress(text: string): string {
   );
 }
 
+/** Reads the number of a TCP port; 0 is any free one. */
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  return port;
+}
+
 /** Reads `64KiB`, `2MB`, `1.5GB` or a plain number of bytes. @returns bytes, a whole number */
 export function parseSize(text: string): number {
   const bytes = bytesOf(text);

@@ -69,6 +69,8 @@ export type Output =
  */
 export type JobEvent =
   | { event: 'listening'; peer: string; addresses: readonly string[] }
+  /** `shoal web`: where a browser on this machine finds the page. */
+  | { event: 'page'; url: string }
   | { event: 'hashing'; path: string; bytes: number; total?: number }
   | {
       event: 'sharing';

@@ -23,6 +23,7 @@ export interface ActiveAssetEvents {
   /** The local side failed: disk full, original changed … */
   onError: (error: ShoalError) => void;
   onUpload: (peer: string, bytes: number) => void;
+  onChunk: ChunkFollower;
 }
 
 /**
@@ -212,6 +213,7 @@ export class ActiveAsset {
     this.have.set(chunk);
     const bytes = this.stored.manifest.chunkSize(chunk);
     for (const follower of this.#followers) follower(chunk, bytes, peer);
+    this.#events.onChunk(chunk, bytes, peer);
     this.#notify();
   }
 

@@ -260,6 +260,10 @@ export class ShoalNode implements Shoal, NodeContext {
     const asset = new ActiveAsset(this.shell, root, stored, {
       onError: (error) => this.handleAssetError(root, error),
       onUpload: (peer, bytes) => this.handleUpload(root, peer, bytes),
+      onChunk: (chunk, bytes, peer) => {
+        const chunks = asset.stored.manifest.chunkCount;
+        this.emit('asset:chunk', { cid, chunk, chunks, bytes, peer });
+      },
     });
     this.#active.set(cid, asset);
     if (asset.have.count > 0) this.discovery.provide(root);

@@ -6,7 +6,14 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'playwright-core';
+import {
+  chromium,
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type LaunchOptions,
+  type Page,
+} from 'playwright-core';
 import { bundleBrowser, bundleMediaWorker } from '../../scripts/bundle-browser.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -113,9 +120,9 @@ export class BrowserRig implements AsyncDisposable {
   }
 
   /** A person's browser: pages in it share what their site keeps. */
-  context(): Promise<BrowserContext> {
+  context(options: BrowserContextOptions = {}): Promise<BrowserContext> {
     // Without these permissions Chromium hides loopback addresses behind mDNS names.
-    return this.#browser.newContext({ permissions: ['camera', 'microphone'] });
+    return this.#browser.newContext({ permissions: ['camera', 'microphone'], ...options });
   }
 
   /**

@@ -1,0 +1,269 @@
+import { ShoalError, type AssetEntry, type PageAsset, type Progress } from 'shoal/browser';
+import { at, make } from './elements.ts';
+import { mediaKind, type MediaKind } from './media-kind.ts';
+import type { Here } from './node.ts';
+import { hideProblem, showProblem } from './problem.ts';
+import type { SwarmView } from './swarm-view.ts';
+import { countText, sizeText } from './text.ts';
+
+/** A film that is larger is fetched as far as it is watched, until somebody asks for all of it. */
+const MOST_UNASKED_BYTES = 512e6;
+
+/** Most of a text that is shown. */
+const MOST_TEXT_BYTES = 64 << 10;
+
+/** The card of what a link names: fetches it, shows or plays it, and lets it be saved. */
+export class AssetView {
+  readonly #here: Here;
+  readonly #swarm: SwarmView;
+  #stop = new AbortController();
+  #asset: PageAsset | undefined;
+
+  constructor(here: Here, swarm: SwarmView) {
+    this.#here = here;
+    this.#swarm = swarm;
+    at('asset-stop').addEventListener('click', () => {
+      location.hash = '';
+    });
+  }
+
+  /** Ends what is under way, and hides the card. */
+  close(): void {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    void this.#asset?.close();
+    this.#asset = undefined;
+    clearStage();
+    at('asset').hidden = true;
+    this.#swarm.hide();
+  }
+
+  /** Opens a link or CID, and does with it what its kind asks for. */
+  async open(link: string): Promise<void> {
+    this.close();
+    hideProblem();
+    const { signal } = this.#stop;
+    at('asset-name').textContent = new URLSearchParams(link.split('?')[1]).get('n') ?? 'What this link names';
+    at('asset-state').textContent = 'Looking for somebody who has it…';
+    at('asset-stop').textContent = 'Stop';
+    at('asset-files').hidden = true;
+    at('asset-files').replaceChildren();
+    at('asset-actions').replaceChildren();
+    at('asset-progress').hidden = false;
+    at('asset-progress', HTMLProgressElement).removeAttribute('value');
+    at('asset').hidden = false;
+    try {
+      const asset = await this.#here.shoal.open(link, { signal });
+      this.#asset = asset;
+      at('asset-name').textContent = asset.name ?? asset.cid;
+      document.title = `${asset.name ?? 'Shoal'} · Shoal`;
+      const files: AssetEntry[] = [];
+      for await (const entry of asset.entries({ signal })) if (entry.type === 'file') files.push(entry);
+      const size = files.reduce((sum, file) => sum + file.size, 0);
+      this.#swarm.show(asset.cid, size, await this.#partHere(asset.cid, size));
+      signal.throwIfAborted();
+      const [file] = files;
+      if (asset.type === 'file' && file) await this.#showFile(asset, file, signal);
+      else this.#showFolder(asset, files, size, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.close();
+      const isHopeless = error instanceof ShoalError && /^ERR_(INVALID|UNSUPPORTED)_/.test(error.code);
+      showProblem(error, isHopeless ? undefined : () => void this.open(link));
+    }
+  }
+
+  async #partHere(cid: string, size: number): Promise<number> {
+    for await (const known of this.#here.shoal.list())
+      if (known.cid === cid && size > 0) return known.bytesHere / size;
+    return 0;
+  }
+
+  async #showFile(asset: PageAsset, file: AssetEntry, signal: AbortSignal): Promise<void> {
+    const name = file.path.split('/').at(-1) || asset.name || asset.cid;
+    const kind = mediaKind(name);
+    if (kind === 'video' || kind === 'audio' || kind === 'image') {
+      const isPlaying = await this.#play(asset, file, kind);
+      if (isPlaying && file.size > MOST_UNASKED_BYTES) {
+        at('asset-progress').hidden = true;
+        at('asset-state').textContent = `${sizeText(file.size)}, fetched as you watch.`;
+        const all = make('button', { type: 'button' }, 'Fetch all of it');
+        all.onclick = () => {
+          all.remove();
+          at('asset-progress').hidden = false;
+          void this.#fetch(asset, file, name, kind, signal);
+        };
+        at('asset-actions').replaceChildren(all);
+        return;
+      }
+    }
+    await this.#fetch(asset, file, name, kind, signal);
+  }
+
+  /** Fetches a file to its end, and offers to save it. */
+  async #fetch(
+    asset: PageAsset,
+    file: AssetEntry,
+    name: string,
+    kind: MediaKind,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const onProgress = (progress: Progress): void => showProgress(progress);
+      const { blob, durationMs } = await asset.save({ path: file.path || undefined, onProgress, signal });
+      signal.throwIfAborted();
+      at('asset-progress', HTMLProgressElement).value = 1;
+      at('asset-state').textContent =
+        `All of it is here and checked: ${sizeText(blob.size)} in ${(durationMs / 1000).toFixed(1)} s. While this page is open, others fetch it from you.`;
+      at('asset-stop').textContent = 'Close';
+      this.#swarm.complete();
+      at('asset-actions').replaceChildren(saveLink(blob, name));
+      if (at('stage').hidden) await showBlob(blob, kind);
+    } catch (error) {
+      if (signal.aborted) return;
+      at('asset-state').textContent = 'It stopped before all of it was here. What came is kept.';
+      showProblem(error, () => void this.#fetch(asset, file, name, kind, signal));
+    }
+  }
+
+  /** @returns whether it can be played while it arrives */
+  async #play(asset: PageAsset, file: AssetEntry, kind: 'video' | 'audio' | 'image'): Promise<boolean> {
+    const media = await this.#here.media;
+    if (!media || asset !== this.#asset) return false;
+    showMedia(kind, media.url(asset, file.path), file.path || asset.name || '');
+    return true;
+  }
+
+  #showFolder(asset: PageAsset, files: readonly AssetEntry[], size: number, signal: AbortSignal): void {
+    at('asset-stop').textContent = 'Close';
+    at('asset-progress').hidden = true;
+    at('asset-state').textContent = `${countText(files.length, 'file')}, ${sizeText(size)}.`;
+    const rows = files.map((file) => this.#row(asset, file, signal));
+    at('asset-files').replaceChildren(...rows.map(({ row }) => row));
+    at('asset-files').hidden = false;
+    if (asset.type === 'symlink') {
+      at('asset-state').textContent = 'A symbolic link, which a page has no use for.';
+      return;
+    }
+    const all = make('button', { type: 'button' }, 'Fetch all of it');
+    all.onclick = async () => {
+      all.remove();
+      at('asset-progress').hidden = false;
+      for (const { fetchIt } of rows) await fetchIt();
+      if (rows.every(({ row }) => row.querySelector('a'))) this.#swarm.complete();
+    };
+    at('asset-actions').replaceChildren(...(files.length > 0 ? [all] : []));
+  }
+
+  #row(
+    asset: PageAsset,
+    file: AssetEntry,
+    signal: AbortSignal,
+  ): { row: HTMLLIElement; fetchIt: () => Promise<void> } {
+    const kind = mediaKind(file.path);
+    const get = make('button', { type: 'button', className: 'quiet' }, 'Fetch');
+    const row = make(
+      'li',
+      {},
+      make('span', { className: 'name' }, file.path),
+      make('span', { className: 'size' }, sizeText(file.size)),
+    );
+    get.setAttribute('aria-label', `Fetch ${file.path}`);
+    const fetchIt = async (): Promise<void> => {
+      if (!get.isConnected) return;
+      get.disabled = true;
+      try {
+        at('asset-progress').hidden = false;
+        const { blob } = await asset.save({ path: file.path, onProgress: showProgress, signal });
+        at('asset-state').textContent = `${file.path} is here and checked.`;
+        get.replaceWith(saveLink(blob, file.path.split('/').at(-1) ?? ''));
+      } catch (error) {
+        get.disabled = false;
+        if (!signal.aborted) showProblem(error, () => void fetchIt());
+      }
+    };
+    get.onclick = () => void fetchIt();
+    if (kind === 'video' || kind === 'audio' || kind === 'image') {
+      const show = make('button', { type: 'button' }, kind === 'image' ? 'Show' : 'Play');
+      show.setAttribute('aria-label', `${show.textContent} ${file.path}`);
+      show.onclick = () => void this.#play(asset, file, kind);
+      // Where no service worker runs, only what is here in full can be shown.
+      void this.#here.media.then((media) => (show.hidden = media === undefined));
+      row.append(show);
+    }
+    row.append(get);
+    return { row, fetchIt };
+  }
+}
+
+function showProgress({ bytes, total, peers, phase }: Progress): void {
+  const bar = at('asset-progress', HTMLProgressElement);
+  if (phase === 'searching' && bytes === 0) {
+    bar.removeAttribute('value');
+    at('asset-state').textContent = 'Looking for somebody who has it…';
+    return;
+  }
+  bar.value = total > 0 ? bytes / total : 1;
+  const percent = total > 0 ? Math.floor((100 * bytes) / total) : 100;
+  const doing =
+    phase === 'checking'
+      ? 'checking what is here'
+      : phase === 'searching'
+        ? 'nobody gives at the moment; looking for others'
+        : `from ${countText(peers, 'peer')}`;
+  at('asset-state').textContent = `${percent} % (${sizeText(bytes)} of ${sizeText(total)}), ${doing}`;
+}
+
+function showMedia(kind: 'video' | 'audio' | 'image', source: string, name: string): void {
+  clearStage();
+  const stage = at('stage');
+  const note = at('stage-note');
+  if (kind === 'image') {
+    stage.append(make('img', { src: source, alt: name }));
+  } else {
+    const player = make(kind, { src: source, controls: true, preload: 'auto' });
+    player.setAttribute('aria-label', name);
+    if (player instanceof HTMLVideoElement) player.playsInline = true;
+    player.onerror = () => {
+      note.textContent =
+        player.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED
+          ? 'This browser cannot play this kind of file. It can be saved and played elsewhere.'
+          : 'Playing stopped. It goes on when you press play, if somebody who has the rest is there.';
+      note.hidden = false;
+    };
+    stage.append(player);
+  }
+  stage.hidden = false;
+}
+
+/** Takes away what is shown; a player lets go of what it was fetching. */
+function clearStage(): void {
+  for (const player of at('stage').querySelectorAll<HTMLMediaElement>('video, audio')) {
+    player.onerror = null;
+    player.removeAttribute('src');
+    player.load();
+  }
+  at('stage').replaceChildren();
+  at('stage').hidden = true;
+  at('stage-note').hidden = true;
+}
+
+/** What could not be played while it came, once it is here. */
+async function showBlob(blob: Blob, kind: MediaKind): Promise<void> {
+  if (kind === 'video' || kind === 'audio' || kind === 'image') {
+    showMedia(kind, URL.createObjectURL(blob), '');
+  } else if (kind === 'text') {
+    const text = await blob.slice(0, MOST_TEXT_BYTES).text();
+    at('stage').replaceChildren(make('pre', { tabIndex: 0 }, text));
+    at('stage').hidden = false;
+    at('stage-note').textContent = `The first ${sizeText(MOST_TEXT_BYTES)} of it.`;
+    at('stage-note').hidden = blob.size <= MOST_TEXT_BYTES;
+  }
+}
+
+/** A Blob has no type here: a browser that opens the address runs nothing of it. */
+function saveLink(blob: Blob, name: string): HTMLAnchorElement {
+  const link = make('a', { className: 'button', href: URL.createObjectURL(blob), download: name }, 'Save');
+  link.setAttribute('aria-label', `Save ${name}`);
+  return link;
+}

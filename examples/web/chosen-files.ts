@@ -1,0 +1,59 @@
+import type { PageFile } from 'shoal/browser';
+import type { Chosen } from './share-view.ts';
+
+/** What a file input holds. @returns undefined where that is nothing */
+export function chosenOf(list: FileList): Chosen | undefined {
+  const files = [...list];
+  const [first] = files;
+  if (!first) return undefined;
+  if (files.length === 1 && !first.webkitRelativePath) return single(first);
+  // A chosen folder is named by the first part of each path.
+  const folder = first.webkitRelativePath.split('/')[0] ?? '';
+  const paths = files.map((file) => ({
+    path: file.webkitRelativePath ? file.webkitRelativePath.split('/').slice(1).join('/') : file.name,
+    file,
+  }));
+  return several(folder, paths);
+}
+
+/** What was dropped: files, or folders with all that is in them. */
+export async function droppedOf(data: DataTransfer): Promise<Chosen | undefined> {
+  // Entries have to be asked for before anything is waited for.
+  const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const [first] = entries;
+  if (!first) return undefined;
+  if (entries.length === 1 && first.isFile) return single(await fileOf(first as FileSystemFileEntry));
+  const isFolder = entries.length === 1;
+  const files: PageFile[] = [];
+  for (const entry of entries) await collect(entry, isFolder ? '' : entry.name, files);
+  return several(isFolder ? first.name : '', files);
+}
+
+function single(file: File): Chosen {
+  return { name: file.name, files: file, bytes: file.size };
+}
+
+function several(folder: string, files: PageFile[]): Chosen {
+  const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
+  return { name: folder || `${files.length} files`, files, bytes };
+}
+
+async function collect(entry: FileSystemEntry, path: string, files: PageFile[]): Promise<void> {
+  if (entry.isFile) {
+    files.push({ path, file: await fileOf(entry as FileSystemFileEntry) });
+    return;
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  // It gives some at a time, and none at the end.
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
+    if (some.length === 0) return;
+    for (const each of some) await collect(each, path === '' ? each.name : `${path}/${each.name}`, files);
+  }
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => entry.file(resolve, reject));
+}

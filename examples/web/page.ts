@@ -1,0 +1,153 @@
+/**
+ * The page that `shoal web` serves, and that any web server may serve: shares what is dropped on it, fetches what a link names,
+ * plays it meanwhile, and shows the swarm at work. An example of Shoal in a browser, on its public API alone.
+ */
+import { AssetView } from './asset-view.ts';
+import { chosenOf, droppedOf } from './chosen-files.ts';
+import { at, make } from './elements.ts';
+import { startNode, type Here } from './node.ts';
+import { hideProblem, showProblem } from './problem.ts';
+import { ShareView, type Chosen } from './share-view.ts';
+import { SwarmView } from './swarm-view.ts';
+import { countText, sizeText } from './text.ts';
+
+function showStatus(text: string, state: 'on' | 'off' | 'wait'): void {
+  at('status-text').textContent = text;
+  at('status').dataset['state'] = state;
+}
+
+/** The link behind the # of the page's address. */
+function linkInAddress(): string {
+  const text = location.hash.slice(1);
+  // Some programs escape it all when they make it a link.
+  return /^shoal%3a/i.test(text) ? decodeURIComponent(text) : text;
+}
+
+/** Lists what earlier visits left here. */
+async function showKept({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
+  const rows: HTMLLIElement[] = [];
+  for await (const { cid, name, bytes, bytesHere, state } of shoal.list()) {
+    if (state === 'shared' || bytesHere === 0) continue;
+    const title = name ?? cid;
+    const part = state === 'complete' || bytes === undefined ? '' : ` of ${sizeText(bytes)}`;
+    const open = make('button', { type: 'button', className: 'quiet' }, 'Open');
+    open.setAttribute('aria-label', `Open ${title}`);
+    open.onclick = () => (location.hash = cid);
+    const remove = make('button', { type: 'button', className: 'quiet' }, 'Remove');
+    remove.setAttribute('aria-label', `Remove ${title}`);
+    remove.onclick = async () => {
+      await shoal.remove(cid).catch(showProblem);
+      await showKept({ shoal });
+      await showStorage({ shoal });
+    };
+    const size = make('span', { className: 'size' }, `${sizeText(bytesHere)}${part}`);
+    rows.push(make('li', {}, make('span', { className: 'name' }, title), size, open, remove));
+  }
+  at('kept-list').replaceChildren(...rows);
+  at('kept').hidden = rows.length === 0;
+}
+
+async function showStorage({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
+  const { kind, why, usedBytes, quotaBytes } = await shoal.storage();
+  const room = quotaBytes === undefined ? '' : `, with room for ${sizeText(quotaBytes - (usedBytes ?? 0))}`;
+  at('storage').textContent =
+    kind === 'memory'
+      ? `What is fetched is kept until this page is closed${why ? `: ${why}` : ''}.`
+      : `What is fetched is kept in this browser (${sizeText(usedBytes ?? 0)}${room}) until you remove it.`;
+}
+
+function run(here: Here): void {
+  const swarm = new SwarmView(here);
+  const asset = new AssetView(here, swarm);
+  const share = new ShareView(here, swarm);
+  const showPeers = (): void => {
+    if (swarm.peers > 0) showStatus(`Connected to ${countText(swarm.peers, 'peer')}`, 'on');
+    else showStatus('Connected to nobody', 'wait');
+    share.update();
+  };
+  share.onStop = () => void showKept(here);
+  swarm.onPeers = showPeers;
+  showPeers();
+
+  const route = async (): Promise<void> => {
+    const link = linkInAddress();
+    if (link === '') {
+      asset.close();
+      document.title = 'Shoal';
+      at('start').hidden = false;
+      await showKept(here);
+    } else {
+      await share.close();
+      at('start').hidden = true;
+      at('link', HTMLInputElement).value = link;
+      await asset.open(link);
+      // What could not be opened leaves nothing to look at but the start.
+      if (at('asset').hidden) at('start').hidden = false;
+    }
+    await showStorage(here);
+  };
+  const shareChosen = async (chosen: Chosen | undefined): Promise<void> => {
+    if (!chosen) return;
+    if (location.hash !== '') history.pushState(null, '', location.pathname + location.search);
+    asset.close();
+    await share.share(chosen);
+  };
+
+  addEventListener('hashchange', () => void route());
+  at('form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    openLink(at('link', HTMLInputElement).value);
+  });
+  const openLink = (text: string): void => {
+    // The address of such a page with a link behind its # is as good as the link.
+    const link = text.trim().replace(/^https?:\/\/[^#]*#/, '');
+    if (linkInAddress() === link) void route();
+    else location.hash = link;
+  };
+  for (const [button, input] of [
+    ['choose', 'files'],
+    ['choose-folder', 'folder'],
+  ] as const) {
+    const field = at(input, HTMLInputElement);
+    at(button).addEventListener('click', () => field.click());
+    field.addEventListener('change', () => {
+      void shareChosen(field.files ? chosenOf(field.files) : undefined).then(() => (field.value = ''));
+    });
+  }
+  addEventListener('dragover', (event) => {
+    event.preventDefault();
+    document.body.classList.add('dragging');
+  });
+  addEventListener('dragleave', (event) => {
+    if (event.relatedTarget === null) document.body.classList.remove('dragging');
+  });
+  addEventListener('drop', (event) => {
+    event.preventDefault();
+    document.body.classList.remove('dragging');
+    const data = event.dataTransfer;
+    const text = data?.getData('text').trim() ?? '';
+    if (/^(shoal:|https?:[^#]*#shoal:)/i.test(text)) openLink(text);
+    else if (data) droppedOf(data).then(shareChosen).catch(showProblem);
+  });
+  addEventListener('online', showPeers);
+  addEventListener('offline', () => showStatus('This device is offline', 'off'));
+  addEventListener('pagehide', () => void here.shoal.close());
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) location.reload();
+  });
+  void route();
+}
+
+async function main(): Promise<void> {
+  at('problem-close').addEventListener('click', hideProblem);
+  try {
+    run(await startNode(showProblem));
+  } catch (error) {
+    showStatus('Not running', 'off');
+    at('start').hidden = true;
+    at('problem-close').hidden = true;
+    showProblem(error);
+  }
+}
+
+void main();

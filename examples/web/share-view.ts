@@ -1,0 +1,152 @@
+import { encodeQR } from 'qr';
+import type { PageAsset, PageFile } from 'shoal/browser';
+import { at } from './elements.ts';
+import type { Here } from './node.ts';
+import { hideProblem, showProblem } from './problem.ts';
+import type { SwarmView } from './swarm-view.ts';
+import { countText, sizeText } from './text.ts';
+
+/** What was dropped or chosen. */
+export interface Chosen {
+  name: string;
+  files: File | PageFile[];
+  bytes: number;
+}
+
+/** In a code for phones, so many addresses: with more it gets too fine to be read from a screen. */
+const QR_ADDRESSES = 2;
+
+/** The card of what is shared from here: its link, the code to scan, and who got how much. */
+export class ShareView {
+  readonly #here: Here;
+  readonly #swarm: SwarmView;
+  #stop = new AbortController();
+  #asset: PageAsset | undefined;
+  /** It was fetched here before: stopping to share it does not throw it away. */
+  #isKept = false;
+
+  constructor(here: Here, swarm: SwarmView) {
+    this.#here = here;
+    this.#swarm = swarm;
+    at('shared-stop').addEventListener('click', () => void this.close().then(() => this.onStop()));
+    here.shoal.addEventListener('addresses:change', () => this.#showLink());
+    for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-copy]'))
+      button.addEventListener('click', () => void copy(button));
+  }
+
+  /** Called when it is no longer shared. */
+  onStop: () => void = () => undefined;
+
+  /** Tells what was given so far. */
+  update(): void {
+    if (!this.#asset) return;
+    const { bytes, peers } = this.#swarm.given();
+    at('shared-given').textContent =
+      bytes > 0
+        ? `Given so far: ${sizeText(bytes)} to ${countText(peers, 'peer')}.`
+        : 'Nobody has fetched it yet.';
+  }
+
+  /** Stops sharing. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    const asset = this.#asset;
+    this.#asset = undefined;
+    if (!at('shared').hidden) this.#swarm.hide();
+    at('shared').hidden = true;
+    at('start').hidden = false;
+    if (!asset) return;
+    await asset.close();
+    if (!this.#isKept) await this.#here.shoal.remove(asset.cid).catch(() => undefined);
+  }
+
+  async share({ name, files, bytes }: Chosen): Promise<void> {
+    await this.close();
+    hideProblem();
+    const { signal } = this.#stop;
+    const progress = at('shared-progress', HTMLProgressElement);
+    at('start').hidden = true;
+    at('shared').hidden = false;
+    at('shared-ready').hidden = true;
+    at('shared-given').textContent = '';
+    at('shared-name').textContent = name;
+    at('shared-state').textContent = `Reading ${sizeText(bytes)} once, for its fingerprint…`;
+    progress.hidden = false;
+    progress.value = 0;
+    try {
+      const kept = new Set<string>();
+      for await (const { cid } of this.#here.shoal.list()) kept.add(cid);
+      const asset = await this.#here.shoal.share(files instanceof File ? files : [...files], {
+        name,
+        signal,
+        onProgress: ({ bytes: read }) => (progress.value = bytes > 0 ? read / bytes : 1),
+      });
+      this.#asset = asset;
+      this.#isKept = kept.has(asset.cid);
+      at('shared-state').textContent = `${sizeText(bytes)}, shared for as long as this page is open.`;
+      at('shared-ready').hidden = false;
+      this.#showLink();
+      this.#swarm.show(asset.cid, bytes, 1);
+      this.update();
+    } catch (error) {
+      if (signal.aborted) return;
+      await this.close();
+      showProblem(error);
+    } finally {
+      progress.hidden = true;
+    }
+  }
+
+  #showLink(): void {
+    if (!this.#asset) return;
+    const { link } = this.#asset;
+    const isPublic = !/^(localhost|127\.|\[::1\])/.test(location.hostname);
+    const page = `${location.origin}${location.pathname}#${link}`;
+    at('shared-link', HTMLInputElement).value = link;
+    at('shared-page', HTMLInputElement).value = page;
+    at('shared-page-part').hidden = !isPublic;
+    const hasAddress = link.includes('a=');
+    at('shared-reach').textContent = hasAddress
+      ? ''
+      : this.#here.hostPeer === undefined
+        ? 'No node that helps pages to meet is connected, so that nobody can reach this page yet. Open this page from "shoal web", or open a link of a node first.'
+        : 'Not reachable yet: waiting for the node of this site…';
+    at('shared-reach').hidden = hasAddress;
+    showCode(isPublic ? page : link, isPublic);
+  }
+}
+
+function showCode(link: string, isPublic: boolean): void {
+  const [head = '', query = ''] = link.split('?');
+  const parts = query.split('&');
+  const kept = [
+    ...parts.filter((part) => !part.startsWith('a=')),
+    ...parts.filter((part) => part.startsWith('a=')).slice(0, QR_ADDRESSES),
+  ];
+  const code = at('shared-qr');
+  const text = at('shared-qr-text');
+  try {
+    const svg = encodeQR(`${head}?${kept.join('&')}`, 'svg', { ecc: 'low', border: 1 });
+    code.replaceChildren(new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement);
+    code.hidden = false;
+    text.textContent = isPublic
+      ? 'Scan it with a phone.'
+      : 'The link, for another device. A phone opens it in a page like this one that is served over https.';
+  } catch {
+    code.hidden = true;
+    text.textContent = 'The link is too long for a code.';
+  }
+}
+
+async function copy(button: HTMLButtonElement): Promise<void> {
+  const field = at(button.dataset['copy'] ?? '', HTMLInputElement);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    button.textContent = 'Copied';
+  } catch {
+    button.textContent = 'Press Ctrl-C';
+  }
+  setTimeout(() => (button.textContent = 'Copy'), 2000);
+}

@@ -1,0 +1,176 @@
+import type { ShoalEvents } from 'shoal/browser';
+import { at, make } from './elements.ts';
+import type { Here } from './node.ts';
+import { SwarmPicture } from './swarm-picture.ts';
+import { countText, peerText, sizeText } from './text.ts';
+
+const SAMPLE_MS = 500;
+
+/** The speed is that of the last two seconds, and the line that of the last half minute. */
+const WINDOW_SAMPLES = 4;
+const LINE_SAMPLES = 60;
+
+/** What one peer gave and got, of the asset that is looked at. */
+interface Tally {
+  got: number;
+  given: number;
+}
+
+/** The card with the picture, the speed and who gave what, of one asset at a time. */
+export class SwarmView {
+  readonly #here: Here;
+  readonly #picture = new SwarmPicture(at('picture', HTMLCanvasElement));
+  readonly #connected = new Set<string>();
+  readonly #tallies = new Map<string, Tally>();
+  readonly #samples: number[] = [];
+  #cid: string | undefined;
+  #chunks = 0;
+  /** The part of it that was here when it was shown. */
+  #before = 0;
+  #moved = 0;
+
+  constructor(here: Here) {
+    this.#here = here;
+    const { shoal } = here;
+    shoal.addEventListener('peer:connect', ({ detail }) => this.#connection(detail.peer, true));
+    shoal.addEventListener('peer:disconnect', ({ detail }) => this.#connection(detail.peer, false));
+    shoal.addEventListener('asset:chunk', ({ detail }) => this.#arrived(detail));
+    shoal.addEventListener('asset:upload', ({ detail }) => this.#gave(detail));
+    setInterval(() => this.#sample(), SAMPLE_MS);
+  }
+
+  get peers(): number {
+    return this.#connected.size;
+  }
+
+  /** Called when somebody comes or goes. */
+  onPeers: () => void = () => undefined;
+
+  /**
+   * Shows an asset.
+   *
+   * @param size its bytes, as far as they are known
+   * @param here the part of it that is here already, from 0 to 1
+   */
+  show(cid: string, size: number, here: number): void {
+    this.#cid = cid;
+    this.#tallies.clear();
+    this.#samples.splice(0, Infinity, ...Array.from({ length: LINE_SAMPLES }, () => 0));
+    this.#moved = 0;
+    this.#before = here;
+    this.#chunks = likelyChunks(size);
+    at('swarm').hidden = false;
+    this.#picture.start(this.#chunks, here, this.#here.hostPeer);
+    this.#picture.connect(this.#connected);
+    this.#table();
+    this.#sample();
+  }
+
+  /** All of it is here. */
+  complete(): void {
+    this.#picture.complete();
+  }
+
+  hide(): void {
+    this.#cid = undefined;
+    at('swarm').hidden = true;
+  }
+
+  /** Bytes given of an asset since it is shown, and to how many. */
+  given(): { bytes: number; peers: number } {
+    const to = [...this.#tallies.values()].filter(({ given }) => given > 0);
+    return { bytes: to.reduce((sum, { given }) => sum + given, 0), peers: to.length };
+  }
+
+  #connection(peer: string, isThere: boolean): void {
+    if (isThere) this.#connected.add(peer);
+    else this.#connected.delete(peer);
+    this.#picture.connect(this.#connected);
+    this.onPeers();
+  }
+
+  #arrived({ cid, chunk, chunks, bytes, peer }: ShoalEvents['asset:chunk']['detail']): void {
+    if (cid !== this.#cid) return;
+    if (chunks !== this.#chunks) {
+      this.#chunks = chunks;
+      this.#picture.start(chunks, this.#before, this.#here.hostPeer);
+    }
+    this.#tally(peer).got += bytes;
+    this.#moved += bytes;
+    this.#picture.arrive(peer, chunk);
+  }
+
+  #gave({ cid, peer, bytes }: ShoalEvents['asset:upload']['detail']): void {
+    if (cid !== this.#cid) return;
+    this.#tally(peer).given += bytes;
+    this.#moved += bytes;
+    this.#picture.give(peer);
+    this.onPeers();
+  }
+
+  #tally(peer: string): Tally {
+    const tally = this.#tallies.get(peer) ?? { got: 0, given: 0 };
+    this.#tallies.set(peer, tally);
+    return tally;
+  }
+
+  #sample(): void {
+    if (this.#cid === undefined || document.hidden) return;
+    this.#samples.push(this.#moved);
+    this.#moved = 0;
+    if (this.#samples.length > LINE_SAMPLES) this.#samples.shift();
+    const recent = this.#samples.slice(-WINDOW_SAMPLES);
+    const perSec = (recent.reduce((sum, bytes) => sum + bytes, 0) * 1000) / (recent.length * SAMPLE_MS);
+    at('speed').textContent = `${sizeText(perSec)}/s`;
+    this.#line();
+    this.#table();
+  }
+
+  #line(): void {
+    const canvas = at('speed-line', HTMLCanvasElement);
+    const draw = canvas.getContext('2d') as CanvasRenderingContext2D;
+    const { width, height } = canvas;
+    const most = Math.max(1, ...this.#samples);
+    draw.clearRect(0, 0, width, height);
+    draw.beginPath();
+    for (const [index, bytes] of this.#samples.entries()) {
+      const x = width - ((this.#samples.length - 1 - index) * width) / (LINE_SAMPLES - 1);
+      draw.lineTo(x, height - 2 - (bytes / most) * (height - 4));
+    }
+    draw.strokeStyle = getComputedStyle(canvas).color;
+    draw.lineWidth = 2;
+    draw.stroke();
+  }
+
+  #table(): void {
+    const all = [...this.#tallies].sort(([, a], [, b]) => b.got + b.given - a.got - a.given);
+    const sum = all.reduce((bytes, [, { got }]) => bytes + got, 0);
+    at('sources').replaceChildren(
+      ...all.map(([peer, { got, given }]) => {
+        const swatch = make('span', { className: 'swatch' });
+        swatch.style.background = this.#picture.colourOf(peer);
+        const name = peer === this.#here.hostPeer ? 'this site’s node' : peerText(peer);
+        const share = sum > 0 ? ` (${Math.round((100 * got) / sum)} %)` : '';
+        return make(
+          'tr',
+          {},
+          make('td', { title: peer }, swatch, name),
+          make('td', {}, got > 0 ? `gave ${sizeText(got)}${share}` : ''),
+          make('td', {}, given > 0 ? `got ${sizeText(given)}` : ''),
+        );
+      }),
+    );
+    const from = all.filter(([, { got }]) => got > 0).length;
+    const { bytes, peers } = this.given();
+    at('picture').setAttribute(
+      'aria-label',
+      `${countText(this.#connected.size, 'peer')} connected; ${sizeText(sum)} came from ${from}, ${sizeText(bytes)} went to ${peers}`,
+    );
+  }
+}
+
+/** How many chunks there are is told with the first that comes; until then, as many as `share` makes of such a size. */
+function likelyChunks(size: number): number {
+  const chunkSize = Math.min(2 ** 20, Math.max(2 ** 16, 2 ** Math.ceil(Math.log2(size / 1024 + 1))));
+  return Math.max(1, Math.ceil(size / chunkSize));
+}

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { Scene } from '../cli/shoal-process.ts';
+import { pseudoRandomBytes, TestNodes } from '../node/test-nodes.ts';
+import { BrowserRig, needChromium } from './chromium.ts';
+import { madeVideo } from './made-video.ts';
+import { PageSite } from './page-site.ts';
+
+/** The page that `shoal web` serves, as a person uses it: by what it shows, and by its fields and buttons. */
+describe('the page in Chromium', function () {
+  let rig: BrowserRig;
+  let nodes: TestNodes;
+  let contexts: BrowserContext[];
+  before(async function () {
+    rig = await BrowserRig.start(needChromium(this));
+  });
+  after(() => rig?.[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    nodes = await TestNodes.create();
+    contexts = [];
+  });
+  afterEach(async () => {
+    await Promise.all(contexts.map((each) => each.close()));
+    await nodes[Symbol.asyncDispose]();
+  });
+
+  async function openPage(
+    url: string,
+    options: { before?: () => void; context?: BrowserContextOptions } = {},
+  ): Promise<Page> {
+    const context = await rig.context(options.context);
+    contexts.push(context);
+    const page = await context.newPage();
+    if (options.before) await page.addInitScript(options.before);
+    await page.goto(url);
+    return page;
+  }
+
+  /** Waits until an element that can be seen has such a text. */
+  async function shows(page: Page, selector: string, text: RegExp): Promise<void> {
+    await page.locator(selector).filter({ hasText: text, visible: true }).waitFor();
+  }
+
+  async function savedFrom(page: Page, selector: string): Promise<{ name: string; bytes: Buffer }> {
+    const saving = page.waitForEvent('download');
+    await page.click(selector);
+    const download = await saving;
+    return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+  }
+
+  it('fetches a link that was typed, by keyboard, shows who gave what, and saves it', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const bytes = pseudoRandomBytes(3_000_000);
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(bytes, { name: 'a b.bin' });
+    const page = await openPage(site.url());
+    await page.focus('#link');
+    await page.keyboard.insertText(link);
+    await page.keyboard.press('Enter');
+    await shows(page, '#asset-name', /^a b\.bin$/);
+    await shows(page, '#asset-state', /All of it is here and checked: 3\.0 MB/);
+    await shows(page, '#sources td', new RegExp(`^…${seed.id.slice(-6)}$`));
+    await shows(page, '#sources td', /^gave 3\.0 MB \(100 %\)$/);
+    assert.match((await page.getAttribute('#picture', 'aria-label')) ?? '', /1 peer connected; 3\.0 MB came/);
+    const saved = await savedFrom(page, '#asset-actions a');
+    assert.equal(saved.name, 'a b.bin');
+    assert.ok(saved.bytes.equals(bytes));
+    // It is here again after a reload, and can be removed.
+    await page.click('.brand');
+    await shows(page, '#kept-list .name', /^a b\.bin$/);
+    await page.click('text=Remove');
+    await page.locator('#kept').waitFor({ state: 'hidden' });
+  });
+
+  it('opens the link behind its address, and plays a film of it', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(await madeVideo(await rig.page(), 3), { name: 'film.webm' });
+    const page = await openPage(`${site.url()}#${link}`);
+    await page.waitForFunction(() => document.querySelector('video')?.readyState === 4);
+    assert.equal(await page.evaluate(() => document.querySelector('video')?.duration), 3);
+    assert.match((await page.getAttribute('video', 'src')) ?? '', /\/shoal\/baf[^/]*\/film\.webm$/);
+    await shows(page, '#asset-state', /All of it is here/);
+    await page.click('#asset-stop');
+    await page.locator('video').waitFor({ state: 'detached' });
+    await shows(page, '#start-title', /./);
+  });
+
+  it('lists a folder, shows a picture of it, and fetches one file or all', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    await mkdir(nodes.path('folder', 'sub'), { recursive: true });
+    await writeFile(nodes.path('folder', 'one.bin'), pseudoRandomBytes(200_000));
+    await writeFile(
+      nodes.path('folder', 'sub', 'two.svg'),
+      '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>',
+    );
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(nodes.path('folder'));
+    const page = await openPage(`${site.url()}#${link}`);
+    await shows(page, '#asset-state', /^2 files, 200\.1 kB\.$/);
+    await page.click('[aria-label="Show sub/two.svg"]');
+    await page.waitForFunction(() => document.querySelector('img')?.naturalWidth === 8);
+    await page.click('[aria-label="Fetch one.bin"]');
+    assert.equal((await savedFrom(page, '[aria-label="Save one.bin"]')).bytes.byteLength, 200_000);
+    await page.click('text=Fetch all of it');
+    await page.locator('[aria-label="Save two.svg"]').waitFor();
+  });
+
+  it('shares a file that was chosen, with a link and a code, until it is told to stop', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    await writeFile(nodes.path('mine.txt'), 'what I have');
+    const seed = await nodes.start();
+    const { cid } = await seed.share(nodes.path('mine.txt'));
+    const page = await openPage(site.url());
+    await shows(page, '#status-text', /Connected to nobody/);
+    await page.setInputFiles('#files', nodes.path('mine.txt'));
+    await shows(page, '#shared-state', /^11 bytes, shared for as long as this page is open/);
+    assert.ok((await page.inputValue('#shared-link')).startsWith(`shoal:${cid}?n=mine.txt`));
+    await shows(page, '#shared-reach', /shoal web/);
+    assert.ok(((await page.getAttribute('#shared-qr svg', 'viewBox')) ?? '').length > 0);
+    await page.click('#shared-stop');
+    await shows(page, '#start-title', /./);
+    await page.locator('#kept').waitFor({ state: 'hidden' });
+  });
+
+  it('is served by shoal web, with whose node it fetches what that has', async () => {
+    await using scene = new Scene();
+    await writeFile(nodes.path('kept.bin'), pseudoRandomBytes(500_000));
+    const web = scene.shoal('a', 'web', '--port', '0');
+    const { url } = await web.waitFor('page');
+    const share = scene.shoal('a', 'share', nodes.path('kept.bin'));
+    const { cid } = await share.waitFor('sharing');
+    const page = await openPage(String(url));
+    await shows(page, '#status-text', /Connected to 1 peer/);
+    await page.fill('#link', String(cid));
+    await page.click('#open');
+    await shows(page, '#sources td', /^this site’s node$/);
+    await shows(page, '#asset-state', /All of it is here and checked: 500\.0 kB/);
+    web.signal('SIGINT');
+    assert.equal(await web.exit(), 0);
+  });
+
+  it('says what is wrong with a link', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const page = await openPage(site.url());
+    await page.fill('#link', 'shoal:nonsense');
+    await page.click('#open');
+    await shows(page, '#problem', /no link of Shoal.*ERR_INVALID_CID/s);
+    await page.click('#problem-close');
+    await page.locator('#problem').waitFor({ state: 'hidden' });
+    const seed = await nodes.start();
+    const { link } = await seed.share(pseudoRandomBytes(1000));
+    await page.fill('#link', link);
+    await page.click('#open');
+    await shows(page, '#problem', /cannot reach anybody.*ERR_NO_BROWSER_ADDRESS.*--no-web/s);
+  });
+
+  it('says what is wrong with the browser, and what still works', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(await madeVideo(await rig.page(), 1), { name: 'film.webm' });
+
+    const plain = await openPage(site.url('plain.test'));
+    await shows(plain, '#problem', /insecure connection.*ERR_INSECURE_CONTEXT.*localhost/s);
+    assert.ok(await plain.isHidden('#start'));
+
+    const old = await openPage(site.url(), {
+      before: () => Reflect.deleteProperty(Promise, 'withResolvers'),
+    });
+    await shows(old, '#problem', /too old.*ERR_UNSUPPORTED_PLATFORM/s);
+
+    const noWebRtc = await openPage(site.url(), {
+      before: () => Reflect.deleteProperty(globalThis, 'RTCPeerConnection'),
+    });
+    const [cid = '', query = ''] = link.split('?');
+    const direct = query
+      .split('&')
+      .filter((part) => !part.startsWith('a=') || part.includes('webrtc-direct'));
+    await noWebRtc.fill('#link', `${cid}?${direct.join('&')}`);
+    await noWebRtc.click('#open');
+    await shows(noWebRtc, '#problem', /no WebRTC.*ERR_NO_BROWSER_ADDRESS/s);
+
+    // Without a service worker a film is shown once all of it is here.
+    const noWorker = await openPage(`${site.url()}#${link}`, { context: { serviceWorkers: 'block' } });
+    await noWorker.waitForFunction(() => document.querySelector('video')?.readyState === 4);
+    assert.match((await noWorker.getAttribute('video', 'src')) ?? '', /^blob:/);
+  });
+
+  it('says so where there is not enough space, and keeps what it has', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(pseudoRandomBytes(3_000_000));
+    const page = await openPage(`${site.url()}#${link}`, {
+      before: () => (StorageManager.prototype.estimate = async () => ({ quota: 1_000_000, usage: 1000 })),
+    });
+    await shows(page, '#problem', /not enough space.*ERR_NO_SPACE.*Remove something/s);
+  });
+
+  it('says when nobody who has it answers, and what was tried', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(pseudoRandomBytes(1000));
+    await seed.close();
+    const page = await openPage(site.url(), {
+      before: () => {
+        // The page waits for half a minute; here the hand moves a hundred times as fast.
+        const { timeout } = AbortSignal;
+        AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 100);
+        const { setTimeout } = globalThis;
+        Object.assign(globalThis, {
+          setTimeout: (callback: () => void, ms = 0) => setTimeout(callback, ms >= 10_000 ? ms / 100 : ms),
+        });
+      },
+    });
+    await page.fill('#link', link);
+    await page.click('#open');
+    await shows(page, '#asset-state', /Looking for somebody/);
+    await shows(page, '#problem', /Nobody who has this was found.*ERR_NO_PROVIDERS.*has to be running/s);
+    await page.click('#problem-tried summary');
+    await shows(page, '#problem-ways', /link/);
+  });
+
+  it('fits a phone, and stands still for those who ask for it', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(pseudoRandomBytes(2_000_000), { name: `${'long'.repeat(30)}.bin` });
+    const page = await openPage(`${site.url()}#${link}`, {
+      context: { viewport: { width: 320, height: 640 }, reducedMotion: 'reduce' },
+    });
+    await shows(page, '#asset-state', /All of it is here/);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+    // Every piece has its colour, and nothing asks for another frame.
+    const frames = await page.evaluate(async () => {
+      let asked = 0;
+      const { requestAnimationFrame } = globalThis;
+      globalThis.requestAnimationFrame = (callback) => {
+        asked++;
+        return requestAnimationFrame.call(globalThis, callback);
+      };
+      for (let frame = 0; frame < 5; frame++)
+        await new Promise((resolve) => requestAnimationFrame.call(globalThis, resolve));
+      return asked;
+    });
+    assert.ok(frames <= 1, `${frames} frames were asked for`);
+  });
+});
