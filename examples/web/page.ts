@@ -56,54 +56,75 @@ async function showStorage({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
       : `What is fetched is kept in this browser (${sizeText(usedBytes ?? 0)}${room}) until you remove it.`;
 }
 
-function run(here: Here): void {
+/** What the page can do once its node runs. */
+interface App {
+  /** Shows what the address names: a link, or the start. */
+  route(): Promise<void>;
+  share(chosen: Chosen | undefined): Promise<void>;
+  showPeers(): void;
+}
+
+function run(here: Here): App {
   const swarm = new SwarmView(here);
   const asset = new AssetView(here, swarm);
   const share = new ShareView(here, swarm);
-  const showPeers = (): void => {
-    if (swarm.peers > 0) showStatus(`Connected to ${countText(swarm.peers, 'peer')}`, 'on');
-    else showStatus('Connected to nobody', 'wait');
-    share.update();
+  const app: App = {
+    async route() {
+      const link = linkInAddress();
+      if (link === '') {
+        asset.close();
+        document.title = 'Shoal';
+        at('start').hidden = false;
+        await showKept(here);
+      } else {
+        await share.close();
+        at('start').hidden = true;
+        at('link', HTMLInputElement).value = link;
+        await asset.open(link);
+        // What could not be opened leaves nothing to look at but the start.
+        if (at('asset').hidden) at('start').hidden = false;
+      }
+      await showStorage(here);
+    },
+    async share(chosen) {
+      if (!chosen) return;
+      if (location.hash !== '') history.pushState(null, '', location.pathname + location.search);
+      asset.close();
+      await share.share(chosen);
+    },
+    showPeers() {
+      if (swarm.peers > 0) showStatus(`Connected to ${countText(swarm.peers, 'peer')}`, 'on');
+      else showStatus('Connected to nobody', 'wait');
+      share.update();
+    },
   };
   share.onStop = () => void showKept(here);
-  swarm.onPeers = showPeers;
-  showPeers();
+  swarm.onPeers = () => app.showPeers();
+  app.showPeers();
+  addEventListener('pagehide', () => void here.shoal.close());
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) location.reload();
+  });
+  return app;
+}
 
-  const route = async (): Promise<void> => {
-    const link = linkInAddress();
-    if (link === '') {
-      asset.close();
-      document.title = 'Shoal';
-      at('start').hidden = false;
-      await showKept(here);
-    } else {
-      await share.close();
-      at('start').hidden = true;
-      at('link', HTMLInputElement).value = link;
-      await asset.open(link);
-      // What could not be opened leaves nothing to look at but the start.
-      if (at('asset').hidden) at('start').hidden = false;
-    }
-    await showStorage(here);
+/** Listens from the first moment: what a person does before the node runs is done as soon as it does. */
+function listen(started: Promise<App>): void {
+  const then = (what: (app: App) => unknown): void => {
+    // Where it does not start, that has been said.
+    started.then(what, () => undefined).catch(showProblem);
   };
-  const shareChosen = async (chosen: Chosen | undefined): Promise<void> => {
-    if (!chosen) return;
-    if (location.hash !== '') history.pushState(null, '', location.pathname + location.search);
-    asset.close();
-    await share.share(chosen);
+  const openLink = (text: string): void => {
+    // The address of such a page with a link behind its # is as good as the link.
+    const link = text.trim().replace(/^https?:\/\/[^#]*#/, '');
+    if (linkInAddress() === link) then((app) => app.route());
+    else location.hash = link;
   };
-
-  addEventListener('hashchange', () => void route());
+  addEventListener('hashchange', () => then((app) => app.route()));
   at('form').addEventListener('submit', (event) => {
     event.preventDefault();
     openLink(at('link', HTMLInputElement).value);
   });
-  const openLink = (text: string): void => {
-    // The address of such a page with a link behind its # is as good as the link.
-    const link = text.trim().replace(/^https?:\/\/[^#]*#/, '');
-    if (linkInAddress() === link) void route();
-    else location.hash = link;
-  };
   for (const [button, input] of [
     ['choose', 'files'],
     ['choose-folder', 'folder'],
@@ -111,7 +132,9 @@ function run(here: Here): void {
     const field = at(input, HTMLInputElement);
     at(button).addEventListener('click', () => field.click());
     field.addEventListener('change', () => {
-      void shareChosen(field.files ? chosenOf(field.files) : undefined).then(() => (field.value = ''));
+      const chosen = field.files ? chosenOf(field.files) : undefined;
+      field.value = '';
+      then((app) => app.share(chosen));
     });
   }
   addEventListener('dragover', (event) => {
@@ -127,21 +150,18 @@ function run(here: Here): void {
     const data = event.dataTransfer;
     const text = data?.getData('text').trim() ?? '';
     if (/^(shoal:|https?:[^#]*#shoal:)/i.test(text)) openLink(text);
-    else if (data) droppedOf(data).then(shareChosen).catch(showProblem);
+    else if (data) droppedOf(data).then((chosen) => then((app) => app.share(chosen)), showProblem);
   });
-  addEventListener('online', showPeers);
+  addEventListener('online', () => then((app) => app.showPeers()));
   addEventListener('offline', () => showStatus('This device is offline', 'off'));
-  addEventListener('pagehide', () => void here.shoal.close());
-  addEventListener('pageshow', (event) => {
-    if (event.persisted) location.reload();
-  });
-  void route();
 }
 
 async function main(): Promise<void> {
   at('problem-close').addEventListener('click', hideProblem);
+  const started = startNode(showProblem).then(run);
+  listen(started);
   try {
-    run(await startNode(showProblem));
+    await (await started).route();
   } catch (error) {
     showStatus('Not running', 'off');
     at('start').hidden = true;

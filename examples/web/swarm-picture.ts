@@ -251,12 +251,12 @@ export class SwarmPicture {
     for (const fish of landed) fish.arrive();
     let moves = this.#fish.length > 0;
     for (const [index, cell] of this.#cells.entries()) {
-      const flash = 1 - Math.min(1, Math.max(0, (nowMs - cell.changedMs) / FLASH_MS));
+      const flash = this.#flash(cell.changedMs, nowMs);
       moves ||= flash > 0;
       this.#paintCell(layout, index, cell, flash, empty, water);
     }
     for (const [peer, point] of layout.peers) {
-      const flash = 1 - Math.min(1, Math.max(0, (nowMs - (this.#flashes.get(peer) ?? -FLASH_MS)) / FLASH_MS));
+      const flash = this.#flash(this.#flashes.get(peer) ?? -FLASH_MS, nowMs);
       moves ||= flash > 0;
       this.#paintPeer(peer, point, flash, ink);
     }
@@ -267,6 +267,11 @@ export class SwarmPicture {
     }
     for (const fish of this.#fish) this.#paintFish(fish, (nowMs - fish.bornMs) / SWIM_MS, nowMs);
     return moves;
+  }
+
+  /** How much of a flash is left, from 1 to 0. */
+  #flash(sinceMs: number, nowMs: number): number {
+    return this.#still.matches ? 0 : 1 - Math.min(1, Math.max(0, (nowMs - sinceMs) / FLASH_MS));
   }
 
   #paintCell(layout: Layout, index: number, cell: Cell, flash: number, empty: string, water: string): void {

@@ -136,7 +136,8 @@ class Command {
   /** What is left to do when an owner has gone away. */
   #rest(): Job | undefined {
     const { job } = this.#plan;
-    if (this.#lingering === 'forever') return { verb: 'seed', announce: [...this.#links.keys()] };
+    if (this.#lingering === 'forever')
+      return { verb: 'seed', announce: [...this.#links.keys()], stay: this.#page !== undefined };
     if (this.#lingering !== undefined) return undefined;
     if (this.#isInputUsed) {
       throw new ShoalError(

@@ -143,7 +143,8 @@ export class ControlServer implements AsyncDisposable {
       write: (bytes) => conversation.write(bytes),
       input: () => conversation.input(),
       linger: async (durationMs) => {
-        const told = this.#options.permanent ? 'handed' : durationMs;
+        const stays = job.verb === 'seed' && job.stay === true;
+        const told = this.#options.permanent && !stays ? 'handed' : durationMs;
         reply(socket, { type: 'lingering', durationMs: told });
         if (told === 'handed') return;
         if (told === 'forever') release();

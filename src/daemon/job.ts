@@ -43,6 +43,8 @@ export interface SeedJob {
   verb: 'seed';
   /** CIDs that were shared by an owner that has gone, whose new links are told as `sharing` events. */
   announce?: string[];
+  /** The command has something of its own to serve for as long as this serves: it does not leave it to the owner. */
+  stay?: boolean;
 }
 
 export interface GetJob {
@@ -187,8 +189,9 @@ export function parseJob(value: unknown): Job | undefined {
   }
 }
 
-function parseSeed({ announce }: Record<string, unknown>): SeedJob | undefined {
-  return announce === undefined || isStrings(announce) ? { verb: 'seed', announce } : undefined;
+function parseSeed({ announce, stay }: Record<string, unknown>): SeedJob | undefined {
+  if (announce !== undefined && !isStrings(announce)) return undefined;
+  return stay === undefined || typeof stay === 'boolean' ? { verb: 'seed', announce, stay } : undefined;
 }
 
 function parseLimit({ cids, limits, perPeer }: Record<string, unknown>): LimitJob | undefined {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -34,25 +33,6 @@ describe('the examples', () => {
 
   it('progress.ts tells how a download goes', async () => {
     assert.match(await run('progress.ts'), /100 % [^]*saved 8000000 bytes/);
-  });
-
-  it('web/serve.ts serves its page', async () => {
-    const serving = spawn(process.execPath, [resolve(folder, 'web', 'serve.ts'), '0']);
-    try {
-      const [line] = (await once(serving.stdout, 'data')) as [Buffer];
-      const address = line.toString().trim();
-      assert.match(await (await fetch(address)).text(), /<title>Shoal/);
-      const bundle = await fetch(`${address}shoal.min.js`);
-      assert.equal(bundle.headers.get('content-type'), 'text/javascript');
-      const code = await bundle.text();
-      assert.match(code, /createShoal/);
-      const [, chunk = ''] = /from"\.\/(chunks\/[^"]+)"/.exec(code) ?? [];
-      assert.equal((await fetch(`${address}${chunk}`)).headers.get('content-type'), 'text/javascript');
-      assert.equal((await fetch(`${address}../package.json`)).status, 404);
-    } finally {
-      serving.kill();
-      await once(serving, 'close');
-    }
   });
 
   it('simulate.ts runs a crowd whose origin goes away', async () => {

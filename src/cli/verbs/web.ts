@@ -32,7 +32,12 @@ export function addWeb(program: Command, onExit: (code: number) => void): void {
       const { runCommand } = await import('../run-command.ts');
       onExit(
         await runCommand(
-          { job: { verb: 'seed' }, node: 'serving', permanent: true, page: { port: options.port } },
+          {
+            job: { verb: 'seed', stay: true },
+            node: 'serving',
+            permanent: true,
+            page: { port: options.port },
+          },
           options,
         ),
       );
