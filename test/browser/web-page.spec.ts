@@ -199,9 +199,12 @@ describe('the page in Chromium', function () {
 
   it('says when nobody who has it answers, and what was tried', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
-    const seed = await nodes.start({ web: true });
-    const { link } = await seed.share(pseudoRandomBytes(1000));
-    await seed.close();
+    await using scene = new Scene();
+    await writeFile(nodes.path('gone.bin'), pseudoRandomBytes(1000));
+    const share = scene.shoal('a', 'share', nodes.path('gone.bin'));
+    const link = String((await share.waitFor('sharing'))['link']);
+    share.signal('SIGKILL');
+    await share.exit();
     const page = await openPage(site.url(), {
       before: () => {
         // The page waits for half a minute; here the hand moves a hundred times as fast.
