@@ -86,6 +86,8 @@ try {
   );
   const isWhole = !/\b(import|export)\b/.test(readFileSync(new URL(worker.trim()), 'utf8'));
   check('the service worker is one file that imports nothing', isWhole);
+  const page = readdirSync(join(user, 'node_modules', 'shoal', 'dist', 'page'));
+  check('the page of shoal web is there', page.includes('index.html') && page.includes('page.js'));
   check('react-native stays out', !packages.some((name) => name.includes('react-native')));
 
   writeFileSync(

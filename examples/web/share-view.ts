@@ -13,8 +13,8 @@ export interface Chosen {
   bytes: number;
 }
 
-/** In a code for phones, so many addresses: with more it gets too fine to be read from a screen. */
-const QR_ADDRESSES = 2;
+/** This machine: another device gets nowhere with it. */
+const LOOPBACK = /^a=\/(ip4\/127\.|ip6\/::1\/)/;
 
 /** The card of what is shared from here: its link, the code to scan, and who got how much. */
 export class ShareView {
@@ -120,10 +120,10 @@ export class ShareView {
 function showCode(link: string, isPublic: boolean): void {
   const [head = '', query = ''] = link.split('?');
   const parts = query.split('&');
-  const kept = [
-    ...parts.filter((part) => !part.startsWith('a=')),
-    ...parts.filter((part) => part.startsWith('a=')).slice(0, QR_ADDRESSES),
-  ];
+  const addresses = parts.filter((part) => part.startsWith('a='));
+  // One address: with more the code gets too fine to be read from a screen.
+  const address = addresses.find((each) => !LOOPBACK.test(each)) ?? addresses[0];
+  const kept = [...parts.filter((part) => !part.startsWith('a=')), ...(address ? [address] : [])];
   const code = at('shared-qr');
   const text = at('shared-qr-text');
   try {

@@ -124,6 +124,27 @@ describe('the page in Chromium', function () {
     await page.locator('#kept').waitFor({ state: 'hidden' });
   });
 
+  it('gives a file to another page, which finds it through the node of shoal web', async () => {
+    await using scene = new Scene();
+    const bytes = pseudoRandomBytes(2_000_000);
+    await writeFile(nodes.path('mine.bin'), bytes);
+    const web = scene.shoal('a', 'web', '--port', '0');
+    const url = String((await web.waitFor('page'))['url']);
+    const sharing = await openPage(url);
+    await sharing.setInputFiles('#files', nodes.path('mine.bin'));
+    await shows(sharing, '#shared-given', /Nobody has fetched it yet/);
+    await sharing.waitForFunction(() =>
+      document.querySelector<HTMLInputElement>('#shared-link')?.value.includes('&a='),
+    );
+    await sharing.locator('#shared-reach').waitFor({ state: 'hidden' });
+    const link = await sharing.inputValue('#shared-link');
+    const fetching = await openPage(`${url}#${link}`);
+    await shows(fetching, '#asset-state', /All of it is here and checked: 2\.0 MB/);
+    assert.ok((await savedFrom(fetching, '#asset-actions a')).bytes.equals(bytes));
+    await shows(sharing, '#shared-given', /Given so far: 2\.0 MB to 1 peer\./);
+    await shows(sharing, '#sources td', /^got 2\.0 MB$/);
+  });
+
   it('is served by shoal web, with whose node it fetches what that has', async () => {
     await using scene = new Scene();
     await writeFile(nodes.path('kept.bin'), pseudoRandomBytes(500_000));
