@@ -18,7 +18,7 @@ const LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 64 };
 
 /** What {@link FileWorkers} takes. */
 export interface FileWorkersOptions {
-  /** Threads at most. Default: as many as there are cores, two to four: one waits for the disk often enough. */
+  /** Threads at most. Default: as many as this process has cores, at most four. */
   max?: number;
   /** The worker's file; `none`: no threads. Default: the one of this build. */
   url?: URL | 'none';
@@ -171,7 +171,7 @@ function doHere({ job, resolve, reject }: Task): void {
 }
 
 function defaultMax(): number {
-  return Math.min(MAX_WORKERS, Math.max(2, availableParallelism()));
+  return Math.min(MAX_WORKERS, availableParallelism());
 }
 
 /** What a job told of an item, as the error that Node's own call would have thrown. */

@@ -17,8 +17,8 @@ const READ_BYTES = 1024 * 1024;
 /** Names of a folder that are looked at in one job. */
 const NAMES_PER_JOB = 256;
 
-/** From here on a file is hashed on all threads: it outweighs starting them. */
-const LARGE_FILE_BYTES = 32 * 1024 * 1024;
+/** From here on a file is hashed on all threads: hashing it takes some 150 ms, and starting them 30 to 60. */
+const LARGE_FILE_BYTES = 256 * 1024 * 1024;
 
 /** What one job hashes: a few milliseconds, so that no thread ends long before the others. */
 const PART_BYTES = 8 * 1024 * 1024;
