@@ -33,7 +33,12 @@ export class Child implements AsyncDisposable {
 
   /** Lets a child begin that waits for it. */
   go(): void {
-    this.#process.stdin?.write('go\n');
+    this.say('go');
+  }
+
+  /** Sends a line to a child that listens. */
+  say(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
   }
 
   /** Stops the child and returns what it used. */

@@ -9,6 +9,7 @@ import { controlProtocol } from '../swarm/link-table.ts';
 import { DhtSearch, WALK_TIMEOUT_MS } from './dht-search.ts';
 import { DialTarget } from './dial-target.ts';
 import { endRelayed } from './end-relayed.ts';
+import type { ProvideSweep } from './provide-sweep.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import type { SearchState } from './search-report.ts';
 
@@ -35,6 +36,9 @@ export interface SearchPlaces {
 
 /** One connection attempt to a node heard on the local network. */
 const DIAL_TIMEOUT_MS = 10_000;
+
+/** From so many roots on that wait they are announced together: see `ProvideSweep`. */
+const SWEEP_ROOTS = 16;
 
 /** Walks for providing under way at once. */
 const PROVIDE_CONCURRENCY = 4;
@@ -87,6 +91,9 @@ export class Discovery implements AsyncDisposable {
   readonly #searches = new Set<DhtSearch>();
   readonly #tasks = new Set<Promise<void>>();
   #provideWorkers = 0;
+  /** Made when many roots are announced for the first time. */
+  #sweep: ProvideSweep | undefined;
+  #isSweeping = false;
   /** When the last member of a small DHT came, and since when providing waits for quiet. */
   #memberAtMs = -Infinity;
   #unquietSinceMs = -Infinity;
@@ -117,7 +124,10 @@ export class Discovery implements AsyncDisposable {
     );
     this.#libp2p.addEventListener(
       'peer:disconnect',
-      (event) => this.#dhtPeers.delete(event.detail.toString()),
+      (event) => {
+        this.#dhtPeers.delete(event.detail.toString());
+        this.#sweep?.forget(event.detail.toString());
+      },
       {
         signal,
       },
@@ -127,7 +137,10 @@ export class Discovery implements AsyncDisposable {
       this.#named.push(target);
       this.#run(target.keepConnected(signal));
     }
-    this.#reprovide = setInterval(() => this.#provideAll(), REPROVIDE_INTERVAL_MS);
+    this.#reprovide = setInterval(() => {
+      this.#sweep?.forgetAll();
+      this.#provideAll();
+    }, REPROVIDE_INTERVAL_MS);
     letExit(this.#reprovide);
   }
 
@@ -362,16 +375,33 @@ export class Discovery implements AsyncDisposable {
       letExit(this.#provideTimer);
       return;
     }
+    if (this.#isSweeping) return;
+    if (this.#provideQueue.size >= SWEEP_ROOTS) return this.#run(this.#provideMany());
     const workers = Math.min(PROVIDE_CONCURRENCY - this.#provideWorkers, this.#provideQueue.size);
     for (let n = 0; n < workers; n++) this.#run(this.#provideWorker());
+  }
+
+  /** Announces all that wait, together. What comes meanwhile waits for its end. */
+  async #provideMany(): Promise<void> {
+    this.#isSweeping = true;
+    try {
+      const { ProvideSweep } = await import('./provide-sweep.ts');
+      this.#sweep ??= new ProvideSweep(this.#libp2p, this.#options.network, this.#options.log);
+      const roots = [...this.#provideQueue].flatMap((key) => this.#provided.get(key) ?? []);
+      this.#provideQueue.clear();
+      await this.#sweep.run(roots, this.#stop.signal);
+    } finally {
+      this.#isSweeping = false;
+    }
+    if (!this.#stop.signal.aborted && this.#provideQueue.size > 0) this.#provideWhenQuiet();
   }
 
   async #provideWorker(): Promise<void> {
     this.#provideWorkers++;
     try {
       for (const key of this.#provideQueue) {
-        // New members have come: the timer goes on with it.
-        if (this.#quietAtMs > performance.now()) return;
+        // New members have come, and the timer goes on with it; or many roots have, which go together.
+        if (this.#quietAtMs > performance.now() || this.#isSweeping) return;
         this.#provideQueue.delete(key);
         const root = this.#provided.get(key);
         if (root) await this.#provideOnce(root);

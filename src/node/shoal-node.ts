@@ -45,6 +45,12 @@ export interface ShoalNodeParts {
   log: (level: LogLevel, message: string) => void;
 }
 
+/**
+ * What is shared stays open and in its swarm, ready for the first peer, up to so many assets. Beyond that one is opened when
+ * a peer names it: an open asset takes 14 KB and more, and is looked at with each tick.
+ */
+const MAX_KEPT_ACTIVE = 256;
+
 /** `connect` to a host that drops packets ends after this. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -124,10 +130,13 @@ export class ShoalNode implements Shoal, NodeContext {
 
   /** Serves what the store shares from now on. */
   async publish(record: AssetRecord, signal: AbortSignal = this.closing): Promise<Shared> {
-    await this.exclusive(record.root, signal, async () => {
-      const stored = await this.store.open(record.root, { signal });
-      if (stored) await this.activate(record.root, stored);
-    });
+    // It may be active as what it was before, a download perhaps.
+    if (this.#active.size < MAX_KEPT_ACTIVE || this.active(record.root)) {
+      await this.exclusive(record.root, signal, async () => {
+        const stored = await this.store.open(record.root, { signal });
+        if (stored) await this.activate(record.root, stored);
+      });
+    }
     this.discovery.provide(record.root);
     return {
       cid: record.root.toString(),
