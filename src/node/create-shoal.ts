@@ -8,6 +8,7 @@ import type { CID } from 'multiformats/cid';
 import { checkLimits } from './check-limit.ts';
 import { checkStunServers } from './check-stun-servers.ts';
 import { defaultDataDir } from './data-dir.ts';
+import { Announcer } from './announcer.ts';
 import { ContactBook } from './contact-book.ts';
 import { ContactKeeper } from './contact-keeper.ts';
 import { Discovery } from './discovery.ts';
@@ -97,6 +98,7 @@ async function startNode(
     libp2p,
     network,
     named,
+    announcer: new Announcer({ libp2p, network, log }),
     mdns: options.mdns ?? true,
     canDial,
     log,

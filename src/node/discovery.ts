@@ -6,10 +6,10 @@ import type { LogLevel } from '../api.ts';
 import type { Contact } from '../swarm/core/messages.ts';
 import { letExit } from '../swarm/let-exit.ts';
 import { controlProtocol } from '../swarm/link-table.ts';
-import { DhtSearch, WALK_TIMEOUT_MS } from './dht-search.ts';
+import type { Announcer } from './announcer.ts';
+import { DhtSearch } from './dht-search.ts';
 import { DialTarget } from './dial-target.ts';
 import { endRelayed } from './end-relayed.ts';
-import type { ProvideSweep } from './provide-sweep.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import type { SearchState } from './search-report.ts';
 
@@ -19,6 +19,8 @@ export interface DiscoveryOptions {
   network: string;
   /** Multiaddrs of peers to stay connected to. */
   named: readonly string[];
+  /** Announces in the DHT what is provided; started and stopped with this. Default: nothing is announced. */
+  announcer?: Announcer;
   /** Whether the local network is listened to. Default false. */
   mdns?: boolean;
   /** Whether this node has a transport for an address. Default: for all. */
@@ -36,28 +38,6 @@ export interface SearchPlaces {
 
 /** One connection attempt to a node heard on the local network. */
 const DIAL_TIMEOUT_MS = 10_000;
-
-/** From so many roots on that wait they are announced together: see `ProvideSweep`. */
-const SWEEP_ROOTS = 16;
-
-/** Walks for providing under way at once. */
-const PROVIDE_CONCURRENCY = 4;
-
-/** Records live 48 hours at their keepers (IPFS Kademlia spec), and keepers come and go; a few hours keep it found. */
-const REPROVIDE_INTERVAL_MS = 4 * 3_600_000;
-
-/** While the DHT is this small each new member may be the one that others ask: provide again when one comes. */
-const SMALL_DHT_PEERS = 20;
-
-/**
- * New members come in bursts: providing waits until none has come for so long, times the members there are (half a
- * second for the first, five seconds for a crowd of ten). It costs a walk and a message to every node of a small DHT, for
- * each root, and a crowd that forms has better to do.
- */
-const PROVIDE_QUIET_MS = 500;
-
-/** They may come in a stream: then it waits so long at most. */
-const PROVIDE_LATEST_MS = 15_000;
 
 /** New members wake searches that found nobody, once for a burst. */
 const WAKE_DEBOUNCE_MS = 500;
@@ -79,8 +59,6 @@ export class Discovery implements AsyncDisposable {
   readonly #libp2p: ShoalLibp2p;
   readonly #options: DiscoveryOptions;
   readonly #stop = new AbortController();
-  readonly #provided = new Map<string, CID>();
-  readonly #provideQueue = new Set<string>();
   readonly #dhtPeers = new Set<string>();
   readonly #named: DialTarget[] = [];
   /** Peers of earlier runs that are being dialled to come back to swarms that are served. */
@@ -90,16 +68,7 @@ export class Discovery implements AsyncDisposable {
   readonly #localPeers = new Set<string>();
   readonly #searches = new Set<DhtSearch>();
   readonly #tasks = new Set<Promise<void>>();
-  #provideWorkers = 0;
-  /** Made when many roots are announced for the first time. */
-  #sweep: ProvideSweep | undefined;
-  #isSweeping = false;
-  /** When the last member of a small DHT came, and since when providing waits for quiet. */
-  #memberAtMs = -Infinity;
-  #unquietSinceMs = -Infinity;
   #debounce: NodeJS.Timeout | undefined;
-  #provideTimer: NodeJS.Timeout | undefined;
-  #reprovide: NodeJS.Timeout | undefined;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
@@ -126,7 +95,7 @@ export class Discovery implements AsyncDisposable {
       'peer:disconnect',
       (event) => {
         this.#dhtPeers.delete(event.detail.toString());
-        this.#sweep?.forget(event.detail.toString());
+        this.#options.announcer?.memberLeft(event.detail.toString(), this.#dhtPeers.size);
       },
       {
         signal,
@@ -137,11 +106,7 @@ export class Discovery implements AsyncDisposable {
       this.#named.push(target);
       this.#run(target.keepConnected(signal));
     }
-    this.#reprovide = setInterval(() => {
-      this.#sweep?.forgetAll();
-      this.#provideAll();
-    }, REPROVIDE_INTERVAL_MS);
-    letExit(this.#reprovide);
+    this.#options.announcer?.start();
   }
 
   /** Nodes of the DHT that are connected. */
@@ -182,19 +147,12 @@ export class Discovery implements AsyncDisposable {
 
   /** Announces this node as a provider of a root, now and again while it runs. Root CIDs only. */
   provide(root: CID): void {
-    const key = root.toString();
-    if (this.#provided.has(key)) return;
-    this.#provided.set(key, root);
-    this.#enqueueProvide(key);
+    this.#options.announcer?.provide(root);
   }
 
   /** Stops announcing a root. Its records at others run out by themselves. */
   unprovide(root: CID): void {
-    const key = root.toString();
-    if (!this.#provided.delete(key)) return;
-    this.#provideQueue.delete(key);
-    const dht = this.#libp2p.services.dht;
-    if (dht) this.#run(dht.cancelReprovide(root));
+    this.#options.announcer?.unprovide(root);
   }
 
   /**
@@ -240,9 +198,7 @@ export class Discovery implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#stop.abort();
     clearTimeout(this.#debounce);
-    clearTimeout(this.#provideTimer);
-    clearInterval(this.#reprovide);
-    this.#provideQueue.clear();
+    await this.#options.announcer?.stop();
     await Promise.allSettled([...this.#tasks]);
   }
 
@@ -343,83 +299,7 @@ export class Discovery implements AsyncDisposable {
       for (const search of this.#searches) search.wake();
     }, WAKE_DEBOUNCE_MS);
     letExit(this.#debounce);
-    if (this.#dhtPeers.size > SMALL_DHT_PEERS) return;
-    const nowMs = performance.now();
-    if (this.#quietAtMs <= nowMs) this.#unquietSinceMs = nowMs;
-    this.#memberAtMs = nowMs;
-    for (const key of this.#provided.keys()) this.#provideQueue.add(key);
-    this.#provideWhenQuiet();
-  }
-
-  /** When no member of the DHT will have come for long enough. */
-  get #quietAtMs(): number {
-    const members = Math.min(this.#dhtPeers.size, SMALL_DHT_PEERS);
-    return Math.min(this.#memberAtMs + PROVIDE_QUIET_MS * members, this.#unquietSinceMs + PROVIDE_LATEST_MS);
-  }
-
-  #provideAll(): void {
-    for (const key of this.#provided.keys()) this.#enqueueProvide(key);
-  }
-
-  #enqueueProvide(key: string): void {
-    if (!this.#libp2p.services.dht || this.#stop.signal.aborted) return;
-    this.#provideQueue.add(key);
-    this.#provideWhenQuiet();
-  }
-
-  #provideWhenQuiet(): void {
-    clearTimeout(this.#provideTimer);
-    const waitMs = this.#quietAtMs - performance.now();
-    if (waitMs > 0) {
-      this.#provideTimer = setTimeout(() => this.#provideWhenQuiet(), waitMs);
-      letExit(this.#provideTimer);
-      return;
-    }
-    if (this.#isSweeping) return;
-    if (this.#provideQueue.size >= SWEEP_ROOTS) return this.#run(this.#provideMany());
-    const workers = Math.min(PROVIDE_CONCURRENCY - this.#provideWorkers, this.#provideQueue.size);
-    for (let n = 0; n < workers; n++) this.#run(this.#provideWorker());
-  }
-
-  /** Announces all that wait, together. What comes meanwhile waits for its end. */
-  async #provideMany(): Promise<void> {
-    this.#isSweeping = true;
-    try {
-      const { ProvideSweep } = await import('./provide-sweep.ts');
-      this.#sweep ??= new ProvideSweep(this.#libp2p, this.#options.network, this.#options.log);
-      const roots = [...this.#provideQueue].flatMap((key) => this.#provided.get(key) ?? []);
-      this.#provideQueue.clear();
-      await this.#sweep.run(roots, this.#stop.signal);
-    } finally {
-      this.#isSweeping = false;
-    }
-    if (!this.#stop.signal.aborted && this.#provideQueue.size > 0) this.#provideWhenQuiet();
-  }
-
-  async #provideWorker(): Promise<void> {
-    this.#provideWorkers++;
-    try {
-      for (const key of this.#provideQueue) {
-        // New members have come, and the timer goes on with it; or many roots have, which go together.
-        if (this.#quietAtMs > performance.now() || this.#isSweeping) return;
-        this.#provideQueue.delete(key);
-        const root = this.#provided.get(key);
-        if (root) await this.#provideOnce(root);
-      }
-    } finally {
-      this.#provideWorkers--;
-    }
-  }
-
-  async #provideOnce(root: CID): Promise<void> {
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
-    try {
-      for await (const _ of this.#libp2p.services.dht?.provide(root, { signal }) ?? [])
-        signal.throwIfAborted();
-    } catch (error) {
-      if (!this.#stop.signal.aborted)
-        this.#options.log('debug', `could not provide ${root.toString()}: ${String(error)}`);
-    }
+    this.#options.announcer?.memberCame(this.#dhtPeers.size);
   }
 }
 

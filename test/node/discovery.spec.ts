@@ -1,8 +1,11 @@
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import { multiaddr } from '@multiformats/multiaddr';
+import { cidOf, RAW_CODE } from '../../src/integrity/parse-cid.ts';
 import type { SearchAttempt } from '../../src/errors.ts';
+import { Announcer } from '../../src/node/announcer.ts';
 import { Discovery, type SearchPlaces } from '../../src/node/discovery.ts';
 import { attemptsOf } from '../../src/node/search-report.ts';
 import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
@@ -35,7 +38,9 @@ describe('Discovery', () => {
       onLocalPeer: () => assert.fail('mDNS is off'),
     });
     await startLibp2pNode(libp2p, listen);
-    const discovery = new Discovery({ libp2p, network, named: options.named ?? [], log: () => {} });
+    const log = (): void => {};
+    const announcer = new Announcer({ libp2p, network, log });
+    const discovery = new Discovery({ libp2p, network, named: options.named ?? [], announcer, log });
     discovery.start();
     const node = { libp2p, discovery, address: String(libp2p.getMultiaddrs()[0]) };
     nodes.push(node);
@@ -48,11 +53,11 @@ describe('Discovery', () => {
     await node.libp2p.stop();
   }
 
-  function firstProvider(node: TestNode): Promise<string> {
+  function firstProvider(node: TestNode, root = ROOT): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
     const done = new AbortController();
     node.discovery.search(
-      ROOT,
+      root,
       NOWHERE,
       ([contact]) => {
         done.abort();
@@ -74,6 +79,22 @@ describe('Discovery', () => {
     const b = await start({ named: [a.address] });
     const c = await start({ named: [b.address] });
     assert.equal(await firstProvider(c), a.libp2p.peerId.toString());
+  });
+
+  it('finds each of many roots that were announced together, also by who came later', async () => {
+    const a = await start();
+    const roots = Array.from({ length: 300 }, (_, i) =>
+      cidOf(RAW_CODE, createHash('sha256').update(`${i}`).digest()),
+    );
+    for (const root of roots) a.discovery.provide(root);
+    const b = await start({ named: [a.address] });
+    const c = await start({ named: [b.address] });
+    for (const root of [roots[0]!, roots[150]!, roots[299]!])
+      assert.equal(await firstProvider(c, root), a.libp2p.peerId.toString());
+    // They have been told to each node, and not only to who asks.
+    const d = await start({ named: [c.address] });
+    for (const root of [roots[7]!, roots[298]!])
+      assert.equal(await firstProvider(d, root), a.libp2p.peerId.toString());
   });
 
   it('finds a later provider when the first has gone', async () => {

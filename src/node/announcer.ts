@@ -1,0 +1,184 @@
+import type { CID } from 'multiformats/cid';
+import type { LogLevel } from '../api.ts';
+import { letExit } from '../swarm/let-exit.ts';
+import { WALK_TIMEOUT_MS } from './dht-search.ts';
+import { ProvideSweep } from './provide-sweep.ts';
+import type { ShoalLibp2p } from './shoal-libp2p.ts';
+
+/** Walks for single roots under way at once. */
+const CONCURRENCY = 4;
+
+/** From so many roots on that wait they are announced together: see {@link ProvideSweep}. */
+const SWEEP_ROOTS = 16;
+
+/** Records live 48 hours at their keepers (IPFS Kademlia spec), and keepers come and go; a few hours keep it found. */
+const REPROVIDE_INTERVAL_MS = 4 * 3_600_000;
+
+/** While the DHT is this small each new member may be the one that others ask: roots are announced again when one comes. */
+const SMALL_DHT_PEERS = 20;
+
+/**
+ * New members come in bursts: announcing waits until none has come for so long, times the members there are (half a
+ * second for the first, five seconds for a crowd of ten). It costs a walk and a message to every node of a small DHT, for
+ * each root, and a crowd that forms has better to do.
+ */
+const QUIET_MS = 500;
+
+/** They may come in a stream: then it waits so long at most. */
+const LATEST_MS = 15_000;
+
+/** What an {@link Announcer} works with. */
+export interface AnnouncerHost {
+  libp2p: ShoalLibp2p;
+  network: string;
+  log: (level: LogLevel, message: string) => void;
+}
+
+/** Announces in the DHT what this node provides, now and again. Made by nodes that have one; a web page has none. */
+export class Announcer {
+  readonly #host: AnnouncerHost;
+  readonly #stop = new AbortController();
+  readonly #sweep: ProvideSweep;
+  readonly #provided = new Map<string, CID>();
+  /** Roots that wait. */
+  readonly #queue = new Set<string>();
+  readonly #tasks = new Set<Promise<void>>();
+  #members = 0;
+  #workers = 0;
+  #isSweeping = false;
+  /** When the last member of a small DHT came, and since when announcing waits for quiet. */
+  #memberAtMs = -Infinity;
+  #unquietSinceMs = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #interval: NodeJS.Timeout | undefined;
+
+  constructor(host: AnnouncerHost) {
+    this.#host = host;
+    this.#sweep = new ProvideSweep(host.libp2p, host.network, host.log);
+  }
+
+  start(): void {
+    this.#interval = setInterval(() => {
+      this.#sweep.forgetAll();
+      for (const key of this.#provided.keys()) this.#enqueue(key);
+    }, REPROVIDE_INTERVAL_MS);
+    letExit(this.#interval);
+  }
+
+  /** From now on this node is a provider of a root. Root CIDs only. */
+  provide(root: CID): void {
+    const key = root.toString();
+    if (this.#provided.has(key)) return;
+    this.#provided.set(key, root);
+    this.#enqueue(key);
+  }
+
+  /** Stops announcing a root. Its records at others run out by themselves. */
+  unprovide(root: CID): void {
+    const key = root.toString();
+    if (!this.#provided.delete(key)) return;
+    this.#queue.delete(key);
+    const { dht } = this.#host.libp2p.services;
+    if (dht) this.#run(dht.cancelReprovide(root));
+  }
+
+  /** The DHT gained a member. @param members that it has now */
+  memberCame(members: number): void {
+    this.#members = members;
+    if (members > SMALL_DHT_PEERS) return;
+    const nowMs = performance.now();
+    if (this.#quietAtMs <= nowMs) this.#unquietSinceMs = nowMs;
+    this.#memberAtMs = nowMs;
+    for (const key of this.#provided.keys()) this.#queue.add(key);
+    this.#announceWhenQuiet();
+  }
+
+  /** A member is gone. */
+  memberLeft(peer: string, members: number): void {
+    this.#members = members;
+    this.#sweep.forget(peer);
+  }
+
+  /** Ends everything that is under way, and waits for it. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+    clearInterval(this.#interval);
+    this.#queue.clear();
+    await Promise.allSettled([...this.#tasks]);
+  }
+
+  #run(task: Promise<void>): void {
+    const tracked = task
+      .catch((error: unknown) => {
+        if (!this.#stop.signal.aborted) this.#host.log('debug', `announcing: ${String(error)}`);
+      })
+      .finally(() => this.#tasks.delete(tracked));
+    this.#tasks.add(tracked);
+  }
+
+  #enqueue(key: string): void {
+    if (!this.#host.libp2p.services.dht || this.#stop.signal.aborted) return;
+    this.#queue.add(key);
+    this.#announceWhenQuiet();
+  }
+
+  /** When no member of the DHT will have come for long enough. */
+  get #quietAtMs(): number {
+    const members = Math.min(this.#members, SMALL_DHT_PEERS);
+    return Math.min(this.#memberAtMs + QUIET_MS * members, this.#unquietSinceMs + LATEST_MS);
+  }
+
+  #announceWhenQuiet(): void {
+    clearTimeout(this.#timer);
+    if (this.#isSweeping || this.#stop.signal.aborted) return;
+    const waitMs = this.#quietAtMs - performance.now();
+    if (waitMs > 0) {
+      this.#timer = setTimeout(() => this.#announceWhenQuiet(), waitMs);
+      letExit(this.#timer);
+      return;
+    }
+    if (this.#queue.size >= SWEEP_ROOTS) return this.#run(this.#announceTogether());
+    const workers = Math.min(CONCURRENCY - this.#workers, this.#queue.size);
+    for (let n = 0; n < workers; n++) this.#run(this.#work());
+  }
+
+  /** Announces all that wait. What comes meanwhile waits for its end. */
+  async #announceTogether(): Promise<void> {
+    this.#isSweeping = true;
+    try {
+      const roots = [...this.#queue].flatMap((key) => this.#provided.get(key) ?? []);
+      this.#queue.clear();
+      await this.#sweep.run(roots, this.#stop.signal);
+    } finally {
+      this.#isSweeping = false;
+    }
+    if (this.#queue.size > 0) this.#announceWhenQuiet();
+  }
+
+  async #work(): Promise<void> {
+    this.#workers++;
+    try {
+      for (const key of this.#queue) {
+        // New members have come, and the timer goes on with it; or many roots have, which go together.
+        if (this.#quietAtMs > performance.now() || this.#isSweeping) return;
+        this.#queue.delete(key);
+        const root = this.#provided.get(key);
+        if (root) await this.#announce(root);
+      }
+    } finally {
+      this.#workers--;
+    }
+  }
+
+  async #announce(root: CID): Promise<void> {
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
+    try {
+      for await (const _ of this.#host.libp2p.services.dht?.provide(root, { signal }) ?? [])
+        signal.throwIfAborted();
+    } catch (error) {
+      if (!this.#stop.signal.aborted)
+        this.#host.log('debug', `could not provide ${root.toString()}: ${String(error)}`);
+    }
+  }
+}
