@@ -1,5 +1,6 @@
 import { yamux } from '@chainsafe/libp2p-yamux';
 import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface';
+import { openEagerly } from './eager-streams.ts';
 
 /** What this reads of a stream of `@chainsafe/libp2p-yamux`; all of it is public there. */
 interface WindowedStream {
@@ -20,7 +21,8 @@ const ESTABLISHED = 3;
 /**
  * Yamux that tells of bytes it has read only when half a window of them has come together, as other implementations do
  * (https://github.com/hashicorp/yamux/blob/master/stream.go, sendWindowUpdate). `@chainsafe/libp2p-yamux` does so
- * after each frame: half of all packets and of the events of a crowd were that.
+ * after each frame: half of all packets and of the events of a crowd were that. Shoal's own streams are opened eagerly
+ * (`eager-streams.ts`).
  */
 export function lazyYamux(): () => StreamMuxerFactory {
   return () => {
@@ -29,6 +31,7 @@ export function lazyYamux(): () => StreamMuxerFactory {
     factory.createStreamMuxer = (connection: MessageStream) => {
       const muxer = create(connection);
       makeLazy(muxer as unknown as WindowedMuxer);
+      openEagerly(muxer, (protocol) => protocol.startsWith('/shoal/'));
       return muxer;
     };
     return factory;

@@ -51,20 +51,30 @@ export class AssetSession {
   readonly #host: AssetSessionHost;
   #last: SessionStats = { receivedByPeer: new Map(), peers: 0, left: 0, failed: [], bytesPerSec: 0 };
   #hasLeft = false;
+  #hasWished: boolean;
 
-  constructor(events: AssetSessionEvents, host: AssetSessionHost) {
+  /** @param hasWished whether something is wanted from the start */
+  constructor(events: AssetSessionEvents, host: AssetSessionHost, hasWished = false) {
     this.events = events;
     this.#host = host;
+    this.#hasWished = hasWished;
   }
 
   /** Changes what is downloaded; urgent chunks come first. Nothing after `leave`. */
   want(wanted: 'all' | 'none' | readonly ChunkRun[], urgent: Urgency = NOTHING_URGENT): void {
-    if (!this.#hasLeft) this.#host.want(wanted, urgent);
+    if (this.#hasLeft) return;
+    this.#hasWished ||= wanted !== 'none';
+    this.#host.want(wanted, urgent);
   }
 
   /** Changes what is urgent of it, and nothing else: far cheaper. */
   hurry(urgent: Urgency): void {
     if (!this.#hasLeft) this.#host.hurry(urgent);
+  }
+
+  /** Whether anything was ever wanted of the asset. */
+  get hasWished(): boolean {
+    return this.#hasWished;
   }
 
   /** Ends the session: nothing more is downloaded or served through it. The stored asset is the caller's to close. */

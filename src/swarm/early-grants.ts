@@ -1,3 +1,5 @@
+import type { ActiveAsset } from './asset-table.ts';
+import type { PeerLink } from './peer-link.ts';
 import type { ControlMessage } from './wire/control-message.ts';
 
 type Grant = Extract<ControlMessage, { type: 'grant' }>;
@@ -5,34 +7,66 @@ type Grant = Extract<ControlMessage, { type: 'grant' }>;
 /** Grants kept for each link: an honest peer sends no more than its look-ahead to somebody it knows nothing of. */
 const MAX_HELD = 64;
 
-/**
- * Credit that came before what it is for is active here: whoever is asked for a root's nodes grants at once, and the
- * nodes take a round trip more. To decline it would make the peer wait before it grants again.
- */
-export class EarlyGrants<Link extends object> {
-  readonly #nowMs: () => number;
-  readonly #held = new WeakMap<Link, { grant: Grant; atMs: number }[]>();
+/** What is opened to be downloaded is wished for at once; later than this it was opened for something else. */
+const JUST_OPENED_MS = 1000;
 
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs;
+/** What {@link EarlyGrants} looks at. */
+export interface EarlyGrantsHost {
+  nowMs(): number;
+  /** An asset that is active here, by root. */
+  find(text: string): ActiveAsset | undefined;
+  /** Whether nodes of the root are being fetched, or were a moment ago. */
+  isNaming(text: string): boolean;
+}
+
+/**
+ * Credit that came before anything is wished for: whoever is asked for a root's nodes grants at once, and the nodes take a
+ * round trip more, and then comes the wish. To decline it would cost another round trip, and make the peer wait before
+ * it grants again.
+ */
+export class EarlyGrants {
+  readonly #host: EarlyGrantsHost;
+  readonly #held = new WeakMap<PeerLink, { grant: Grant; atMs: number }[]>();
+
+  constructor(host: EarlyGrantsHost) {
+    this.#host = host;
   }
 
-  /** @returns false where there are too many: decline it */
-  hold(link: Link, grant: Grant): boolean {
+  /** @returns false where nothing is about to be wanted of the peer, or it gave too many: it is a grant like others */
+  hold(link: PeerLink, grant: Grant): boolean {
+    if (!this.#isSoonWanted(link)) return false;
     const held = this.#held.get(link) ?? [];
     if (held.length >= MAX_HELD) return false;
-    held.push({ grant, atMs: this.#nowMs() });
+    held.push({ grant, atMs: this.#host.nowMs() });
     this.#held.set(link, held);
     return true;
   }
 
-  /** What was held for the link and still is good, each with what is left of its lease. */
-  release(link: Link): Grant[] {
-    const held = this.#held.get(link) ?? [];
+  /** What was held for the link and still is good, each with what is left of its lease; nothing while its time is to come. */
+  release(link: PeerLink): Grant[] {
+    const held = this.#held.get(link);
+    if (!held || this.#isSoonWanted(link)) return [];
     this.#held.delete(link);
-    const nowMs = this.#nowMs();
+    const nowMs = this.#host.nowMs();
     return held
       .map(({ grant, atMs }) => ({ ...grant, leaseMs: Math.floor(grant.leaseMs - (nowMs - atMs)) }))
       .filter(({ leaseMs }) => leaseMs > 0);
+  }
+
+  /** Whether something of the first asset that is shared with the peer is about to be wanted. */
+  #isSoonWanted(link: PeerLink): boolean {
+    let isSoon = false;
+    for (const { text, hasLeft } of link.named.values()) {
+      if (hasLeft) continue;
+      const asset = this.#host.find(text);
+      if (asset && !this.#isJustOpened(asset)) return false;
+      isSoon ||= asset !== undefined || this.#host.isNaming(text);
+    }
+    return isSoon;
+  }
+
+  #isJustOpened({ session, have, usedAtMs }: ActiveAsset): boolean {
+    if (!session || session.hasWished || have.isFull) return false;
+    return this.#host.nowMs() - usedAtMs < JUST_OPENED_MS;
   }
 }

@@ -17,9 +17,12 @@ const MAX_GREETING_PER_PEER = 8;
 
 /**
  * What the opener names and asks for right behind its HELLO waits until the data stream is there too: so many messages.
- * Only JOINs without a bitfield and NODES may come, so that it is some kilobytes at most.
+ * Only JOINs with a small bitfield or none and NODES may come, so that it is some kilobytes at most.
  */
 export const MAX_EARLY_MESSAGES = 16;
+
+/** The largest bitfield that a JOIN may carry then: of 8,192 chunks, 512 MiB to 8 GiB. */
+export const MAX_EARLY_HAVE_BYTES = 1024;
 
 /** Streams on one connection: a link, its replacement, and links of peers that open many to try us. */
 const MAX_STREAMS = 32;
@@ -48,7 +51,7 @@ export interface LinkTableOptions {
 /** What a {@link LinkTable} tells. Messages come only for links that are up. */
 export interface LinkTableEvents extends Pick<PeerLinkEvents, 'onMessage' | 'inbox' | 'onDrain'> {
   /**
-   * This side has opened the link and greeted: JOINs without a bitfield and NODES may follow. `onUp` comes next, or
+   * This side has opened the link and greeted: JOINs with a small bitfield or none and NODES may follow. `onUp` comes next, or
    * `onLost` where the link ends before.
    */
   onGreeted(link: PeerLink): void;
@@ -229,8 +232,13 @@ export class LinkTable {
     if (!failure) return streams as [Stream, Stream];
     const reason = failure.reason as Error;
     for (const stream of streams) stream.abort(reason);
-    if (reason.name === 'UnsupportedProtocolError') this.#foreign.add(connection);
+    this.#noteForeign(connection, reason);
     throw reason;
+  }
+
+  /** Whether the protocol is spoken shows as a stream is opened, or, where it is used from the start, when it is refused. */
+  #noteForeign(connection: Connection, error: unknown): void {
+    if (error instanceof Error && error.name === 'UnsupportedProtocolError') this.#foreign.add(connection);
   }
 
   #acceptControl(stream: Stream, connection: Connection): void {
@@ -300,6 +308,7 @@ export class LinkTable {
       onDrain: (of) => events.onDrain(of),
       onEnd: (ended, error) => {
         this.#greeting.delete(ended);
+        this.#noteForeign(connection, error);
         if (ended.number !== undefined) this.#waitingLinks.delete(keyOf(connection, ended.number));
         this.#options.log(
           isBug(error) ? 'error' : 'debug',
@@ -391,7 +400,9 @@ interface PromiseResolvers {
 
 /** What may be said of a root before both sides have greeted: little to keep, and nothing that the exchange acts on. */
 function mayComeEarly(message: ControlMessage): boolean {
-  return message.type === 'nodes' || (message.type === 'join' && message.have.kind === 'none');
+  if (message.type !== 'join') return message.type === 'nodes';
+  const { have } = message;
+  return have.kind === 'none' || (have.kind === 'some' && have.bits.byteLength <= MAX_EARLY_HAVE_BYTES);
 }
 
 /** Stands in until the link takes the stream over, in the same turn. */

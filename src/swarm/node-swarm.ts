@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { AssetTable } from './asset-table.ts';
 import type { AssetKey, Have, PeerKey } from './core/messages.ts';
-import { MAX_EARLY_MESSAGES, type LinkTable } from './link-table.ts';
+import { MAX_EARLY_HAVE_BYTES, MAX_EARLY_MESSAGES, type LinkTable } from './link-table.ts';
 import { decodeCid, type NamedRoot } from './named-roots.ts';
 import { MAX_WAITING_NODES, NodeAnswers } from './node-answers.ts';
 import { NodeFetch, type FetchNodesOptions, type Walk } from './node-fetch.ts';
@@ -110,14 +110,19 @@ export class NodeSwarm {
   }
 
   /**
-   * This side has sent its HELLO. What is looked for is named at once, a few roots of which nothing is here: it costs a
-   * round trip less than to wait for the peer's HELLO.
+   * This side has sent its HELLO. What is looked for is named at once, a few roots of which nothing is here, or which are
+   * being downloaded: it costs a round trip less than to wait for the peer's HELLO.
    */
   linkGreeted(link: PeerLink): void {
     const { assets } = this.#host;
     for (const [text, running] of this.#fetches) {
       if (link.asked.size >= MAX_EARLY_ROOTS) return;
       if (!assets.get(text)) this.#nameFor(link, text, running);
+    }
+    for (const { root, key, session, have } of assets.values()) {
+      if (link.asked.size >= MAX_EARLY_ROOTS) return;
+      const isWanted = session?.hasWished && !have.isFull;
+      if (isWanted && have.bytes.byteLength <= MAX_EARLY_HAVE_BYTES) this.#name(link, root, key);
     }
   }
 

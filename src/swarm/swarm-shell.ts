@@ -92,7 +92,7 @@ export class SwarmShell {
   readonly #care: LinkCare;
   readonly #incoming: IncomingChunks;
   readonly #banned = new BanList();
-  readonly #earlyGrants = new EarlyGrants<PeerLink>(() => performance.now());
+  readonly #earlyGrants: EarlyGrants;
   readonly #stopping = new AbortController();
   /** Limits of assets by root, active or not. */
   readonly #assetLimits = new Map<string, RateLimits>();
@@ -167,6 +167,11 @@ export class SwarmShell {
       blame: (peer, code, message) => this.#punish(peer, code, message),
       wasted: (link, what) => this.#care.wasted(link, what),
     });
+    this.#earlyGrants = new EarlyGrants({
+      nowMs,
+      find: (text) => this.#assets.get(text),
+      isNaming: (text) => this.#nodes.isNaming(text),
+    });
   }
 
   /** Takes links from now on. libp2p may be started before or after. */
@@ -210,21 +215,27 @@ export class SwarmShell {
   join(stored: StoredAsset, options: JoinOptions): AssetSession {
     const { origin, wanted, ...events } = options;
     let asset: ActiveAsset | undefined;
-    const session = new AssetSession(events, {
-      want: (chunks, urgent) => {
-        if (!asset) return;
-        const { chunks: soon, dueInMs } = urgent;
-        this.#driver.handle({ type: 'want', asset: asset.key, wanted: chunks, urgent: soon, dueInMs });
-        if (chunks !== 'none') this.#links.openAll();
+    const session = new AssetSession(
+      events,
+      {
+        want: (chunks, urgent) => {
+          if (!asset) return;
+          const { chunks: soon, dueInMs } = urgent;
+          this.#driver.handle({ type: 'want', asset: asset.key, wanted: chunks, urgent: soon, dueInMs });
+          if (chunks === 'none') return;
+          this.#links.openAll();
+          for (const link of this.#links.values()) if (link.named.find(asset.text)) this.#spendEarly(link);
+        },
+        hurry: ({ chunks, dueInMs }) => {
+          if (asset) this.#driver.handle({ type: 'urgent', asset: asset.key, urgent: chunks, dueInMs });
+        },
+        leave: () => {
+          if (asset) this.#assets.remove(asset);
+        },
+        stats: () => asset && this.#statsOf(asset),
       },
-      hurry: ({ chunks, dueInMs }) => {
-        if (asset) this.#driver.handle({ type: 'urgent', asset: asset.key, urgent: chunks, dueInMs });
-      },
-      leave: () => {
-        if (asset) this.#assets.remove(asset);
-      },
-      stats: () => asset && this.#statsOf(asset),
-    });
+      wanted !== 'none',
+    );
     asset = this.#assets.add(stored, { origin, wanted, session });
     if (wanted !== 'none') this.#links.openAll();
     return session;
@@ -350,7 +361,7 @@ export class SwarmShell {
         this.#keepHave(link, message.slot, message.chunks);
         break;
       case 'grant':
-        if (this.#isSoonShared(link) && this.#earlyGrants.hold(link, message)) return;
+        if (this.#earlyGrants.hold(link, message)) return;
         break;
       case 'bye':
         this.#tell(link, message);
@@ -367,16 +378,8 @@ export class SwarmShell {
     if (own) this.#tell(link, own);
   }
 
-  /** Whether the first asset that is shared with the peer is about to become active: its nodes are being fetched. */
-  #isSoonShared(link: PeerLink): boolean {
-    if (!this.#nodes.isNamingAny) return false;
-    let isSoon = false;
-    for (const { text, hasLeft } of link.named.values()) {
-      if (hasLeft) continue;
-      if (this.#assets.get(text)) return false;
-      isSoon ||= this.#nodes.isNaming(text);
-    }
-    return isSoon;
+  #spendEarly(link: PeerLink): void {
+    for (const grant of this.#earlyGrants.release(link)) this.#pass(link, grant);
   }
 
   #tell(link: PeerLink, message: Parameters<typeof toWire>[0]): void {
@@ -418,7 +421,7 @@ export class SwarmShell {
     else this.#tell(link, { type: 'join', asset: asset.key, have, reply });
     if (have && announced.length > 0) this.#tell(link, { type: 'have', asset: asset.key, chunks: announced });
     if (contacts.length > 0) this.#tell(link, { type: 'peers', asset: asset.key, contacts, progress: 0 });
-    for (const grant of this.#earlyGrants.release(link)) this.#pass(link, grant);
+    this.#spendEarly(link);
   }
 
   #keepHave(link: PeerLink, slot: number, chunks: readonly number[]): void {

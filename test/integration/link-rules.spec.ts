@@ -185,7 +185,8 @@ describe('link rules over libp2p', () => {
       });
     });
     b.control.send(encodeControl(HELLO));
-    b.control.send(encodeControl({ type: 'join', slot: 9, root, have: { kind: 'none' }, reply: true }));
+    const have = { kind: 'some', bits: new Uint8Array(1) } as const;
+    b.control.send(encodeControl({ type: 'join', slot: 9, root, have, reply: true }));
     b.control.send(encodeControl({ type: 'nodes', slot: 9, cids: [root] }));
     await new Promise((resolve) => setImmediate(resolve));
     b.data.send(encodeAttach(5));
@@ -193,10 +194,10 @@ describe('link rules over libp2p', () => {
     assert.deepEqual(a.misbehaved, []);
   });
 
-  it('refuses anything else there, and more than it keeps', async () => {
+  it('refuses anything else there, a large bitfield, and more than it keeps', async () => {
     const root = (await fileOf(bytesOf(10))).root.bytes;
     const nodes = encodeControl({ type: 'nodes', slot: 9, cids: [root] });
-    const bits = new Uint8Array(1);
+    const bits = new Uint8Array(1025);
     for (const early of [
       [encodeControl({ type: 'ping', nonce: 1 })],
       [encodeControl({ type: 'join', slot: 9, root, have: { kind: 'some', bits }, reply: true })],

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { Bitfield } from '../../../src/swarm/core/bitfield.ts';
+import type { ActiveAsset } from '../../../src/swarm/asset-table.ts';
+import { EarlyGrants } from '../../../src/swarm/early-grants.ts';
+import type { PeerLink } from '../../../src/swarm/peer-link.ts';
+
+const ROOT = 'bafyroot';
+const grant = (id: number) => ({ type: 'grant', id, bytes: 65_536, leaseMs: 1000 }) as const;
+
+/** A link to a peer that named the root, and what is known of it here. */
+function situation() {
+  const state = {
+    nowMs: 0,
+    isNaming: true,
+    asset: undefined as ActiveAsset | undefined,
+    open: (hasWished: boolean, have = new Bitfield(4)) => {
+      state.asset = { session: { hasWished }, have, usedAtMs: state.nowMs } as unknown as ActiveAsset;
+    },
+  };
+  const link = { named: { values: () => [{ text: ROOT, hasLeft: false }] } } as unknown as PeerLink;
+  const grants = new EarlyGrants({
+    nowMs: () => state.nowMs,
+    find: (text) => (text === ROOT ? state.asset : undefined),
+    isNaming: () => state.isNaming,
+  });
+  return { state, link, grants };
+}
+
+describe('credit that comes before the wish', () => {
+  it('is kept while the nodes are fetched and until something is wished for, with what is left of its lease', () => {
+    const { state, link, grants } = situation();
+    assert.equal(grants.hold(link, grant(1)), true);
+    state.nowMs = 100;
+    state.open(false);
+    assert.equal(grants.hold(link, grant(2)), true);
+    assert.deepEqual(grants.release(link), []);
+    state.nowMs = 150;
+    state.open(true);
+    assert.deepEqual(grants.release(link), [
+      { ...grant(1), leaseMs: 850 },
+      { ...grant(2), leaseMs: 950 },
+    ]);
+    assert.deepEqual(grants.release(link), []);
+  });
+
+  it('is a grant like others once something was wished for, or all of it is here', () => {
+    const { state, link, grants } = situation();
+    state.open(true);
+    assert.equal(grants.hold(link, grant(1)), false);
+    state.open(false, Bitfield.full(4));
+    assert.equal(grants.hold(link, grant(2)), false);
+  });
+
+  it('is not kept for what was opened without a wish', () => {
+    const { state, link, grants } = situation();
+    state.open(false);
+    state.nowMs = 1000;
+    assert.equal(grants.hold(link, grant(1)), false);
+  });
+
+  it('is kept within bounds', () => {
+    const { link, grants } = situation();
+    const kept = Array.from({ length: 100 }, (_, id) => grants.hold(link, grant(id))).filter(Boolean).length;
+    assert.equal(kept, 64);
+  });
+
+  it('is gone when its lease is', () => {
+    const { state, link, grants } = situation();
+    grants.hold(link, grant(1));
+    state.nowMs = 1000;
+    state.open(true);
+    assert.deepEqual(grants.release(link), []);
+  });
+});
