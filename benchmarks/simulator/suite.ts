@@ -15,8 +15,11 @@ const all: Target = { figure: 'finished', bound: 'at least', value: 1 };
 const control: Target = { figure: 'control', bound: 'at most', value: 0.002 };
 const nothingLost: Target = { figure: 'lost', bound: 'at most', value: 0 };
 const slowerCheats: Target = { figure: 'cheats', bound: 'at least', value: 4 };
-/** No cheat is done before a contributor with the same uplink usually is. */
-const noGain: Target = { figure: 'firstCheat', bound: 'at least', value: 1 };
+/**
+ * A cheat is done no sooner than a contributor with the same uplink, each as is usual of its kind. (The first of twenty
+ * contributors is done in 0.97 of their usual time too, so that the first of the cheats says little.)
+ */
+const noGain: Target = { figure: 'cheats', bound: 'at least', value: 1 };
 
 function last(value: number): Target {
   return { figure: 'last', bound: 'at most', value };
@@ -55,7 +58,7 @@ export const SUITE: readonly Entry[] = [
   },
   { label: 'cut at 1.02', file: 'cut', set: [], targets: [all, nothingLost, control] },
   { label: 'cut at 1.5, riders', file: 'cut-riders', set: [], targets: [all] },
-  cheats('free-rider', [slowerCheats, noGain], false),
+  cheats('free-rider', [slowerCheats], false),
   cheats('whitewash', [noGain]),
   cheats('many-links', [noGain]),
   cheats('hidden-haves', [noGain]),

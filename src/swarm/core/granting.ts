@@ -88,6 +88,8 @@ export class Granting {
   /** The longest round trip among the peers that could be served, and how many of them are complete. */
   #maxRttMs = 0;
   #completePeers = 0;
+  /** What a peer gave on average, of those who gave anything. */
+  #usualBytes = 0;
   #refreshedAtMs = -Infinity;
   /** Until when second copies wait, or last waited, for first ones. */
   #holdUntilMs = -Infinity;
@@ -321,7 +323,9 @@ export class Granting {
     // All who are complete give to who has least: what it gets of this one it gets of each of them.
     const alike = isLeeching || passes ? 1 : 1 + this.#completePeers;
     const progress = peer.progress(alike);
-    const candidate = { grantBytes, sentBytes, grantedBytes, receivedBytes, progress, ahead: aheadOf(peer) };
+    const usualBytes = this.#usualBytes;
+    const ahead = aheadOf(peer);
+    const candidate = { grantBytes, sentBytes, grantedBytes, receivedBytes, progress, ahead, usualBytes };
     if (isLeeching) return fleet ? rankInFleet(candidate) : rankWhileLeeching(candidate, giftBudget);
     if (!passes) return fleet ? rankInFleet(candidate) : rankWhenComplete(candidate, isOpen);
     if (fleet && !passes.isFirstPass) return rankInFleet(candidate);
@@ -399,11 +403,17 @@ export class Granting {
     this.#refreshedAtMs = nowMs;
     this.#maxRttMs = 0;
     this.#completePeers = 0;
+    let givers = 0;
+    let givenBytes = 0;
     for (const peer of peers.values()) {
       const isServed = peer.committedBytes > 0 || peer.servable > 0;
       if (isServed) this.#maxRttMs = Math.max(this.#maxRttMs, peer.rttMs);
       if (isComplete(peer)) this.#completePeers++;
+      if (peer.receivedBytes === 0) continue;
+      givers++;
+      givenBytes += peer.receivedBytes;
     }
+    this.#usualBytes = givers > 0 ? givenBytes / givers : 0;
   }
 }
 

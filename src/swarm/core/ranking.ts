@@ -14,6 +14,8 @@ export interface Candidate {
   progress: number;
   /** How much further this node is, 0 to 1. */
   ahead: number;
+  /** Verified bytes that a peer usually gave me, of those who gave any. */
+  usualBytes: number;
 }
 
 /** The same for an origin. */
@@ -35,10 +37,13 @@ export interface Rank {
 
 /**
  * A peer that is a tenth of the file behind this node is given so many chunks more before it has to give: who has fallen
- * behind has little to give. A one-off for each link, and only for peers that gave something.
+ * behind has little to give. A one-off for each link, and only for peers that gave something, yet less than is usual, in
+ * full where it was half of that: who gives like everybody has as much as everybody, whatever it says. (Peers that told
+ * a quarter of what they had were done in 0.94 of the others' time when that was not looked at, and in 1.01 with it.)
  */
 const LAG_CHUNKS = 4;
 const LAG_SLOPE = 10;
+const SCANT_SLOPE = 2;
 
 /** After the first pass copies are many, and who has least matters more than who passes on fastest. */
 const LATER_UNFORWARDED_STEP = 12;
@@ -60,10 +65,19 @@ export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
   const deficit = peer.sentBytes + peer.grantedBytes - peer.receivedBytes;
   const isNew = peer.receivedBytes === 0;
   const isGifted = isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
-  const lag = isNew ? 0 : Math.min(1, Math.max(0, peer.ahead * LAG_SLOPE));
+  const lag = isNew ? 0 : toShare(peer.ahead * LAG_SLOPE) * scantness(peer);
   const band = Math.floor(deficit / peer.grantBytes + (isGifted ? 1 : 0) - lag * LAG_CHUNKS);
   if (!isNew) return { band, place: peer.progress };
   return { band, place: isGifted || !giftBudget ? LAST : FIRST };
+}
+
+/** 0 for a peer that gave this node what others usually do, 1 for one that gave half of it or less. */
+function scantness({ receivedBytes, usualBytes }: Candidate): number {
+  return usualBytes > 0 ? toShare(SCANT_SLOPE * (1 - receivedBytes / usualBytes)) : 0;
+}
+
+function toShare(value: number): number {
+  return Math.min(1, Math.max(0, value));
 }
 
 /**

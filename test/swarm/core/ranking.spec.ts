@@ -20,6 +20,7 @@ function peer(sent: number, received: number, progress = 0.5, granted = 0): Cand
     receivedBytes: received * Q,
     progress,
     ahead: 0,
+    usualBytes: 5 * Q,
   };
 }
 
@@ -37,6 +38,16 @@ describe('the ranking of grants', () => {
     const ahead = rankWhileLeeching(peer(5, 4.9, 0.8), true);
     assert.equal(behind.band, ahead.band);
     assert.ok(isBefore(behind, ahead));
+  });
+
+  it('gives who has fallen behind more than it owes, but not who gave as much as others do', () => {
+    const behind = (received: number): Rank =>
+      rankWhileLeeching({ ...peer(received, received), ahead: 0.2 }, true);
+    assert.equal(behind(2.5).band, -4);
+    assert.equal(behind(1).band, -4);
+    assert.equal(behind(3.75).band, -2);
+    assert.equal(behind(5).band, 0);
+    assert.equal(behind(9).band, 0);
   });
 
   it('gives a newcomer one gift before others of its band, as long as the budget lasts', () => {
