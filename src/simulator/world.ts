@@ -432,7 +432,11 @@ export class World {
     // Named right behind HELLO (`NodeSwarm.linkGreeted`).
     const have = haveOf(a.have);
     if (a.group.role !== 'peer' || a.have.isFull) return;
-    this.handle(b, { type: 'message', peer: a.name, message: { type: 'join', asset: ASSET, have, reply: true } });
+    this.handle(b, {
+      type: 'message',
+      peer: a.name,
+      message: { type: 'join', asset: ASSET, have, reply: true },
+    });
   }
 
   #greet(end: LinkEnd): void {
