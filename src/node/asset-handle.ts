@@ -191,11 +191,20 @@ export class AssetHandle implements Asset {
 
   /** What is here is read where it lies; for the rest a place inside the data folder is made. */
   async #activateForReading(signal: AbortSignal): Promise<ActiveAsset> {
-    const active = this.#context.active(this.#root);
-    if (active) return active;
+    const found = new AbortController();
+    const either = AbortSignal.any([signal, found.signal]);
+    // A save that has begun has its turn until it ends, but takes part in the swarm long before.
+    try {
+      return await Promise.race([this.#context.whenActive(this.#root, either), this.#activate(either)]);
+    } finally {
+      found.abort();
+    }
+  }
+
+  #activate(signal: AbortSignal): Promise<ActiveAsset> {
     return this.#context.exclusive(this.#root, signal, async () => {
-      const again = this.#context.active(this.#root);
-      if (again) return again;
+      const active = this.#context.active(this.#root);
+      if (active) return active;
       const { store } = this.#context;
       const stored =
         (await store.open(this.#root, { signal })) ??

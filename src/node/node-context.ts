@@ -30,6 +30,8 @@ export interface NodeContext {
   readonly closing: AbortSignal;
   /** The asset of this root while the node takes part in its swarm. */
   active(root: CID): ActiveAsset | undefined;
+  /** Resolves when it takes part in its swarm. @throws the abort reason */
+  whenActive(root: CID, signal: AbortSignal): Promise<ActiveAsset>;
   /** Takes part in an asset's swarm with what the store holds of it; replaces what was active before. */
   activate(root: CID, stored: StoredAsset): Promise<ActiveAsset>;
   /** Leaves an asset's swarm. */

@@ -66,6 +66,8 @@ export class ShoalNode implements Shoal, NodeContext {
   readonly #keeper: ContactKeeper;
   readonly #events = new EventTarget();
   readonly #active = new Map<string, ActiveAsset>();
+  /** An event of the root's name for each asset that becomes active. */
+  readonly #activated = new EventTarget();
   readonly #queues = new Map<string, Promise<unknown>>();
   readonly #closing = new AbortController();
   readonly #uploads = new UploadTally((cid, peer, bytes) => this.emit('asset:upload', { cid, peer, bytes }));
@@ -262,6 +264,22 @@ export class ShoalNode implements Shoal, NodeContext {
     return this.#active.get(root.toString());
   }
 
+  async whenActive(root: CID, signal: AbortSignal): Promise<ActiveAsset> {
+    const cid = root.toString();
+    for (;;) {
+      signal.throwIfAborted();
+      const active = this.#active.get(cid);
+      if (active) return active;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const wake = (): void => resolve();
+      this.#activated.addEventListener(cid, wake, { once: true });
+      signal.addEventListener('abort', wake, { once: true });
+      await promise;
+      this.#activated.removeEventListener(cid, wake);
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
   async activate(root: CID, stored: StoredAsset): Promise<ActiveAsset> {
     const cid = root.toString();
     await this.deactivate(root);
@@ -275,6 +293,7 @@ export class ShoalNode implements Shoal, NodeContext {
       },
     });
     this.#active.set(cid, asset);
+    this.#activated.dispatchEvent(new Event(cid));
     if (asset.have.count > 0) this.discovery.provide(root);
     return asset;
   }

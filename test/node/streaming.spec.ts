@@ -43,6 +43,39 @@ describe('streaming', () => {
     }
   });
 
+  it('gives bytes while a save that began before goes on', async () => {
+    await using nodes = await TestNodes.create();
+    const { content, link } = await shared(nodes, 8 * MIB, 4 * MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    let isSaved = false;
+    const saving = asset.save(nodes.path('copy.bin')).then(() => (isSaved = true));
+    // Asked for at once: the save has not made its place yet.
+    for await (const piece of asset.stream({ offset: 6 * MIB })) {
+      assert.ok(Buffer.from(piece).equals(content.subarray(6 * MIB, 6 * MIB + piece.byteLength)));
+      break;
+    }
+    assert.equal(isSaved, false);
+    await saving;
+  });
+
+  it('tells of each chunk that arrives, and from whom', async () => {
+    await using nodes = await TestNodes.create();
+    const { content, origin, link } = await shared(nodes, MIB, 64 * MIB);
+    const b = await nodes.start();
+    const seen: { chunk: number; bytes: number }[] = [];
+    b.addEventListener('asset:chunk', ({ detail: { cid, chunk, chunks, bytes, peer } }) => {
+      assert.deepEqual({ cid: link.includes(cid), chunks, peer }, { cid: true, chunks: 16, peer: origin.id });
+      seen.push({ chunk, bytes });
+    });
+    await (await b.open(link)).save(nodes.path('copy.bin'));
+    assert.equal(
+      seen.reduce((sum, { bytes }) => sum + bytes, 0),
+      content.byteLength,
+    );
+    assert.equal(new Set(seen.map(({ chunk }) => chunk)).size, 16);
+  });
+
   it('serves two readers of one asset side by side', async () => {
     await using nodes = await TestNodes.create();
     const { content, link } = await shared(nodes, 6 * MIB, 4 * MIB);
