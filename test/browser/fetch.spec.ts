@@ -184,6 +184,13 @@ describe('a page in Chromium', function () {
       [link, NETWORK],
     );
     assert.deepEqual(cutOff, { peer: liar.id, code: 'ERR_PEER_BAD_CHUNK' });
+    const kept = await page.evaluate(async () => {
+      const { kind } = await globalThis.node.storage();
+      const [asset] = await Array.fromAsync(globalThis.node.list());
+      return { kind, bytesHere: asset?.bytesHere };
+    });
+    // None of the lies has come so far as the page's files.
+    assert.deepEqual(kept, { kind: 'opfs', bytesHere: 0 });
     await using honest = await SwarmNode.start({
       listen: ['/ip4/127.0.0.1/tcp/0/ws'],
       transport: webSockets(),

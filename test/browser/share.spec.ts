@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import type { PageShoal } from '../../src/browser.ts';
 import type * as shoalOfPage from '../../src/browser.ts';
 import type { Shoal } from '../../src/index.ts';
 import { pseudoRandomBytes, TestNodes } from '../node/test-nodes.ts';
-import { BrowserRig, needChromium } from './chromium.ts';
+import { BrowserRig, hashOf, needChromium } from './chromium.ts';
 
 /** What test/browser/chromium.ts puts into the page, and what these tests do. */
 declare const shoal: typeof shoalOfPage;
@@ -16,10 +15,6 @@ declare global {
 
 /** What Shoal's bundle does not declare: the input that a person chooses files with. */
 const INPUT = '<input type="file" multiple>';
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
 
 /** Starts a node in the page that stays connected to `peer`. */
 async function start(page: Page, peer?: Shoal): Promise<string> {
@@ -77,6 +72,33 @@ describe('what a page shares', function () {
     const saved = await asset.save(nodes.path('copy.bin'));
     assert.deepEqual(saved.sources, [{ peer: id, bytes: bytes.byteLength }]);
     assert.equal(hashOf(await readFile(nodes.path('copy.bin'))), hashOf(bytes));
+  });
+
+  it('is a file that another page fetches by its link alone, from the page itself', async () => {
+    const bytes = pseudoRandomBytes(2_000_001);
+    await writeFile(nodes.path('a.bin'), bytes);
+    // The node relays, and has nothing of the file.
+    const id = await start(page, other);
+    await page.evaluate(async () => {
+      while (globalThis.node.addresses.length === 0) {
+        await new Promise((resolve) =>
+          globalThis.node.addEventListener('addresses:change', resolve, { once: true }),
+        );
+      }
+    });
+    const { link } = await shareChosen(page, [nodes.path('a.bin')]);
+    assert.match(decodeURIComponent(link), new RegExp(`/webrtc/p2p/${id}`));
+    const second = await rig.page();
+    const got = await second.evaluate(async (link) => {
+      await using node = await shoal.createShoal({ network: 'test' });
+      const asset = await node.open(link);
+      const { blob, sources } = await asset.save();
+      const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer());
+      return { name: asset.name, digest: [...new Uint8Array(digest)], sources };
+    }, link);
+    assert.equal(got.name, 'a.bin');
+    assert.equal(Buffer.from(got.digest).toString('hex'), hashOf(bytes));
+    assert.deepEqual(got.sources, [{ peer: id, bytes: bytes.byteLength }]);
   });
 
   it('is a folder, with the CID that `shoal share` gives', async () => {

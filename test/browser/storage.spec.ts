@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import type { Page } from 'playwright-core';
 import type { PageAsset, PageShoal, PageShoalOptions, Progress, SavedBlob } from '../../src/browser.ts';
 import type * as shoalOfPage from '../../src/browser.ts';
 import { pseudoRandomBytes, TestNodes } from '../node/test-nodes.ts';
-import { BrowserRig, needChromium } from './chromium.ts';
+import { BrowserRig, hashOf, needChromium } from './chromium.ts';
 
 /** What test/browser/chromium.ts puts into the page, and what these tests do. */
 declare const shoal: typeof shoalOfPage;
@@ -16,10 +15,6 @@ declare global {
 }
 
 const NETWORK = 'test';
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
 
 /** Starts the page's node, as `node` in the page. @returns where it keeps what it fetches */
 async function start(page: Page, options: PageShoalOptions = {}) {
