@@ -3,7 +3,6 @@ import type { ChunkFile, ChunkLayout, ChunkSpace } from './chunk-space.ts';
 import { blobOf } from './indexed-chunks.ts';
 import { OpfsClient } from './opfs-client.ts';
 import { BITMAP_FILE, DATA_FILE, OPFS_FOLDER } from './opfs-protocol.ts';
-import { checkEstimate } from './storage-error.ts';
 import { TransferBuffers } from './transfer-buffers.ts';
 
 /**
@@ -37,9 +36,8 @@ export class OpfsChunks implements ChunkSpace {
     return file ? bitsOf(layout.count, new Uint8Array(await file.arrayBuffer())).count : 0;
   }
 
-  checkSpace(root: string, bytesMore: number): Promise<void> {
-    return checkEstimate(root, bytesMore);
-  }
+  /** Opening finds out: it takes the room at once, and some browsers tell of less than they give. */
+  async checkSpace(): Promise<void> {}
 
   async roots(): Promise<string[]> {
     const roots: string[] = [];
@@ -115,7 +113,12 @@ class OpfsChunkFile implements ChunkFile {
 
   async seal(): Promise<void> {
     this.#sealing ??= this.#seal();
-    await this.#sealing;
+    try {
+      await this.#sealing;
+    } catch (error) {
+      this.#sealing = undefined;
+      throw error;
+    }
   }
 
   async blob(chunks: Iterable<number>, type: string): Promise<Blob> {

@@ -159,7 +159,7 @@ export class PageStore implements Store {
     this.#checkOpen();
     const shared = this.#shared.get(root.toString());
     options.signal?.throwIfAborted();
-    if (shared) return new PageHandle(shared, async () => {});
+    if (shared) return shared.open();
     return this.#lock.run(root.toString(), async () => {
       const live = await this.#openLive(root, options);
       return live && this.#handle(root, live);
@@ -170,7 +170,7 @@ export class PageStore implements Store {
     this.#checkOpen();
     const text = root.toString();
     const shared = this.#shared.get(text);
-    if (shared) return new PageHandle(shared, async () => {});
+    if (shared) return shared.open();
     return this.#lock.run(text, async () => {
       options.signal?.throwIfAborted();
       const record = this.#records.get(text);
@@ -217,6 +217,8 @@ export class PageStore implements Store {
     this.#checkOpen();
     options.signal?.throwIfAborted();
     const text = root.toString();
+    const shared = this.#shared.get(text);
+    if (shared) return shared.recheck(options.signal, options.onCheck);
     const found = await this.#lock.run(text, async () => {
       const before = this.#live.get(text);
       const live = await this.#openLive(root, { signal: options.signal }, false);
@@ -336,7 +338,7 @@ export class PageStore implements Store {
     const record = this.#records.get(text) as KeptRecord;
     const layout = new ChunkLayout(manifest);
     const file = await space.open(text, layout, record.state === 'complete').catch(async (error: unknown) => {
-      throw await storageError(error, text, 'make room for the chunks');
+      throw await storageError(error, text, `make room for the ${layout.total} bytes`);
     });
     const isComplete = record.state === 'complete' && file.claims().isFull;
     // Before anything is written: a file that is as long as it was, and not whole, must not pass for whole.

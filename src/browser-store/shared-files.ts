@@ -3,11 +3,17 @@ import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import { RAW_CODE } from '../integrity/parse-cid.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import type { Recheck } from '../store/store.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
-import type { PageContent } from './page-handle.ts';
+
+import type { OnCheck } from './kept-asset.ts';
+import { PageHandle, type PageContent } from './page-handle.ts';
 
 /** Where else to look for a recurring chunk when its first place is gone. Beyond a few it is the asset that is gone. */
 const MAX_PLACES_TRIED = 8;
+
+/** As many sentences as `Recheck` may have. */
+const MAX_PROBLEMS = 100;
 
 /** An asset that a page shares: its files are read where they lie, a chunk at a time, and never copied. */
 export class SharedFiles implements PageContent {
@@ -17,6 +23,8 @@ export class SharedFiles implements PageContent {
   readonly #nodes: ReadonlyMap<string, Uint8Array>;
   /** By index in the manifest's entries. */
   readonly #files: readonly (Blob | undefined)[];
+  /** A file was not what it was: a browser reads it no more, whatever becomes of it. */
+  #failure: ShoalError | undefined;
 
   /** @param nodes the interior nodes by text CID @param files by path in the asset, `''` where the asset is the file */
   constructor(
@@ -29,6 +37,12 @@ export class SharedFiles implements PageContent {
     this.name = name;
     this.#nodes = nodes;
     this.#files = manifest.entries.map(({ path }) => files.get(path.join('/')));
+  }
+
+  /** @throws ERR_FILE_CHANGED where that was found before */
+  open(): PageHandle {
+    if (this.#failure) throw this.#failure;
+    return new PageHandle(this, async () => {});
   }
 
   have(): Bitfield {
@@ -56,10 +70,31 @@ export class SharedFiles implements PageContent {
       if (verified) return verified;
     }
     const name = this.manifest.entries[places[0]?.file ?? 0]?.path.join('/') || this.name;
-    throw new ShoalError(
+    this.#failure = new ShoalError(
       'ERR_FILE_CHANGED',
       `${name ?? 'the file'} is no longer what was shared; share it again to publish what it is now`,
     );
+    throw this.#failure;
+  }
+
+  /** Hashes every byte. */
+  async recheck(signal?: AbortSignal, onCheck?: OnCheck): Promise<Recheck> {
+    const { chunkCount, chunkBytes } = this.manifest;
+    const problems = new Set<string>();
+    let bytesGood = 0;
+    let bytesBad = 0;
+    for (let chunk = 0; chunk < chunkCount; chunk++) {
+      try {
+        await this.read(chunk, signal);
+        bytesGood += this.manifest.chunkSize(chunk);
+      } catch (error) {
+        signal?.throwIfAborted();
+        bytesBad += this.manifest.chunkSize(chunk);
+        if (problems.size < MAX_PROBLEMS) problems.add((error as Error).message);
+      }
+      onCheck?.(bytesGood + bytesBad, chunkBytes);
+    }
+    return { path: undefined, bytesGood, bytesBad, problems: [...problems], isRenewed: false };
   }
 
   async write(): Promise<void> {}

@@ -205,6 +205,9 @@ describe('what a page shares', function () {
     ended.abort(new Error('enough'));
     await assert.rejects(saving, /enough/);
     assert.deepEqual(misbehaved, []);
+    const [report] = await page.evaluate(() => Array.fromAsync(globalThis.node.verify()));
+    assert.ok((report?.bytesBad ?? 0) > 0);
+    assert.match(report?.problems[0] ?? '', /a\.bin is no longer what was shared/);
   });
 
   it('says what it cannot take', async () => {
