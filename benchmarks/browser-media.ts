@@ -1,5 +1,9 @@
 /** `npm run bench:browser-media`: see `USAGE`. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,7 +19,7 @@ const USAGE = `npm run bench:browser-media -- [options]     (after npm run build
 
 A film from a node on this machine, played in headless Chromium through the service worker: how long until its first
 frame is on the screen after its link was opened in the page of shoal web, and how long a seek takes to where nothing has
-been fetched.
+been fetched. Both also of the same film from a plain web server, in the same run.
 
   --repeats N  links opened, with a new browser profile each (default: 5)
   --seeks N    seeks (default: 20)
@@ -25,6 +29,30 @@ been fetched.
 /** Of the film: long enough for each seek to go beyond what was read ahead. */
 const FILM_SECONDS = 10;
 const FILM_TIMES = 60;
+
+/** A web server with the film and a page that shows it, as bare as can be. */
+async function plainServer(film: string): Promise<Server> {
+  const { size } = await stat(film);
+  const server = createServer((request, response) => {
+    if (request.url !== '/film.webm') {
+      response.setHeader('content-type', 'text/html').end('<!doctype html><video src="/film.webm"></video>');
+      return;
+    }
+    const [, from = '0', to = ''] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? [];
+    const [start, end] = [Number(from), to === '' ? size - 1 : Number(to)];
+    response.writeHead(206, {
+      'Content-Type': 'video/webm',
+      'Content-Range': `bytes ${start}-${end}/${size}`,
+      'Content-Length': end - start + 1,
+      'Accept-Ranges': 'bytes',
+      'Cache-Control': 'no-store',
+    });
+    createReadStream(film, { start, end, highWaterMark: 1 << 20 }).pipe(response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
 
 /** Resolves when a film shows a frame. @returns ms since the page began to load */
 async function firstFrameMs(page: Page): Promise<number> {
@@ -37,56 +65,65 @@ async function firstFrameMs(page: Page): Promise<number> {
   });
 }
 
-/** Opens the link twice in one profile: the first time nothing of the page is there, the second time all but the film. */
+/**
+ * Opens the film from the plain server, and the link twice in one profile: the first time nothing of the page is there, the
+ * second time all but the film.
+ */
 async function openings(
   executablePath: string,
   profile: string,
-  url: string,
+  urls: { plain: string; page: string },
   link: string,
-): Promise<{ first: number; again: number }> {
+): Promise<{ plain: number; first: number; again: number }> {
   const context = await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS });
   try {
     const page = await context.newPage();
-    await page.goto(`${url}#${link}`);
+    await page.goto(urls.plain);
+    const plain = await firstFrameMs(page);
+    await page.goto(`${urls.page}#${link}`);
     const first = await firstFrameMs(page);
     await page.click('#asset-stop');
     await page.click('text=Remove');
     await page.goto('about:blank');
-    await page.goto(`${url}#${link}`);
-    return { first, again: await firstFrameMs(page) };
+    await page.goto(`${urls.page}#${link}`);
+    return { plain, first, again: await firstFrameMs(page) };
   } finally {
     await context.close();
   }
 }
 
-/** Seeks in a page that fetches nothing but what its film asks for. @returns ms of each seek, until its frame is decoded */
-async function seekMs(context: BrowserContext, url: string, link: string, count: number): Promise<number[]> {
+/** Seeks in the page's film, to and fro, and never twice to one place. @returns ms of each, until its frame is decoded */
+async function seekMs(page: Page, count: number): Promise<number[]> {
+  await firstFrameMs(page);
+  return page.evaluate(async (count) => {
+    const video = document.querySelector('video') as HTMLVideoElement;
+    const times: number[] = [];
+    for (let at = 0; at < count; at++) {
+      const part = (at * 0.618 + 0.3) % 1;
+      const started = performance.now();
+      video.currentTime = part * (video.duration - 1);
+      await new Promise((resolve) => video.addEventListener('seeked', resolve, { once: true }));
+      times.push(performance.now() - started);
+    }
+    return times;
+  }, count);
+}
+
+/** A page that fetches nothing but what its film asks for. */
+async function seekablePage(context: BrowserContext, url: string, link: string): Promise<Page> {
   const page = await context.newPage();
+  // Of that site, and of its page nothing.
   await page.goto(new URL('/old-browser.js', url).href);
-  return page.evaluate(
-    async ([link, count]) => {
-      const script = '/shoal.min.js';
-      const { createShoal, serveMedia } = (await import(script)) as typeof shoalOfPage;
-      const shoal = await createShoal();
-      const media = await serveMedia(shoal);
-      const video = document.createElement('video');
-      document.body.replaceChildren(video);
-      video.src = media.url(await shoal.open(link));
-      await new Promise((resolve) => video.addEventListener('loadeddata', resolve, { once: true }));
-      const times: number[] = [];
-      for (let at = 0; at < count; at++) {
-        // To and fro, and never twice to one place.
-        const part = (at * 0.618 + 0.3) % 1;
-        const started = performance.now();
-        video.currentTime = part * (video.duration - 1);
-        await new Promise((resolve) => video.addEventListener('seeked', resolve, { once: true }));
-        times.push(performance.now() - started);
-      }
-      await shoal.close();
-      return times;
-    },
-    [link, count] as const,
-  );
+  await page.evaluate(async (link) => {
+    const script = '/shoal.min.js';
+    const { createShoal, serveMedia } = (await import(script)) as typeof shoalOfPage;
+    const shoal = await createShoal();
+    const media = await serveMedia(shoal);
+    const video = document.createElement('video');
+    document.body.replaceChildren(video);
+    video.src = media.url(await shoal.open(link));
+  }, link);
+  return page;
 }
 
 async function main(): Promise<void> {
@@ -116,19 +153,49 @@ async function main(): Promise<void> {
       await drawing.close();
       await using seed = new Child('seed.ts', [film, join(folder, 'data'), 'web']);
       const { link } = await seed.hear<{ link: string }>();
-      const opened = [];
+      const plain = await plainServer(film);
+      const urls = {
+        plain: `http://127.0.0.1:${(plain.address() as AddressInfo).port}/`,
+        page: site.url(),
+      };
+      const opened: Awaited<ReturnType<typeof openings>>[] = [];
       for (let run = 0; run < Number(values.repeats); run++)
-        opened.push(await openings(executablePath, join(folder, `profile-${run}`), site.url(), link));
-      const seeks = await seekMs(context, site.url(), link, Number(values.seeks));
+        opened.push(await openings(executablePath, join(folder, `profile-${run}`), urls, link));
+      const plainPage = await context.newPage();
+      await plainPage.goto(urls.plain);
+      const plainSeeks = await seekMs(plainPage, Number(values.seeks));
+      await plainPage.close();
+      const seeks = await seekMs(await seekablePage(context, urls.page, link), Number(values.seeks));
       await seed.stop();
+      plain.closeAllConnections();
+      plain.close();
       const recorder = new Recorder();
+      const name = 'a plain web server';
+      const plainOpened = opened.map(({ plain }) => plain);
       const lines = [
-        ['first frame after opening a link, first visit', opened.map(({ first }) => first), 1500],
-        ['first frame after opening a link, later visit', opened.map(({ again }) => again), 1500],
-        ['seek to what is not here', seeks, 300],
+        [
+          'first frame after opening a link, first visit',
+          opened.map(({ first }) => first),
+          1500,
+          plainOpened,
+        ],
+        [
+          'first frame after opening a link, later visit',
+          opened.map(({ again }) => again),
+          1500,
+          plainOpened,
+        ],
+        ['seek to what is not here', seeks, 300, plainSeeks],
       ] as const;
-      for (const [name, values, asked] of lines)
-        recorder.add({ name, unit: 'ms', better: 'less', values, asked });
+      for (const [what, values, asked, bound] of lines)
+        recorder.add({
+          name: what,
+          unit: 'ms',
+          better: 'less',
+          values,
+          asked,
+          bound: { name, values: bound },
+        });
       recorder.write('browser-media', values.json);
     } finally {
       await context.close();

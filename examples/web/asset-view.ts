@@ -96,6 +96,8 @@ export class AssetView {
         at('asset-actions').replaceChildren(all);
         return;
       }
+      // What is looked at comes first; the rest follows when it is on the screen.
+      if (isPlaying) await shown(signal);
     }
     await this.#fetch(asset, file, name, kind, signal);
   }
@@ -234,6 +236,17 @@ function showMedia(kind: 'video' | 'audio' | 'image', source: string, name: stri
     stage.append(player);
   }
   stage.hidden = false;
+}
+
+/** Resolves when what is on the stage shows its first frame, or cannot. */
+async function shown(signal: AbortSignal): Promise<void> {
+  const media = at('stage').firstElementChild;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const event of ['loadeddata', 'load', 'error'])
+    media?.addEventListener(event, () => resolve(), { once: true });
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+  signal.throwIfAborted();
 }
 
 /** Takes away what is shown; a player lets go of what it was fetching. */
