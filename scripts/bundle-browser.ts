@@ -81,9 +81,9 @@ export async function bundleBrowser(options: BuildOptions): Promise<Metafile> {
     target: 'es2022',
     minify: true,
     legalComments: 'none',
-    plugins: [siblings, workerSource, leanLibp2p, once],
     logLevel: 'warning',
     ...options,
+    plugins: [...(options.plugins ?? []), siblings, workerSource, leanLibp2p, once],
     metafile: true,
   });
   return result.metafile;

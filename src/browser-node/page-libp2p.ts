@@ -27,6 +27,9 @@ export interface PageLibp2pOptions {
 /** A page has one swarm or two, and a browser some hundred WebRTC connections at most. */
 const MAX_CONNECTIONS = 60;
 
+/** Whoever comes through a relay comes from its address, and libp2p's own limit for one is five a second. */
+const INBOUND_PER_SECOND = 100;
+
 /**
  * Makes the libp2p node of a page, not yet started. It dials nodes over webrtc-direct, and over WebSocket; where one of
  * them relays, other pages and nodes can dial this page through it, over WebRTC.
@@ -49,7 +52,11 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
       (parts: NodeParts) => (later = new LaterTransports(parts, { webRtc })),
     ],
     connectionEncrypters: [noise()],
-    connectionManager: { maxConnections: MAX_CONNECTIONS },
+    connectionManager: {
+      maxConnections: MAX_CONNECTIONS,
+      inboundConnectionThreshold: INBOUND_PER_SECOND,
+      maxIncomingPendingConnections: MAX_CONNECTIONS,
+    },
     // A saturated uplink delays pings by as much as its queue; the swarm's own liveness check knows about that.
     connectionMonitor: { enabled: false },
     connectionGater: {

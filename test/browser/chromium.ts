@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
+import type { Plugin } from 'esbuild';
 import {
   chromium,
   type Browser,
@@ -90,9 +91,11 @@ export class BrowserRig implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  static async start(executablePath: string): Promise<BrowserRig> {
+  /** @param plugins change what is bundled, for comparisons */
+  static async start(executablePath: string, plugins: Plugin[] = []): Promise<BrowserRig> {
     const folder = await mkdtemp(join(tmpdir(), 'shoal-browser-'));
-    await bundleBrowser({ absWorkingDir: ROOT, entryPoints: { shoal: 'src/browser.ts' }, outdir: folder });
+    const entryPoints = { shoal: 'src/browser.ts' };
+    await bundleBrowser({ absWorkingDir: ROOT, entryPoints, outdir: folder, plugins });
     await bundleMediaWorker({ absWorkingDir: ROOT, outdir: folder });
     const bundled = await readdir(folder, { recursive: true, withFileTypes: true });
     const files = new Map<string, Buffer>();
