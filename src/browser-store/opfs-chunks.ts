@@ -3,7 +3,6 @@ import type { ChunkFile, ChunkLayout, ChunkSpace } from './chunk-space.ts';
 import { blobOf } from './indexed-chunks.ts';
 import { OpfsClient } from './opfs-client.ts';
 import { BITMAP_FILE, DATA_FILE, OPFS_FOLDER } from './opfs-protocol.ts';
-import { TransferBuffers } from './transfer-buffers.ts';
 
 /**
  * Chunks in the origin's private file system: a folder an asset, with a file of its chunks behind one another and a bitmap,
@@ -62,7 +61,6 @@ class OpfsChunkFile implements ChunkFile {
   readonly #client: OpfsClient;
   readonly #layout: ChunkLayout;
   readonly #claims: Bitfield;
-  readonly #buffers = new TransferBuffers();
   #sealed: File | undefined;
   #sealing: Promise<void> | undefined;
 
@@ -99,10 +97,7 @@ class OpfsChunkFile implements ChunkFile {
 
   async write(chunk: number, bytes: Uint8Array): Promise<void> {
     const at = this.#layout.offset(chunk);
-    const copy = this.#buffers.copyOf(bytes);
-    const request = { op: 'write', root: this.#root, chunk, at, bytes: copy } as const;
-    const back = await this.#client.ask(request, [copy.buffer]);
-    if (back) this.#buffers.give(back);
+    await this.#client.write({ root: this.#root, chunk, at }, bytes);
     this.#claims.set(chunk);
   }
 

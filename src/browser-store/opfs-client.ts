@@ -1,6 +1,7 @@
 import { ShoalError } from '../errors.ts';
 import type { OpfsAnswer, OpfsRequest } from './opfs-protocol.ts';
 import { opfsWorkerSource } from './opfs-worker-source.ts';
+import { TransferBuffers } from './transfer-buffers.ts';
 
 interface Waiting {
   resolve(bytes: Uint8Array | undefined): void;
@@ -11,6 +12,7 @@ interface Waiting {
 export class OpfsClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #buffers = new TransferBuffers();
   #nextId = 0;
   #failure: Error | undefined;
 
@@ -53,6 +55,13 @@ export class OpfsClient {
     this.#waiting.set(id, { resolve, reject });
     this.#worker.postMessage({ id, request }, transfer);
     return promise;
+  }
+
+  /** Writes a chunk and its bit. The bytes are the caller's again at once. @throws as {@link ask} */
+  async write(where: { root: string; chunk: number; at: number }, bytes: Uint8Array): Promise<void> {
+    const copy = this.#buffers.copyOf(bytes);
+    const back = await this.ask({ op: 'write', ...where, bytes: copy }, [copy.buffer]);
+    if (back) this.#buffers.give(back);
   }
 
   /** Ends the worker, which closes its files. */
