@@ -12,6 +12,13 @@ export const CARE_MS = 1000;
 const PING_MS = 5000;
 const FIRST_PINGS = 4;
 
+/**
+ * A link on which no chunk has moved for so long is quiet, and pinged this seldom, unless the peer was heard meanwhile: a
+ * seed with a hundred peers that want nothing must cost next to nothing.
+ */
+const QUIET_MS = 60_000;
+const QUIET_PING_MS = 30_000;
+
 /** A link on which nothing at all came for so long is dead, with {@link CARE_MS} within ten seconds of its last byte. */
 const SILENCE_MS = 9000;
 
@@ -88,7 +95,10 @@ export class LinkCare {
     for (const link of [...this.#host.links.values()]) {
       if (!link.ping) {
         const { count, atMs } = this.#pings.get(link) ?? { count: 0, atMs: -Infinity };
-        if (count < FIRST_PINGS || nowMs - atMs >= PING_MS) this.ping(link);
+        const isDue = this.#isQuiet(link)
+          ? nowMs - Math.max(atMs, link.heardAtMs) >= QUIET_PING_MS
+          : nowMs - atMs >= PING_MS;
+        if (count < FIRST_PINGS || isDue) this.ping(link);
       } else if (isAwake && this.#isSilent(link, link.ping.sentAtMs)) {
         const error = new Error('the peer does not answer');
         link.end(error);
@@ -100,6 +110,11 @@ export class LinkCare {
   /** Data counts as an answer: behind a slow uplink the PONG may wait its turn. */
   #isSilent(link: PeerLink, pingedAtMs: number): boolean {
     const nowMs = this.#host.nowMs();
-    return nowMs - link.heardAtMs > SILENCE_MS && nowMs - pingedAtMs > ANSWER_MS;
+    const answerMs = this.#isQuiet(link) ? SILENCE_MS : ANSWER_MS;
+    return nowMs - link.heardAtMs > SILENCE_MS && nowMs - pingedAtMs > answerMs;
+  }
+
+  #isQuiet(link: PeerLink): boolean {
+    return this.#host.nowMs() - link.movedAtMs > QUIET_MS;
   }
 }

@@ -32,6 +32,8 @@ export class PeerLink {
   readonly openedAtMs: number;
   /** When bytes last came in on either stream. */
   heardAtMs: number;
+  /** When bytes of a chunk last came or went; at first, when it was opened. */
+  movedAtMs: number;
   hello: HelloMessage | undefined;
   /** The table takes part in it: HELLO went both ways. */
   isUp = false;
@@ -41,6 +43,7 @@ export class PeerLink {
   ping: { nonce: number; sentAtMs: number } | undefined;
 
   readonly #events: PeerLinkEvents;
+  readonly #nowMs: () => number;
   readonly #control: ControlChannel;
   #data: DataChannel | undefined;
   #isEnded = false;
@@ -59,6 +62,8 @@ export class PeerLink {
     this.isOpener = isOpener;
     this.openedAtMs = nowMs();
     this.heardAtMs = this.openedAtMs;
+    this.movedAtMs = this.openedAtMs;
+    this.#nowMs = nowMs;
     this.#events = events;
     this.#control = new ControlChannel(control, {
       onMessage: (message) => {
@@ -97,6 +102,7 @@ export class PeerLink {
       end: () => inbox.end(),
       settle: () => {
         this.heardAtMs = nowMs();
+        this.movedAtMs = this.heardAtMs;
         inbox.settle();
       },
       onDrain: () => this.#events.onDrain(this),
@@ -115,6 +121,7 @@ export class PeerLink {
    */
   sendData(header: DataHeader, payload: Uint8Array): boolean {
     if (this.#isEnded || !this.#data) return false;
+    this.movedAtMs = this.#nowMs();
     try {
       let hasRoom = true;
       for (const [offset, piece] of framesOf(payload, this.hello?.limits.chunkBytes)) {

@@ -18,6 +18,7 @@ class World {
     const link = {
       peer: 'a',
       heardAtMs: 0,
+      movedAtMs: 0,
       ping: undefined,
       send: (message: { type: string; nonce: number }) => this.#pinged(message.nonce),
       end: () => (this.endedAtMs = this.nowMs),
@@ -70,6 +71,46 @@ describe('the care of links', () => {
       );
     });
   }
+
+  it('pings a link seldom once no chunk has moved for a minute, and as before when one does', async () => {
+    const world = new World();
+    const pingsIn = async (sec: number): Promise<number> => {
+      const before = world.pings;
+      for (let n = 0; n < sec; n++) {
+        world.run(1000);
+        await answered();
+      }
+      return world.pings - before;
+    };
+    await pingsIn(62);
+    // Each 30 s after its last answer, at a tick: 31 s.
+    assert.equal(await pingsIn(300), 9);
+    world.link.movedAtMs = world.nowMs;
+    assert.equal(await pingsIn(50), 10);
+  });
+
+  it('asks nothing of a quiet peer that pings by itself', async () => {
+    const world = new World();
+    for (let sec = 0; sec < 360; sec++) {
+      if (sec > 62) world.link.heardAtMs = world.nowMs;
+      if (sec === 63) world.pings = 0;
+      world.run(1000);
+      await answered();
+    }
+    assert.equal(world.pings, 0);
+    assert.equal(world.endedAtMs, undefined);
+  });
+
+  it('notices that a quiet link is dead', async () => {
+    const world = new World();
+    for (let sec = 0; sec < 100; sec++) {
+      world.run(1000);
+      await answered();
+    }
+    world.isAlive = false;
+    world.run(60_000);
+    assert.ok(world.endedAtMs !== undefined && world.endedAtMs <= 142_000, `${world.endedAtMs}`);
+  });
 
   it('pings an idle link four times in a row, then every five seconds, and keeps it', async () => {
     const world = new World();
