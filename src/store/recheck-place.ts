@@ -7,7 +7,9 @@ import type { ResumeOptions } from './copy-chunks.ts';
 import { FileStamps, lstatOrUndefined, stampOf } from './file-stamps.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { fileChanged, isSomethingElse } from './placed-content.ts';
+import { withFsErrors } from './fs-error.ts';
 import { readFilePart } from './read-file-part.ts';
+import { isSmallOfMany, MANY_FILES, type SmallFiles } from './small-files.ts';
 import { entryPath } from './tree-layout.ts';
 
 /** Files looked at side by side. */
@@ -15,6 +17,9 @@ const PARALLEL_STATS = 16;
 
 /** Chunks read and hashed side by side. */
 const PARALLEL_READS = 4;
+
+/** The same where an asset has many files, most of them small: some jobs of theirs. Larger ones hold a MiB each. */
+const PARALLEL_SMALL_READS = 64;
 
 /** Sentences kept of one asset: a person reads the first few. */
 const MAX_PROBLEMS = 100;
@@ -41,6 +46,7 @@ export async function recheckPlace(
   base: string,
   kind: Place['kind'],
   pool: HandlePool,
+  small: SmallFiles,
   { signal, onCheck }: ResumeOptions,
 ): Promise<PlaceCheck> {
   const problems = new Map<number, string>();
@@ -71,9 +77,11 @@ export async function recheckPlace(
     if (gone.has(file)) return false;
     const path = pathOf(file);
     try {
-      const bytes = await pool.use(reader, path, 'read', (handle) =>
-        readFilePart(handle, offset, manifest.chunkSize(chunk)),
-      );
+      const bytes = isSmallOfMany(manifest, file)
+        ? await readSmall(small, path, offset, manifest.chunkSize(chunk))
+        : await pool.use(reader, path, 'read', (handle) =>
+            readFilePart(handle, offset, manifest.chunkSize(chunk)),
+          );
       if (await VerifiedChunk.verify(manifest.chunkDigest(chunk), bytes)) return true;
       addProblem(file, fileChanged(path, kind).message);
     } catch (error) {
@@ -95,12 +103,17 @@ export async function recheckPlace(
     else bytesBad += manifest.chunkSize(chunk);
     onCheck?.(bytesGood + bytesBad, manifest.chunkBytes);
   };
+  const parallel = manifest.entries.length < MANY_FILES ? PARALLEL_READS : PARALLEL_SMALL_READS;
   try {
-    await forEachBounded(numbersBelow(manifest.chunkCount), PARALLEL_READS, checkOne, signal);
+    await forEachBounded(numbersBelow(manifest.chunkCount), parallel, checkOne, signal);
   } finally {
     await pool.release(reader);
   }
   return { bytesGood, bytesBad, problems: [...problems.values()], stamps };
+}
+
+async function readSmall(small: SmallFiles, path: string, offset: number, size: number): Promise<Uint8Array> {
+  return (await withFsErrors('open', path, () => small.read(path, offset, size))).bytes;
 }
 
 function ownMessage(error: unknown, path: string): string {

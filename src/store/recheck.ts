@@ -43,7 +43,14 @@ async function checkPlace(
 ): Promise<Recheck> {
   const { root } = manifest;
   const base = catalog.pathOf(root, place);
-  const { stamps, ...result } = await recheckPlace(manifest, base, place.kind, catalog.pool, options);
+  const { stamps, ...result } = await recheckPlace(
+    manifest,
+    base,
+    place.kind,
+    catalog.pool,
+    catalog.small,
+    options,
+  );
   const isRenewed =
     result.problems.length === 0 &&
     (await lock.run(root.toString(), () => catalog.renewStamps(root, place, stamps)));

@@ -112,6 +112,13 @@ describe('Many small files', () => {
     const { root } = await store.share(base);
     await utimes(join(base, 'sub', 'g7'), 1, 1);
     await assert.rejects(store.open(root), { code: 'ERR_FILE_CHANGED', message: /g7 is no longer/ });
+    const renewed = (await store.recheck(root))!;
+    assert.deepEqual([renewed.problems, renewed.bytesBad, renewed.isRenewed], [[], 0, true]);
+    await writeFile(join(base, 'f9'), bytesOf(29, 98));
+    await rm(join(base, 'f10'));
+    const { problems, bytesBad } = (await store.recheck(root))!;
+    assert.deepEqual(problems.map((text) => /f\d+/.exec(text)?.[0]).sort(), ['f10', 'f9']);
+    assert.equal(bytesBad, 29 + 30);
   });
 
   it('are never read through a link that was put in the place of one', async () => {
