@@ -74,7 +74,10 @@ class MediaServer implements PageMedia {
   url(asset: PageAsset, path?: string): string {
     this.#links.set(asset.cid, asset.link);
     const parts = path === undefined || path === '' ? [asset.name ?? ''] : path.split('/');
-    const below = parts.filter((part) => part !== '').map((part) => `/${encodeURIComponent(part)}`);
+    // A name out of a link may be anything: dots alone would lead elsewhere.
+    const below = parts
+      .filter((part) => !/^\.{0,2}$/.test(part))
+      .map((part) => `/${encodeURIComponent(part)}`);
     return `${this.#scope}${MEDIA_FOLDER}${asset.cid}${below.join('')}`;
   }
 

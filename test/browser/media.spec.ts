@@ -377,6 +377,33 @@ describe('media in Chromium', function () {
     assert.equal((await ask(page, url)).hash, await hashOf(bytes));
   });
 
+  it('lets go of what was being read when the browser ended the service worker, and plays on', async () => {
+    const { link } = await seed.share(madeSound(6000), { name: 'long.wav' });
+    await serve(page, link);
+    const duration = await page.evaluate(async () => {
+      const audio = Object.assign(document.createElement('audio'), { id: 'sound' });
+      document.body.append(audio);
+      audio.src = globalThis.media.url(globalThis.asset);
+      await new Promise((resolve) => audio.addEventListener('canplay', resolve, { once: true }));
+      return audio.duration;
+    });
+    assert.equal(duration, 6000);
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('ServiceWorker.enable');
+    await devtools.send('ServiceWorker.stopAllWorkers');
+    await page.evaluate(() => globalThis.streams.ended);
+    const at = await page.evaluate(async () => {
+      const audio = document.querySelector('audio') as HTMLAudioElement;
+      const outcome = new Promise((resolve) => {
+        audio.addEventListener('seeked', () => resolve(audio.currentTime), { once: true });
+        audio.addEventListener('error', () => resolve(audio.error?.message), { once: true });
+      });
+      audio.currentTime = 4000;
+      return outcome;
+    });
+    assert.equal(at, 4000);
+  });
+
   it('takes charge of a page that was loaded past the service worker', async () => {
     const { link } = await seed.share(pseudoRandomBytes(1000), { name: 'a.bin' });
     await serve(page, link);
