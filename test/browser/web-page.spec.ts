@@ -213,7 +213,10 @@ describe('the page in Chromium', function () {
     const seed = await nodes.start({ web: true });
     const { link } = await seed.share(pseudoRandomBytes(3_000_000));
     const page = await openPage(`${site.url()}#${link}`, {
-      before: () => (StorageManager.prototype.estimate = async () => ({ quota: 1_000_000, usage: 1000 })),
+      before: () => {
+        Reflect.deleteProperty(StorageManager.prototype, 'getDirectory');
+        StorageManager.prototype.estimate = async () => ({ quota: 1_000_000, usage: 1000 });
+      },
     });
     await shows(page, '#problem', /not enough space.*ERR_NO_SPACE.*Remove something/s);
   });
