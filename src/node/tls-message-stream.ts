@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { AbortOptions } from '@libp2p/interface';
 import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils';
+import { isLent, takenBySocket } from '../store/sent-memory.ts';
 import { noteShortLived } from '../store/short-lived-memory.ts';
 
 /** `@libp2p/tcp`'s connection: the socket is there, though its type does not tell. */
@@ -101,9 +102,16 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
     if (this.#connection.socket.destroyed) return { sentBytes: data.byteLength, canSendMore: false };
     let canSendMore = true;
     this.#socket.cork();
-    for (const bytes of data) canSendMore = this.#socket.write(bytes);
+    for (const bytes of data) canSendMore = this.#write(bytes);
     this.#socket.uncork();
     return { sentBytes: data.byteLength, canSendMore };
+  }
+
+  #write(bytes: Uint8Array): boolean {
+    if (!isLent(bytes)) return this.#socket.write(bytes);
+    return this.#socket.write(bytes, (error) => {
+      if (!error) takenBySocket(bytes);
+    });
   }
 }
 

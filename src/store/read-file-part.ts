@@ -1,12 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
+import { takeReadMemory } from './sent-memory.ts';
 import { noteShortLived } from './short-lived-memory.ts';
 
-/** Reads `length` bytes at `offset` into fresh memory; fewer where the file ends before. */
+/** Reads `length` bytes at `offset` into memory that is the caller's alone; fewer where the file ends before. */
 export async function readFilePart(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
-  // Not from Node's shared pool: the chunk outlives this call and is handed on. Not cleared: all of it is overwritten.
   // A plain array: `slice` of a Buffer would share its memory.
-  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-  noteShortLived(length);
+  const bytes = takeReadMemory(length, noteShortLived);
   let at = 0;
   while (at < length) {
     const { bytesRead } = await handle.read(bytes, at, length - at, offset + at);

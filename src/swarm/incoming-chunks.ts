@@ -1,7 +1,7 @@
 import { ShoalError } from '../errors.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { ActiveAsset, AssetTable } from './asset-table.ts';
-import { ChunkBuffers } from './chunk-buffers.ts';
+import { ChunkBuffers } from '../store/chunk-buffers.ts';
 import { ChunkInbox, type InboxAsset } from './chunk-inbox.ts';
 import type { Event } from './core/events.ts';
 import type { AssetKey, PeerKey } from './core/messages.ts';

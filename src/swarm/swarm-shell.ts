@@ -1,6 +1,7 @@
 import type { Libp2p, PeerId, PeerUpdate } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
+import { lendToSocket } from '../store/sent-memory.ts';
 import type { StoredAsset } from '../store/store.ts';
 import { AssetSession, type AssetSessionEvents, type SessionStats } from './asset-session.ts';
 import { AssetTable, type ActiveAsset } from './asset-table.ts';
@@ -471,7 +472,9 @@ export class SwarmShell {
   async #read(upload: Upload): Promise<Uint8Array> {
     const asset = this.#assets.byKey(upload.asset);
     if (!asset) throw new ShoalError('ERR_CHUNK_MISSING', 'the asset was left before the chunk was read');
-    return (await asset.stored.read(upload.chunk)).bytes;
+    const { bytes } = await asset.stored.read(upload.chunk);
+    lendToSocket(bytes);
+    return bytes;
   }
 
   #sendPiece(upload: Upload, offset: number, piece: Uint8Array): boolean {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ChunkBuffers } from '../../../src/swarm/chunk-buffers.ts';
+import { ChunkBuffers } from '../../src/store/chunk-buffers.ts';
 
 const SIZE = 256 * 1024;
 

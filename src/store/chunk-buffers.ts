@@ -12,13 +12,18 @@ export class ChunkBuffers {
   readonly #kept = new Map<number, Uint8Array[]>();
   #keptBytes = 0;
 
-  /** Memory of exactly `size` bytes, with anything in it. */
-  take(size: number): Uint8Array {
+  /**
+   * Memory of exactly `size` bytes, with anything in it.
+   *
+   * @param onFresh told of memory that is new
+   */
+  take(size: number, onFresh?: (size: number) => void): Uint8Array {
     const kept = this.#kept.get(size)?.pop();
     if (kept) {
       this.#keptBytes -= size;
       return kept;
     }
+    onFresh?.(size);
     return newBuffer(size);
   }
 

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { nativeTls } from '../../src/node/native-tls.ts';
+import { isLent, lendToSocket, takeReadMemory } from '../../src/store/sent-memory.ts';
+import { TlsRig, tlsSide } from './tls-rig.ts';
+
+const CHUNK = 256 * 1024 + 64;
+const CHUNKS = 48;
+const AT_ONCE = 4;
+
+describe('TlsMessageStream', () => {
+  it('lets memory be used again only when the peer gets what was in it', async () => {
+    await using rig = await TlsRig.create();
+    const [client, server] = await Promise.all([tlsSide(nativeTls), tlsSide(nativeTls)]);
+    const [outbound, inbound] = await rig.pair();
+    const [a, b] = await Promise.all([
+      client.encrypter.secureOutbound(outbound),
+      server.encrypter.secureInbound(inbound),
+    ]);
+    const wrong = new Set<number>();
+    let received = 0;
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    b.connection.addEventListener('message', ({ data }) => {
+      for (const byte of data.subarray()) {
+        const chunk = Math.floor(received++ / CHUNK);
+        if (byte !== chunk + 1) wrong.add(chunk);
+      }
+      if (received === CHUNKS * CHUNK) resolve();
+    });
+    let fresh = 0;
+    const sent: Uint8Array[] = [];
+    for (let chunk = 0; chunk < CHUNKS; chunk++) {
+      const bytes = takeReadMemory(CHUNK, () => fresh++);
+      bytes.fill(chunk + 1);
+      lendToSocket(bytes);
+      a.connection.send(bytes.subarray(0, 1000));
+      a.connection.send(bytes.subarray(1000));
+      sent.push(bytes);
+      for (const oldest = sent[chunk - AT_ONCE]; oldest && isLent(oldest); ) await nextTurn();
+    }
+    await done;
+    assert.deepEqual(wrong, new Set());
+    assert.ok(fresh < CHUNKS / 2, `${fresh} of ${CHUNKS} were new`);
+  });
+});
