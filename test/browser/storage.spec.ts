@@ -369,6 +369,37 @@ describe('what a page keeps', function () {
       return [...new Uint8Array(digest)];
     }, link);
     assert.equal(Buffer.from(written).toString('hex'), hashOf(bytes));
+    const failed = await page.evaluate(async (link) => {
+      const top = await navigator.storage.getDirectory();
+      const to = await top.getFileHandle('old.txt', { create: true });
+      const old = await to.createWritable();
+      await old.write('as it was');
+      await old.close();
+      const asset = await globalThis.node.open(link);
+      const stopped = new AbortController();
+      const codeOf = (error: shoalOfPage.ShoalError) => error.code;
+      const aborted = await asset
+        .save({
+          to,
+          signal: stopped.signal,
+          onProgress: ({ phase }) => phase === 'done' && stopped.abort(new Error('enough')),
+        })
+        .catch(({ message }: Error) => message);
+      const refuse = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+      const denied = { name: 'denied.txt', createWritable: refuse } as unknown as FileSystemFileHandle;
+      const refused = await asset.save({ to: denied }).catch(codeOf);
+      const full = new WritableStream<Uint8Array>({
+        write: () => Promise.reject(new DOMException('no', 'QuotaExceededError')),
+      });
+      const filled = await asset.save({ to: full }).catch(codeOf);
+      return { aborted, refused, filled, old: await (await to.getFile()).text() };
+    }, link);
+    assert.deepEqual(failed, {
+      aborted: 'enough',
+      refused: 'ERR_ACCESS',
+      filled: 'ERR_DISK_FULL',
+      old: 'as it was',
+    });
     await page.evaluate(() => globalThis.node.close());
   });
 });
