@@ -1,6 +1,7 @@
 import type { Manifest } from '../integrity/manifest.ts';
 import type { FileFailure, Stamp } from './file-jobs.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
+import { noteShortLived } from './short-lived-memory.ts';
 
 /**
  * Files up to this size are worked on many at a time: for these it is opening them that costs. It is the smallest chunk
@@ -68,6 +69,7 @@ export class SmallFiles {
 
   async #read(items: readonly Item<SmallRead>[]): Promise<void> {
     const { failures, stamps, bytes } = await this.workers.run({ kind: 'read', ...columnsOf(items) });
+    noteShortLived(bytes.byteLength);
     const failed = new Map(failures.map((failure) => [failure.at, failure]));
     let from = 0;
     for (const [i, { size, resolve, reject }] of items.entries()) {
