@@ -88,6 +88,16 @@ export class HumanReporter implements Reporter {
         return this.#print(`Open ${event.url} in a browser on this machine.`);
       case 'warning':
         return this.#warn(`shoal: warning: ${printable(event.message)} (${event.code})`);
+      case 'addresses': {
+        const relayed = event.addresses.filter((address) => address.includes('/p2p-circuit'));
+        if (relayed.length === 0) return;
+        return this.#print(
+          [
+            'Also found through a relay: add &a=ADDRESS to a link, or share again.',
+            ...relayed.map((a) => `  ${a}`),
+          ].join('\n'),
+        );
+      }
       case 'listening':
       case 'error':
         // The address is in the link; an error is reported where the command ends.

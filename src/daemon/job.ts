@@ -82,6 +82,8 @@ export type JobEvent =
       path?: string;
       addresses: readonly string[];
     }
+  /** The node can be reached at other addresses than before: found through a relay, or not any more. */
+  | { event: 'addresses'; addresses: readonly string[] }
   | { event: 'seeding'; assets: number; addresses: readonly string[] }
   | UploadEvent
   | ProgressEvent

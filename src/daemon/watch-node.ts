@@ -3,7 +3,7 @@ import type { JobEvent } from './job.ts';
 
 /**
  * Tells what happens at a node that serves: bytes that peers acknowledged (summed up by asset and peer), peers that
- * misbehaved, originals that changed. Ends when disposed of.
+ * misbehaved, originals that changed, other addresses. Ends when disposed of.
  */
 export function watchNode(shoal: Shoal, emit: (event: JobEvent) => void): Disposable {
   const stop = new AbortController();
@@ -21,6 +21,14 @@ export function watchNode(shoal: Shoal, emit: (event: JobEvent) => void): Dispos
   const onMisbehaved = ({ detail: { peer, code, message } }: ShoalEvents['peer:misbehaved']): void => {
     emit({ event: 'warning', code, message: message.includes(peer) ? message : `${peer}: ${message}` });
   };
+  let told = shoal.addresses.join(' ');
+  const onAddresses = ({ detail: { addresses } }: ShoalEvents['addresses:change']): void => {
+    const now = addresses.join(' ');
+    if (now === told) return;
+    told = now;
+    emit({ event: 'addresses', addresses });
+  };
+  shoal.addEventListener('addresses:change', onAddresses, { signal });
   shoal.addEventListener('asset:upload', onUpload, { signal });
   shoal.addEventListener('asset:error', onError, { signal });
   shoal.addEventListener('peer:misbehaved', onMisbehaved, { signal });

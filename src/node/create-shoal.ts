@@ -67,6 +67,8 @@ async function startNode(
     identity: await store.identity(),
     listen,
     transports: forPages?.transports,
+    hasWebRtc: forPages?.hasWebRtc,
+    log,
     relay: relay === true ? {} : relay || undefined,
     network,
     mdns: options.mdns ?? true,

@@ -1,5 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
+import { dcutr } from '@libp2p/dcutr';
 import { identify } from '@libp2p/identify';
 import type { PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
 import { kadDHT } from '@libp2p/kad-dht';
@@ -12,7 +13,9 @@ import { lazyYamux } from './lazy-yamux.ts';
 import { nativeTls } from './native-tls.ts';
 import { promptPush } from './prompt-push.ts';
 import { presentPing } from './present-ping.ts';
-import type { RelayBounds } from '../api.ts';
+import type { LogLevel, RelayBounds } from '../api.ts';
+import { announced } from './listen-addresses.ts';
+import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
 import { relayTransport } from './relay-transport.ts';
 import type { TransportFactory } from './page-transports.ts';
@@ -25,6 +28,9 @@ export interface Libp2pNodeOptions {
   listen: readonly string[];
   /** Besides TCP. */
   transports?: readonly TransportFactory[];
+  /** Whether one of them is WebRTC, as pages use it. */
+  hasWebRtc?: boolean;
+  log?: (level: LogLevel, message: string) => void;
   /** Undefined: nobody is relayed for. */
   relay?: RelayBounds | undefined;
   network: string;
@@ -81,12 +87,21 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
       initialQuerySelfInterval: FIRST_SELF_QUERY_MS,
     });
   }
+  services['dcutr'] = dcutr();
+  services['reachability'] = reachability({
+    isListening: options.listen.length > 0,
+    hasWebRtc: options.hasWebRtc ?? false,
+    log: options.log ?? (() => {}),
+  });
   if (options.relay) services['relay'] = relayService(options.relay);
   const node = await createLibp2p({
     start: false,
     privateKey: privateKeyFromProtobuf(options.identity),
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
-    addresses: { listen: options.listen.map((address) => parseMultiaddr(address).toString()) },
+    addresses: {
+      listen: options.listen.map((address) => parseMultiaddr(address).toString()),
+      announceFilter: announced,
+    },
     transports: [
       tcp(),
       relayTransport(),

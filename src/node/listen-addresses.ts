@@ -1,3 +1,5 @@
+import type { Multiaddr } from '@multiformats/multiaddr';
+
 /** Transports that pages can dial. */
 const FOR_PAGES = /\/(ws|wss|webrtc-direct)(\/|$)/;
 
@@ -11,6 +13,25 @@ export function canNodeDial(address: string, forPages: { hasWebRtc: boolean } | 
   if (relay !== undefined) return canNodeDial(relay, forPages);
   if (address.includes('/webrtc-direct')) return forPages?.hasWebRtc ?? false;
   return forPages !== undefined || !isForPages(address);
+}
+
+/** Of each relay so many addresses of each kind: identify takes 8 KiB. */
+const MAX_ADDRESSES_PER_RELAY = 3;
+
+/**
+ * Of a node's addresses those that it tells of: through a relay a few, over WebRTC where the relay's own address is one for
+ * pages, and else plain.
+ */
+export function announced(addresses: readonly Multiaddr[]): Multiaddr[] {
+  const counts = new Map<string, number>();
+  return addresses.filter((address) => {
+    const [, relay, webRtc] = RELAYED.exec(address.toString()) ?? [];
+    if (relay === undefined) return true;
+    if (isForPages(relay) !== (webRtc !== undefined)) return false;
+    const key = `${relay.slice(relay.lastIndexOf('/'))} ${webRtc}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    return (counts.get(key) as number) <= MAX_ADDRESSES_PER_RELAY;
+  });
 }
 
 const TCP_HOST = /^(\/ip[46]\/[^/]+)\/tcp\/\d+$/;

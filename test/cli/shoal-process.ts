@@ -27,9 +27,11 @@ export class ShoalProcess {
   #hung = false;
   #wake = Promise.withResolvers<void>();
 
-  constructor(args: readonly string[], cwd?: string) {
+  /** @param before what starts it, such as `ip netns exec NAME` */
+  constructor(args: readonly string[], cwd?: string, before: readonly string[] = []) {
     const env = { ...process.env, NO_COLOR: '1' };
-    this.#child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe', cwd, env });
+    const [program = '', ...rest] = [...before, process.execPath, MAIN, ...args];
+    this.#child = spawn(program, rest, { stdio: 'pipe', cwd, env });
     const { stdout, stderr, stdin } = this.#child;
     stdin?.on('error', () => undefined);
     let pending = '';
@@ -133,8 +135,9 @@ export class Scene implements AsyncDisposable {
     return this.start([verb, ...args, ...common, '--listen', '/ip4/127.0.0.1/tcp/0']);
   }
 
-  start(args: readonly string[]): ShoalProcess {
-    const started = new ShoalProcess(args, this.folder);
+  /** @param before as {@link ShoalProcess} takes it */
+  start(args: readonly string[], before?: readonly string[]): ShoalProcess {
+    const started = new ShoalProcess(args, this.folder, before);
     this.#started.push(started);
     return started;
   }

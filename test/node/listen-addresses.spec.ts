@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { byReach, canNodeDial, isForPages, withPageAddresses } from '../../src/node/listen-addresses.ts';
+import { multiaddr } from '@multiformats/multiaddr';
+import {
+  announced,
+  byReach,
+  canNodeDial,
+  isForPages,
+  withPageAddresses,
+} from '../../src/node/listen-addresses.ts';
 
 describe('listen addresses for pages', () => {
   it('are beside each host that is listened to over TCP, once', () => {
@@ -36,6 +43,23 @@ describe('listen addresses for pages', () => {
     assert.deepEqual(can(`${tcp}/p2p/R/p2p-circuit/p2p/A`), [true, true, true]);
     assert.deepEqual(can(`${direct}/p2p/R/p2p-circuit/p2p/A`), [false, false, true]);
     assert.deepEqual(can(`${tcp}/p2p/R/p2p-circuit/webrtc/p2p/A`), [false, false, true]);
+  });
+
+  it('are told of as they are, but through each relay only a few, of the form that is of use', () => {
+    const id = '12D3KooWHJwu3DGrWquKYkGNS8mjV3g1Lw6M2j4HGpBc221ogbtX';
+    const tcp = (port: number) => `/ip4/192.0.2.1/tcp/${port}/p2p/${id}/p2p-circuit`;
+    const ws = (port: number) => `/ip4/192.0.2.1/tcp/${port}/ws/p2p/${id}/p2p-circuit`;
+    const own = ['/ip4/192.0.2.2/tcp/1', '/ip4/192.0.2.2/tcp/2/ws'];
+    const relayed = [1, 2, 3, 4].flatMap((port) => [
+      tcp(port),
+      `${tcp(port)}/webrtc`,
+      ws(port),
+      `${ws(port)}/webrtc`,
+    ]);
+    assert.deepEqual(announced([...own, ...relayed].map((text) => multiaddr(text))).map(String), [
+      ...own,
+      ...[1, 2, 3].flatMap((port) => [tcp(port), `${ws(port)}/webrtc`]),
+    ]);
   });
 
   it('come after those that every node can dial', () => {
