@@ -52,10 +52,7 @@ export function showProblem(error: unknown, again?: () => void): void {
   at('problem-help').hidden = words.help === undefined;
   at('problem-tried').hidden = !tried?.some((way) => way.tried > 0);
   at('problem-ways').replaceChildren(
-    ...(tried ?? []).flatMap((way) => [
-      make('li', {}, way.text),
-      ...way.failures.map(({ address, message }) => make('li', {}, `${address}: ${message}`)),
-    ]),
+    ...(tried ?? []).filter((way) => way.tried > 0).map(({ text }) => make('li', {}, text)),
   );
   at('problem-again').hidden = again === undefined;
   at('problem-again').onclick = () => {

@@ -38,6 +38,11 @@ const FLASH_MS = 350;
 /** More swim at a time on no screen; others are there at once. */
 const MAX_FISH = 70;
 
+const OUT_SPREAD_MS = 250;
+
+/** Uploads are told of every quarter of a second: so many swim for each. */
+const MOST_GIVEN = 12;
+
 const LEAST_CELL = 10;
 const MOST_CELL = 40;
 const PEER_RADIUS = 15;
@@ -117,11 +122,13 @@ export class SwarmPicture {
     });
   }
 
-  /** Something was given. */
-  give(peer: string): void {
+  /** So many chunks were given: which ones is not told. */
+  give(peer: string, count: number): void {
     const colour = this.colourOf(peer);
-    const index = Math.floor(Math.random() * this.#cells.length);
-    this.#swim(peer, index, true, colour, () => this.#flashes.set(peer, performance.now()));
+    for (let each = 0; each < Math.min(count, MOST_GIVEN); each++) {
+      const index = Math.floor(Math.random() * this.#cells.length);
+      this.#swim(peer, index, true, colour, () => this.#flashes.set(peer, performance.now()));
+    }
   }
 
   /** All of it is here. */
@@ -152,7 +159,9 @@ export class SwarmPicture {
     const [from, to] = isOut ? [place, home] : [home, place];
     if (!isOut) this.#flashes.set(peer, performance.now());
     const bend = (Math.random() - 0.5) * 90;
-    this.#fish.push({ colour, from, to, bend, bornMs: performance.now(), arrive });
+    // Those that are told of together leave one after the other.
+    const bornMs = performance.now() + (isOut ? Math.random() * OUT_SPREAD_MS : 0);
+    this.#fish.push({ colour, from, to, bend, bornMs, arrive });
     this.#request();
   }
 
@@ -265,7 +274,10 @@ export class SwarmPicture {
       draw.textAlign = 'right';
       draw.fillText(`and ${layout.more} more`, this.#canvas.clientWidth - 4, 10);
     }
-    for (const fish of this.#fish) this.#paintFish(fish, (nowMs - fish.bornMs) / SWIM_MS, nowMs);
+    for (const fish of this.#fish) {
+      const part = (nowMs - fish.bornMs) / SWIM_MS;
+      if (part >= 0) this.#paintFish(fish, part, nowMs);
+    }
     return moves;
   }
 

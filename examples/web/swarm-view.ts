@@ -24,6 +24,7 @@ export class SwarmView {
   readonly #tallies = new Map<string, Tally>();
   readonly #samples: number[] = [];
   #cid: string | undefined;
+  #size = 0;
   #chunks = 0;
   /** The part of it that was here when it was shown. */
   #before = 0;
@@ -58,6 +59,7 @@ export class SwarmView {
     this.#samples.splice(0, Infinity, ...Array.from({ length: LINE_SAMPLES }, () => 0));
     this.#moved = 0;
     this.#before = here;
+    this.#size = size;
     this.#chunks = likelyChunks(size);
     at('swarm').hidden = false;
     this.#picture.start(this.#chunks, here, this.#here.hostPeer);
@@ -104,7 +106,7 @@ export class SwarmView {
     if (cid !== this.#cid) return;
     this.#tally(peer).given += bytes;
     this.#moved += bytes;
-    this.#picture.give(peer);
+    this.#picture.give(peer, Math.ceil((bytes * this.#chunks) / Math.max(1, this.#size)));
     this.onPeers();
   }
 

@@ -27,15 +27,19 @@ export async function takeCharge(
       'this browser runs no service worker here: it is too old, or does not in a private window; save files instead of playing them, or use another window',
     );
   }
-  let registration: ServiceWorkerRegistration;
-  try {
-    registration = await serviceWorker.register(worker, { updateViaCache: 'none' });
-  } catch (cause) {
-    throw workerError(
+  const blocked = (cause: unknown): ShoalError =>
+    workerError(
       `the service worker ${worker.pathname} cannot be used: ${String(cause)}; the site has to serve shoal-sw.js there, and the browser to allow service workers and site data for it`,
       cause,
     );
+  let registration: ServiceWorkerRegistration | undefined;
+  try {
+    registration = await serviceWorker.register(worker, { updateViaCache: 'none' });
+  } catch (cause) {
+    throw blocked(cause);
   }
+  // What blocks service workers in a browser may also answer with nothing at all.
+  if (!registration) throw blocked('something in this browser blocks it');
   const { scope } = registration;
   if (!location.href.startsWith(scope)) {
     throw workerError(

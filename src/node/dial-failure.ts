@@ -45,6 +45,12 @@ function reasonOfOne(error: unknown): DialReason {
 
 function messageOf(error: unknown): string {
   const inner = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
-  const texts = inner.map((each) => (each instanceof Error ? each.message : String(each)));
+  const texts = inner.map(textOf);
   return texts[0]?.split('\n', 1)[0] || 'unknown reason';
+}
+
+/** A browser says of a WebSocket that could not be opened no more than that: by an event without a word. */
+function textOf(error: unknown): string {
+  if (error instanceof Event) return 'no connection; browsers do not tell why';
+  return error instanceof Error ? error.message : String(error);
 }

@@ -206,6 +206,7 @@ describe('the page in Chromium', function () {
     const noWorker = await openPage(`${site.url()}#${link}`, { context: { serviceWorkers: 'block' } });
     await noWorker.waitForFunction(() => document.querySelector('video')?.readyState === 4);
     assert.match((await noWorker.getAttribute('video', 'src')) ?? '', /^blob:/);
+    await shows(noWorker, '#problem', /Nothing can be played while it arrives.*ERR_SERVICE_WORKER/s);
   });
 
   it('says so where there is not enough space, and keeps what it has', async () => {
