@@ -132,8 +132,9 @@ export class ShoalNode implements Shoal, NodeContext {
 
   /** Serves what the store shares from now on. */
   async publish(record: AssetRecord, signal: AbortSignal = this.closing): Promise<Shared> {
-    // It may be active as what it was before, a download perhaps.
-    if (this.#active.size < MAX_KEPT_ACTIVE || this.active(record.root)) {
+    // It may be active as what it was before, a download perhaps, or a peer waits for it.
+    const isAwaited = this.active(record.root) !== undefined || this.shell.isNamed(record.root);
+    if (isAwaited || this.#active.size < MAX_KEPT_ACTIVE) {
       await this.exclusive(record.root, signal, async () => {
         const stored = await this.store.open(record.root, { signal });
         if (stored) await this.activate(record.root, stored);

@@ -274,6 +274,13 @@ export class SwarmShell {
     }
   }
 
+  /** Whether a connected peer named the root: it waits for it, or has it. */
+  isNamed(root: CID): boolean {
+    const text = root.toString();
+    for (const link of this.#links.values()) if (link.named.find(text)) return true;
+    return false;
+  }
+
   /** Changes the limits of the node and of each single peer while running; undefined: none. */
   setLimits(limits: RateLimits & { perPeer?: RateLimits | undefined }): void {
     const { uploadBytesPerSec, downloadBytesPerSec, perPeer } = limits;
