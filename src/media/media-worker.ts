@@ -3,7 +3,8 @@
  * of the site that has a node (`serveMedia`) answers, piece by piece as the reader asks. A site with a service worker of
  * its own imports this one into it with `importScripts`.
  */
-import { textAnswer } from './media-answer.ts';
+import { ShoalError } from '../errors.ts';
+import { answerForError, textAnswer } from './media-answer.ts';
 import {
   clientOfLock,
   MEDIA_FOLDER,
@@ -85,9 +86,14 @@ async function answer({ request, clientId }: FetchEvent, path: string): Promise<
     });
     if (response) return response;
   }
-  const text =
-    'no open page of this site has a Shoal node that answers: one has to call serveMedia(shoal) and stay open (ERR_NO_NODE)\n';
-  return plain(textAnswer(503, text));
+  return plain(
+    answerForError(
+      new ShoalError(
+        'ERR_NO_NODE',
+        'no open page of this site has a Shoal node that answers: one has to call serveMedia(shoal) and stay open',
+      ),
+    ),
+  );
 }
 
 function plain({ head, text }: { head: MediaHead; text: string }): Response {
