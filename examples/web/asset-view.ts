@@ -9,6 +9,9 @@ import { countText, sizeText } from './text.ts';
 /** A film that is larger is fetched as far as it is watched, until somebody asks for all of it. */
 const MOST_UNASKED_BYTES = 512e6;
 
+/** How long the rest of a film waits for its first frame. */
+const MOST_WAIT_MS = 3_000;
+
 /** Most of a text that is shown. */
 const MOST_TEXT_BYTES = 64 << 10;
 
@@ -245,7 +248,10 @@ async function shown(signal: AbortSignal): Promise<void> {
   for (const event of ['loadeddata', 'load', 'error'])
     media?.addEventListener(event, () => resolve(), { once: true });
   signal.addEventListener('abort', () => resolve(), { once: true });
+  // Some phones load nothing of a film before a finger starts it.
+  const timer = setTimeout(resolve, MOST_WAIT_MS);
   await promise;
+  clearTimeout(timer);
   signal.throwIfAborted();
 }
 
