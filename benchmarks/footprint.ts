@@ -28,7 +28,7 @@ wire. Prints each beside what is asked, and stores a result for npm run bench:co
 const PEERS_PER_PROCESS = 25;
 
 /** At rest: less than this share of a core over so long. */
-const REST_SHARE = 0.02;
+const REST_SHARE = 0.01;
 const REST_MS = 30_000;
 
 const START_REPEATS = 5;
