@@ -29,11 +29,10 @@ export async function pageTransports(
   const transports: TransportFactory[] = [];
   let hasWebRtc = false;
   try {
-    const { webRTCDirect } = await import('@libp2p/webrtc');
+    const { webRtcDirectTransport } = await import('./webrtc-direct-transport.ts');
     const { webRtcTransport } = await import('./webrtc-transport.ts');
     const certificate = await pageCertificate(store, log);
-    // No STUN server: pages come to an address they have, and nothing is asked of anybody's servers.
-    transports.push(webRTCDirect({ certificate, rtcConfiguration: { iceServers: [] } }) as TransportFactory);
+    transports.push(webRtcDirectTransport(certificate) as TransportFactory);
     // And to pages that nobody can dial, through a relay.
     transports.push(webRtcTransport(stunServers) as TransportFactory);
     hasWebRtc = true;

@@ -1,0 +1,59 @@
+import type { Listener, Transport } from '@libp2p/interface';
+import { webRTCDirect, type TransportCertificate } from '@libp2p/webrtc';
+import { Audio } from 'node-datachannel';
+
+type Components = Parameters<ReturnType<typeof webRTCDirect>>[0];
+
+/** What this changes of the listener of `@libp2p/webrtc` 6.0.33; it makes the native listener in the microtask that it queues. */
+interface DirectListener extends Listener {
+  startUDPMuxServer(host: string, port: number, family: 4 | 6): unknown;
+}
+
+/** What the native listener takes is one allocation of about 112 bytes on 64-bit machines: these are around it. */
+const SIZES = Array.from({ length: 17 }, (_, index) => 72 + 8 * index);
+
+/**
+ * webrtc-direct, which pages dial, and which gives its UDP port back when the node closes.
+ *
+ * In libdatachannel 0.24.5 (`node-datachannel` 0.33.4) `IceUdpMuxListener` does not initialise `mStopped`, by which it knows
+ * that it has been stopped. Where its memory was used before, which is nearly always, `stop()` takes itself for stopped
+ * already: the socket and its thread stay for as long as the process lives, and the thread calls the freed listener for
+ * every STUN request that still comes. That hangs or aborts the process. So the memory that the listener gets next is
+ * filled with zeros before (see {@link zeroFreedMemory}).
+ *
+ * @param certificate what links name by its hash
+ */
+export function webRtcDirectTransport(
+  certificate: TransportCertificate,
+): (components: Components) => Transport {
+  // No STUN server: pages come to an address they have, and nothing is asked of anybody's servers.
+  const make = webRTCDirect({ certificate, rtcConfiguration: { iceServers: [] } });
+  return (components) => {
+    const transport = make(components);
+    const createListener = transport.createListener.bind(transport);
+    transport.createListener = (options) => {
+      const listener = createListener(options) as DirectListener;
+      const start = listener.startUDPMuxServer.bind(listener);
+      listener.startUDPMuxServer = (...args) => {
+        // The next one makes the native listener.
+        queueMicrotask(zeroFreedMemory);
+        return start(...args);
+      };
+      return listener;
+    };
+    return transport;
+  };
+}
+
+/**
+ * Makes the C allocator give out zeros for what is of these sizes and asked for next: allocators give first what the same
+ * thread gave back last. Native code copies a text of zeros that it is given, and gives the copy back when it returns; of
+ * two at once the second is left for the listener where something else takes the first.
+ */
+function zeroFreedMemory(): void {
+  const audio = new Audio('0', 'Inactive');
+  for (const size of SIZES) {
+    const zeros = '\0'.repeat(size);
+    audio.generateSdp(zeros, zeros, 1);
+  }
+}
