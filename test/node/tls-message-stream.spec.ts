@@ -36,7 +36,7 @@ describe('TlsMessageStream', () => {
       a.connection.send(bytes.subarray(0, 1000));
       a.connection.send(bytes.subarray(1000));
       sent.push(bytes);
-      for (const oldest = sent[chunk - AT_ONCE]; oldest && isLent(oldest); ) await nextTurn();
+      for (const oldest = sent[chunk - AT_ONCE]; oldest && isLent(oldest);) await nextTurn();
     }
     await done;
     assert.deepEqual(wrong, new Set());
