@@ -39,7 +39,7 @@ export interface Rank {
  * A peer that is a tenth of the file behind this node is given so many chunks more before it has to give: who has fallen
  * behind has little to give. A one-off for each link, and only for peers that gave something, yet less than is usual, in
  * full where it was half of that: who gives like everybody has as much as everybody, whatever it says. (Peers that told
- * a quarter of what they had were done in 0.94 of the others' time when that was not looked at, and in 1.01 with it.)
+ * a quarter of what they had were done in 0.94 of the others' time when that was not looked at, and in 1.02 with it.)
  */
 const LAG_CHUNKS = 4;
 const LAG_SLOPE = 10;
@@ -57,9 +57,9 @@ export function hasGiftBudget(gifts: number, grants: number): boolean {
 }
 
 /**
- * While this node downloads: who owes it least comes first, in bands of one chunk; a peer that never gave has
- * one gift, first of its band as long as the budget lasts. Direct reciprocity as in FairTorrent, with the gift
- * bounded because identities cost nothing.
+ * While this node downloads: who owes it least comes first, in bands of one chunk, and of a band whoever it is, for to
+ * prefer who has least would reward who says so. A peer that never gave has one gift, first of its band as long as the
+ * budget lasts. Direct reciprocity as in FairTorrent, with the gift bounded because identities cost nothing.
  */
 export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
   const deficit = peer.sentBytes + peer.grantedBytes - peer.receivedBytes;
@@ -67,7 +67,7 @@ export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
   const isGifted = isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
   const lag = isNew ? 0 : toShare(peer.ahead * LAG_SLOPE) * scantness(peer);
   const band = Math.floor(deficit / peer.grantBytes + (isGifted ? 1 : 0) - lag * LAG_CHUNKS);
-  if (!isNew) return { band, place: peer.progress };
+  if (!isNew) return { band, place: 0 };
   return { band, place: isGifted || !giftBudget ? LAST : FIRST };
 }
 

@@ -5,7 +5,7 @@ const IDLE_MS = 40;
 const BUSY_MS = 60;
 
 /** The look-ahead settles where this share of the chunks finds the uplink idle. */
-const IDLE_SHARE = 0.02;
+const IDLE_SHARE = 0.01;
 
 /** An idle moment makes the look-ahead longer by this for each so many ms that it stands for, from one to twenty of them. */
 const GROWTH = 1.01;
