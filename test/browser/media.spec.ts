@@ -196,9 +196,19 @@ describe('media in Chromium', function () {
       await playing;
       video.pause();
       const shades: number[] = [];
+      // 'seeked' may come before the frame of that time is there to be drawn, on a machine that is busy.
+      const shown = (second: number): Promise<void> =>
+        new Promise((resolve) => {
+          const look: VideoFrameRequestCallback = (_now, { mediaTime }) => {
+            if (Math.floor(mediaTime) === second) resolve();
+            else video.requestVideoFrameCallback(look);
+          };
+          video.requestVideoFrameCallback(look);
+        });
       for (const time of [7.5, 2.5, 9.5]) {
+        const frame = shown(Math.floor(time));
         video.currentTime = time;
-        await told('seeked');
+        await Promise.all([told('seeked'), frame]);
         shades.push(shade());
       }
       return { first, duration: video.duration, width: video.videoWidth, shades };
