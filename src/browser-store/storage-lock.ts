@@ -1,7 +1,8 @@
 const LOCK = 'shoal';
 
 /**
- * How long a page waits for the storage: the one that was just left, or reloaded, may hold it for a moment longer.
+ * How long a page waits for another to let go of the storage: the one that was just left, or reloaded, may hold it for a
+ * moment longer.
  */
 const WAIT_MS = 1000;
 
@@ -14,7 +15,15 @@ const WAIT_MS = 1000;
 export async function lockStorage(signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
   const held = Promise.withResolvers<() => void>();
   const released = Promise.withResolvers<void>();
-  const waiting = AbortSignal.any([AbortSignal.timeout(WAIT_MS), ...(signal ? [signal] : [])]);
+  const giveUp = new AbortController();
+  const waiting = AbortSignal.any([giveUp.signal, ...(signal ? [signal] : [])]);
+  const timer = setInterval(() => {
+    // Where nobody has it, it is the browser that takes its time, as on a machine that is busy.
+    isTaken().then(
+      (taken) => taken && giveUp.abort(),
+      (error: unknown) => giveUp.abort(error),
+    );
+  }, WAIT_MS);
   navigator.locks
     .request(LOCK, { signal: waiting }, () => {
       held.resolve(() => released.resolve());
@@ -26,5 +35,13 @@ export async function lockStorage(signal: AbortSignal | undefined): Promise<(() 
   } catch {
     signal?.throwIfAborted();
     return undefined;
+  } finally {
+    clearInterval(timer);
   }
+}
+
+/** Whether another has the lock for which this page waits. */
+async function isTaken(): Promise<boolean> {
+  const { held = [], pending = [] } = await navigator.locks.query();
+  return [held, pending].every((locks) => locks.some(({ name }) => name === LOCK));
 }
