@@ -33,6 +33,8 @@ export interface ActiveAsset {
   readonly have: Bitfield;
   /** Undefined where it is active only because a peer named it; `stored` is the table's to close then. */
   readonly session: AssetSession | undefined;
+  /** When it became active. */
+  readonly addedAtMs: number;
   /** When a peer last got something of it. */
   usedAtMs: number;
 }
@@ -119,7 +121,9 @@ export class AssetTable {
     const key = this.keyOf(text);
     this.#failed.delete(text);
     const have = stored.have();
-    const asset = { key, root, text, stored, have, session: options.session, usedAtMs: this.#host.nowMs() };
+    const addedAtMs = this.#host.nowMs();
+    const { session } = options;
+    const asset = { key, root, text, stored, have, session, addedAtMs, usedAtMs: addedAtMs };
     this.#byText.set(text, asset);
     this.#byKey.set(key, asset);
     const { origin, wanted } = options;

@@ -17,6 +17,8 @@ export interface EarlyGrantsHost {
   find(text: string): ActiveAsset | undefined;
   /** Whether nodes of the root are being fetched, or were a moment ago. */
   isNaming(text: string): boolean;
+  /** Whether nodes of any root are. */
+  readonly isNamingAny: boolean;
 }
 
 /**
@@ -27,9 +29,16 @@ export interface EarlyGrantsHost {
 export class EarlyGrants {
   readonly #host: EarlyGrantsHost;
   readonly #held = new WeakMap<PeerLink, { grant: Grant; atMs: number }[]>();
+  /** When the last asset was opened of which nothing was wished for at once. */
+  #openedAtMs = -Infinity;
 
   constructor(host: EarlyGrantsHost) {
     this.#host = host;
+  }
+
+  /** An asset was joined of which nothing is wanted yet. */
+  opened(): void {
+    this.#openedAtMs = this.#host.nowMs();
   }
 
   /** @returns false where nothing is about to be wanted of the peer, or it gave too many: it is a grant like others */
@@ -55,6 +64,8 @@ export class EarlyGrants {
 
   /** Whether something of the first asset that is shared with the peer is about to be wanted. */
   #isSoonWanted(link: PeerLink): boolean {
+    // Most grants come at other times, on links that may have thousands of roots.
+    if (!this.#host.isNamingAny && !this.#isRecent(this.#openedAtMs)) return false;
     let isSoon = false;
     for (const { text, hasLeft } of link.named.values()) {
       if (hasLeft) continue;
@@ -65,8 +76,11 @@ export class EarlyGrants {
     return isSoon;
   }
 
-  #isJustOpened({ session, have, usedAtMs }: ActiveAsset): boolean {
-    if (!session || session.hasWished || have.isFull) return false;
-    return this.#host.nowMs() - usedAtMs < JUST_OPENED_MS;
+  #isJustOpened({ session, have, addedAtMs }: ActiveAsset): boolean {
+    return session !== undefined && !session.hasWished && !have.isFull && this.#isRecent(addedAtMs);
+  }
+
+  #isRecent(atMs: number): boolean {
+    return this.#host.nowMs() - atMs < JUST_OPENED_MS;
   }
 }

@@ -168,10 +168,14 @@ export class SwarmShell {
       blame: (peer, code, message) => this.#punish(peer, code, message),
       wasted: (link, what) => this.#care.wasted(link, what),
     });
+    const nodes = this.#nodes;
     this.#earlyGrants = new EarlyGrants({
       nowMs,
       find: (text) => this.#assets.get(text),
-      isNaming: (text) => this.#nodes.isNaming(text),
+      isNaming: (text) => nodes.isNaming(text),
+      get isNamingAny() {
+        return nodes.isNamingAny;
+      },
     });
   }
 
@@ -237,6 +241,7 @@ export class SwarmShell {
       },
       wanted !== 'none',
     );
+    if (wanted === 'none') this.#earlyGrants.opened();
     asset = this.#assets.add(stored, { origin, wanted, session });
     if (wanted !== 'none') this.#links.openAll();
     return session;

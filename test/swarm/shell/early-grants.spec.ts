@@ -14,14 +14,19 @@ function situation() {
     isNaming: true,
     asset: undefined as ActiveAsset | undefined,
     open: (hasWished: boolean, have = new Bitfield(4)) => {
-      state.asset = { session: { hasWished }, have, usedAtMs: state.nowMs } as unknown as ActiveAsset;
+      const addedAtMs = state.nowMs;
+      state.asset = { session: { hasWished }, have, addedAtMs } as unknown as ActiveAsset;
+      if (!hasWished) grants.opened();
     },
   };
   const link = { named: { values: () => [{ text: ROOT, hasLeft: false }] } } as unknown as PeerLink;
-  const grants = new EarlyGrants({
+  const grants: EarlyGrants = new EarlyGrants({
     nowMs: () => state.nowMs,
     find: (text) => (text === ROOT ? state.asset : undefined),
     isNaming: () => state.isNaming,
+    get isNamingAny() {
+      return state.isNaming;
+    },
   });
   return { state, link, grants };
 }
@@ -55,6 +60,23 @@ describe('credit that comes before the wish', () => {
     const { state, link, grants } = situation();
     state.open(false);
     state.nowMs = 1000;
+    assert.equal(grants.hold(link, grant(1)), false);
+  });
+
+  it('is kept for what is opened though its nodes were here already', () => {
+    const { state, link, grants } = situation();
+    state.isNaming = false;
+    state.open(false);
+    assert.equal(grants.hold(link, grant(1)), true);
+    state.nowMs = 1000;
+    assert.equal(grants.hold(link, grant(2)), false);
+  });
+
+  it('is not kept because peers get something of it', () => {
+    const { state, link, grants } = situation();
+    state.open(false);
+    state.nowMs = 1000;
+    (state.asset as ActiveAsset).usedAtMs = 1000;
     assert.equal(grants.hold(link, grant(1)), false);
   });
 
