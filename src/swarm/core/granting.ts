@@ -318,17 +318,18 @@ export class Granting {
 
   #rank(peer: Peer, grantBytes: number, isLeeching: boolean, giftBudget: boolean, isOpen: boolean): Rank {
     const { sentBytes, grantedBytes, receivedBytes } = peer;
+    const ledger = { grantBytes, sentBytes, grantedBytes, receivedBytes };
     const { fleet } = this.#core.settings;
+    if (isLeeching && !fleet) {
+      const debtor = { ...ledger, ahead: aheadOf(peer), usualBytes: this.#usualBytes };
+      return rankWhileLeeching(debtor, giftBudget);
+    }
     const passes = isLeeching ? undefined : originSwarm(peer)?.passes;
     // All who are complete give to who has least: what it gets of this one it gets of each of them.
     const alike = isLeeching || passes ? 1 : 1 + this.#completePeers;
     const progress = peer.progress(alike);
-    const usualBytes = this.#usualBytes;
-    const ahead = aheadOf(peer);
-    const candidate = { grantBytes, sentBytes, grantedBytes, receivedBytes, progress, ahead, usualBytes };
-    if (isLeeching) return fleet ? rankInFleet(candidate) : rankWhileLeeching(candidate, giftBudget);
-    if (!passes) return fleet ? rankInFleet(candidate) : rankWhenComplete(candidate, isOpen);
-    if (fleet && !passes.isFirstPass) return rankInFleet(candidate);
+    if (!passes) return fleet ? rankInFleet({ progress }) : rankWhenComplete({ ...ledger, progress }, isOpen);
+    if (fleet && !passes.isFirstPass) return rankInFleet({ progress });
     const unforwarded = passes.unforwarded(peer.key);
     const isProven = passes.proof.isProven(peer.key);
     const atOrigin = { unforwarded, lastGrant: peer.lastGrant, progress, isProven };

@@ -1,7 +1,7 @@
 import { FREE_CHUNKS_WHEN_COMPLETE, GIFT_GRANTS, GIFT_SHARE, UNFORWARDED_STEP } from './constants.ts';
 
-/** What the ranking looks at in a neighbour. Byte counts are of the whole link, over all assets. */
-export interface Candidate {
+/** What was given and taken between this node and a neighbour. Byte counts are of the whole link, over all assets. */
+export interface Ledger {
   /** What one grant to it is worth, bytes. */
   grantBytes: number;
   /** Bytes it has asked of me. */
@@ -10,12 +10,20 @@ export interface Candidate {
   grantedBytes: number;
   /** Verified bytes it gave me. */
   receivedBytes: number;
-  /** How much it has of what we share, 0 to 1. */
-  progress: number;
+}
+
+/** What the ranking looks at in a neighbour while this node downloads. */
+export interface LeechingCandidate extends Ledger {
   /** How much further this node is, 0 to 1. */
   ahead: number;
   /** Verified bytes that a peer usually gave me, of those who gave any. */
   usualBytes: number;
+}
+
+/** The same once this node is complete. */
+export interface CompleteCandidate extends Ledger {
+  /** How much it has of what we share, 0 to 1. */
+  progress: number;
 }
 
 /** The same for an origin. */
@@ -61,7 +69,7 @@ export function hasGiftBudget(gifts: number, grants: number): boolean {
  * prefer who has least would reward who says so. A peer that never gave has one gift, first of its band as long as the
  * budget lasts. Direct reciprocity as in FairTorrent, with the gift bounded because identities cost nothing.
  */
-export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
+export function rankWhileLeeching(peer: LeechingCandidate, giftBudget: boolean): Rank {
   const deficit = peer.sentBytes + peer.grantedBytes - peer.receivedBytes;
   const isNew = peer.receivedBytes === 0;
   const isGifted = isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
@@ -72,7 +80,7 @@ export function rankWhileLeeching(peer: Candidate, giftBudget: boolean): Rank {
 }
 
 /** 0 for a peer that gave this node what others usually do, 1 for one that gave half of it or less. */
-function scantness({ receivedBytes, usualBytes }: Candidate): number {
+function scantness({ receivedBytes, usualBytes }: LeechingCandidate): number {
   return usualBytes > 0 ? toShare(SCANT_SLOPE * (1 - receivedBytes / usualBytes)) : 0;
 }
 
@@ -84,14 +92,14 @@ function toShare(value: number): number {
  * Once complete: who has least comes first, and those who took much and never gave come last, unless this
  * grant is an open one.
  */
-export function rankWhenComplete(peer: Candidate, isOpen: boolean): Rank {
+export function rankWhenComplete(peer: CompleteCandidate, isOpen: boolean): Rank {
   const isTaker = peer.receivedBytes === 0 && peer.sentBytes > FREE_CHUNKS_WHEN_COMPLETE * peer.grantBytes;
   return { band: isTaker && !isOpen ? 1 : 0, place: peer.progress };
 }
 
 /** In a fleet of one owner: who has least comes first, whoever gave what. */
-export function rankInFleet(peer: Candidate): Rank {
-  return { band: 0, place: peer.progress };
+export function rankInFleet({ progress }: Pick<CompleteCandidate, 'progress'>): Rank {
+  return { band: 0, place: progress };
 }
 
 /**

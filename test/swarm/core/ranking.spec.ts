@@ -6,13 +6,19 @@ import {
   rankInFleet,
   rankWhenComplete,
   rankWhileLeeching,
-  type Candidate,
+  type CompleteCandidate,
+  type LeechingCandidate,
   type Rank,
 } from '../../../src/swarm/core/ranking.ts';
 
 const Q = 65_536;
 
-function peer(sent: number, received: number, progress = 0.5, granted = 0): Candidate {
+function peer(
+  sent: number,
+  received: number,
+  progress = 0.5,
+  granted = 0,
+): LeechingCandidate & CompleteCandidate {
   return {
     grantBytes: Q,
     sentBytes: sent * Q,
