@@ -42,9 +42,11 @@ export function addCommonOptions(program: Command): void {
     new Option(
       '--listen <multiaddr>',
       'listen here (repeatable; default: a free port, the same again after a restart)',
-    ).argParser(collect),
-    new Option('--peer <multiaddr>', 'connect to this peer (repeatable)').argParser(collect),
-    new Option('--bootstrap <multiaddr>', 'find others through this node (repeatable)').argParser(collect),
+    ).argParser(collect(parseAddress)),
+    new Option('--peer <multiaddr>', 'connect to this peer (repeatable)').argParser(collect(parseAddress)),
+    new Option('--bootstrap <multiaddr>', 'find others through this node (repeatable)').argParser(
+      collect(parseAddress),
+    ),
     new Option('--network <name>', 'name of the network; different ones never mix (default: main)').argParser(
       parseNetwork,
     ),
@@ -69,7 +71,7 @@ export function addCommonOptions(program: Command): void {
     new Option(
       '--stun <url>',
       'ask this STUN server for the address outside of the NAT, for pages (repeatable; default: none)',
-    ).argParser(collectText),
+    ).argParser(collect(parseText)),
     new Option('--no-mdns', 'do not look for peers on the local network'),
     new Option('--no-dht', 'take no part in the DHT'),
     new Option('--log-level <level>', 'log to stderr (default: warn)').choices([...LEVELS]),
@@ -78,12 +80,9 @@ export function addCommonOptions(program: Command): void {
   for (const option of options) program.addOption(option);
 }
 
-function collectText(value: string, previous: string[] | undefined): string[] {
-  return [...(previous ?? []), parseText(value)];
-}
-
-function collect(value: string, previous: string[] | undefined): string[] {
-  return [...(previous ?? []), parseAddress(value)];
+/** Of an option that can be given several times. */
+function collect(parse: (text: string) => string) {
+  return (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), parse(value)];
 }
 
 /** A log function that lets through what is at least as grave as `--log-level` says; without one, warnings and worse. */
