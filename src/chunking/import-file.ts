@@ -49,8 +49,8 @@ export async function importFile(
   content: AsyncIterable<Uint8Array>,
   options: ImportFileOptions,
 ): Promise<ImportedFile> {
-  const { size, onNode, onLeaf, linksPerNode = LINKS_PER_NODE } = options;
-  const chunkSize = options.chunkSize === undefined ? chunkSizeFor(size) : checkChunkSize(options.chunkSize);
+  const { onNode, onLeaf, linksPerNode = LINKS_PER_NODE } = options;
+  const chunkSize = chunkSizeOf(options);
   const root = await pipe(content, checkLength(options), hashLeaves(chunkSize), (leaves) =>
     buildTree(leaves, new FileTree(linksPerNode, onNode), onLeaf),
   );
@@ -75,7 +75,7 @@ export async function importLeaves(
     signal,
     linksPerNode = LINKS_PER_NODE,
   } = options;
-  const chunkSize = options.chunkSize === undefined ? chunkSizeFor(size) : checkChunkSize(options.chunkSize);
+  const chunkSize = chunkSizeOf(options);
   async function* counted(): AsyncGenerator<readonly Leaf[]> {
     signal?.throwIfAborted();
     for await (const batch of leaves(chunkSize)) {
@@ -90,15 +90,16 @@ export async function importLeaves(
 }
 
 /** As {@link importFile}, of content that is one leaf and was hashed already. */
-export function importOneLeaf(
-  digest: Uint8Array,
-  { size, chunkSize, onLeaf, onBytes }: ImportFileOptions,
-): ImportedFile {
+export function importOneLeaf(digest: Uint8Array, options: ImportFileOptions): ImportedFile {
+  const { size, onLeaf, onBytes } = options;
   onLeaf?.(0, digest, size);
   if (size > 0) onBytes?.(size);
   const cid = cidOf(RAW_CODE, digest);
-  const cut = chunkSize === undefined ? chunkSizeFor(size) : checkChunkSize(chunkSize);
-  return { type: 'file', cid, size, tsize: size, leaves: 1, nodes: 0, chunkSize: cut };
+  return { type: 'file', cid, size, tsize: size, leaves: 1, nodes: 0, chunkSize: chunkSizeOf(options) };
+}
+
+function chunkSizeOf({ size, chunkSize }: ImportFileOptions): number {
+  return chunkSize === undefined ? chunkSizeFor(size) : checkChunkSize(chunkSize);
 }
 
 /**

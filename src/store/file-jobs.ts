@@ -79,6 +79,16 @@ export interface Stamp {
   mtimeNs: bigint;
 }
 
+/** The stamp of an item of a job that stamps its items. */
+export function stampAt(stamps: BigInt64Array, item: number): Stamp {
+  return { size: stamps[item * 2] as bigint, mtimeNs: stamps[item * 2 + 1] as bigint };
+}
+
+function setStamp(stamps: BigInt64Array, item: number, { size, mtimeNs }: Stamp): void {
+  stamps[item * 2] = size;
+  stamps[item * 2 + 1] = mtimeNs;
+}
+
 /** What went wrong with one item of a job; its others are done all the same. */
 export interface FileFailure {
   /** Index of the item. */
@@ -188,8 +198,7 @@ function runImport({ folder, names, maxBytes }: ImportJob): FileJobResults['impo
     result.types[i] = 'failed';
     attempt(result.failures, i, () => {
       const stats = lstatSync(path, { bigint: true });
-      result.stamps[i * 2] = stats.size;
-      result.stamps[i * 2 + 1] = stats.mtimeNs;
+      setStamp(result.stamps, i, stats);
       if (stats.isFile() && stats.size <= maxBytes) {
         result.digests.set(hashSmall(path, stats), i * DIGEST_BYTES);
         result.isHashed[i] = 1;
@@ -245,8 +254,7 @@ function runRead({ paths, offsets, sizes }: ReadJob): FileJobResults['read'] {
       withFile(path, constants.O_RDONLY, (fd) => {
         const stats = fstatSync(fd, { bigint: true });
         if (!stats.isFile()) throw failure(NOT_A_FILE, `${path} is no file`);
-        stamps[i * 2] = stats.size;
-        stamps[i * 2 + 1] = stats.mtimeNs;
+        setStamp(stamps, i, stats);
         readFully(fd, into, offsets[i] as number);
       }),
     );
@@ -261,8 +269,7 @@ function runStat({ paths }: StatJob): FileJobResults['stat'] {
     attempt(failures, i, () => {
       const stats = lstatSync(path, { bigint: true });
       if (!stats.isFile()) throw failure(NOT_A_FILE, `${path} is no file`);
-      stamps[i * 2] = stats.size;
-      stamps[i * 2 + 1] = stats.mtimeNs;
+      setStamp(stamps, i, stats);
     });
   }
   return { failures, stamps };

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import type { Manifest } from '../integrity/manifest.ts';
 import { forEachBounded } from './bounded.ts';
-import { NOT_A_FILE, type Stamp } from './file-jobs.ts';
+import { NOT_A_FILE, stampAt, type Stamp } from './file-jobs.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
 import { fsError, isErrno, withFsErrors } from './fs-error.ts';
 import { forEachPart, MANY_FILES } from './small-files.ts';
@@ -102,7 +102,7 @@ export class FileStamps {
         if (!isGone) throw fsError(errorOf(failure), 'look at', path);
       }
       const isChanged = ([index]: [number, unknown], i: number): boolean =>
-        !this.equals(index, { size: stamps[i * 2] as bigint, mtimeNs: stamps[i * 2 + 1] as bigint });
+        !this.equals(index, stampAt(stamps, i));
       changed ??= paths[failures[0]?.at ?? part.findIndex(isChanged)];
     };
     await forEachPart(files, workers, (part) => look([...part]), signal);

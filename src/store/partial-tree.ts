@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { ShoalError } from '../errors.ts';
 import type { Manifest, ManifestEntry, ManifestFile, ManifestSymlink } from '../integrity/manifest.ts';
 import { forEachBounded } from './bounded.ts';
-import { NOT_A_FILE, type FileFailure } from './file-jobs.ts';
+import { NOT_A_FILE, stampAt, type FileFailure } from './file-jobs.ts';
 import { FileStamps, lstatOrUndefined, stampOf } from './file-stamps.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
 import { fsError, isErrno, withFsErrors } from './fs-error.ts';
@@ -228,9 +228,9 @@ async function noteStamps(
     const [first] = found.failures;
     if (first) throw tampered(paths[first.at] as string, errorOf(first));
     for (const [i, [index, entry]] of part.entries()) {
-      const size = found.stamps[i * 2] as bigint;
-      if (Number(size) !== entry.size) throw tampered(paths[i] as string);
-      stamps.set(index, { size, mtimeNs: found.stamps[i * 2 + 1] as bigint });
+      const stamp = stampAt(found.stamps, i);
+      if (Number(stamp.size) !== entry.size) throw tampered(paths[i] as string);
+      stamps.set(index, stamp);
     }
   });
 }

@@ -1,5 +1,5 @@
 import type { Manifest } from '../integrity/manifest.ts';
-import type { FileFailure, Stamp } from './file-jobs.ts';
+import { stampAt, type FileFailure, type Stamp } from './file-jobs.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
 import { noteShortLived } from './short-lived-memory.ts';
 
@@ -76,11 +76,7 @@ export class SmallFiles {
       const content = bytes.subarray(from, (from += size));
       const failure = failed.get(i);
       if (failure) reject(errorOf(failure));
-      else
-        resolve({
-          bytes: content,
-          stamp: { size: stamps[i * 2] as bigint, mtimeNs: stamps[i * 2 + 1] as bigint },
-        });
+      else resolve({ bytes: content, stamp: stampAt(stamps, i) });
     }
   }
 

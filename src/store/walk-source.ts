@@ -5,7 +5,7 @@ import type { Leaf } from '../chunking/hash-leaves.ts';
 import type { SourceEntry, SourceFile } from '../chunking/import-tree.ts';
 import { ShoalError } from '../errors.ts';
 import type { DataFolder } from './data-folder.ts';
-import { CHANGED, type FileJobResults } from './file-jobs.ts';
+import { CHANGED, stampAt, type FileFailure, type FileJobResults } from './file-jobs.ts';
 import { stampOf, type FileStamp } from './file-stamps.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
 import { fsError, withFsErrors } from './fs-error.ts';
@@ -110,15 +110,12 @@ export class SourceWalk {
   async #lookAt(folder: string, names: readonly string[]): Promise<SourceEntry[]> {
     const found = await this.#workers.run({ kind: 'import', folder, names, maxBytes: this.#smallBytes });
     const [failure] = found.failures;
-    if (failure) {
-      const path = join(folder, names[failure.at] as string);
-      throw failure.code === CHANGED ? fileChanged(path) : fsError(errorOf(failure), 'read', path);
-    }
+    if (failure) throw readFailure(failure, join(folder, names[failure.at] as string));
     return names.map((name, i) => {
       const path = join(folder, name);
       switch (found.types[i]) {
         case 'file': {
-          const stamp = { size: found.stamps[i * 2] as bigint, mtimeNs: found.stamps[i * 2 + 1] as bigint };
+          const stamp = stampAt(found.stamps, i);
           if (found.isHashed[i] !== 1) return this.#file(path, name, stamp);
           this.#note(path, stamp);
           const digest = found.digests.slice(i * 32, i * 32 + 32);
@@ -164,8 +161,7 @@ export class SourceWalk {
       while (from < size && ahead.length <= this.#workers.parallel) start();
       const { failures, digests } = await (ahead.shift() as Promise<FileJobResults['hash']>);
       const [failure] = failures;
-      if (failure)
-        throw failure.code === CHANGED ? fileChanged(path) : fsError(errorOf(failure), 'read', path);
+      if (failure) throw readFailure(failure, path);
       const leaves: Leaf[] = [];
       for (let n = 0; n * 32 < digests.byteLength; n++) {
         const leafSize = Math.min(chunkSize, size - at - n * chunkSize);
@@ -197,6 +193,10 @@ export class SourceWalk {
     if (now.isFile() && now.size === found.size && now.mtimeNs === found.mtimeNs) return;
     throw fileChanged(path);
   }
+}
+
+function readFailure(failure: FileFailure, path: string): unknown {
+  return failure.code === CHANGED ? fileChanged(path) : fsError(errorOf(failure), 'read', path);
 }
 
 function fileChanged(path: string): ShoalError {
