@@ -6,6 +6,7 @@ import { MAX_NODE_BYTES } from '../integrity/limits.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import { RAW_CODE } from '../integrity/parse-cid.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import { GatheredPuts } from '../store/gathered-puts.ts';
 import { KeyLock } from '../store/key-lock.ts';
 import type {
   AssetRecord,
@@ -64,7 +65,7 @@ export class PageStore implements Store {
   readonly #live = new Map<string, Live>();
   readonly #shared = new Map<string, SharedFiles>();
   /** Nodes of each root that are kept in one go: those that come while others are written. */
-  readonly #puts = new Map<string, { nodes: KeptNode[]; done: Promise<void> }>();
+  readonly #puts = new GatheredPuts<KeptNode>(this.#lock);
   #identity: Promise<Uint8Array> | undefined;
   #hasDownloaded = false;
   #closing: Promise<void> | undefined;
@@ -140,19 +141,9 @@ export class PageStore implements Store {
     this.#checkOpen();
     if (bytes.byteLength > MAX_NODE_BYTES)
       throw new ShoalError('ERR_ASSET_TOO_LARGE', `a node of ${bytes.byteLength} bytes is too large to keep`);
-    const text = root.toString();
-    let put = this.#puts.get(text);
-    if (!put) {
-      const nodes: KeptNode[] = [];
-      const done = this.#lock.run(text, () => {
-        this.#puts.delete(text);
-        return this.#putNodes(root, nodes);
-      });
-      this.#puts.set(text, (put = { nodes, done }));
-    }
     // A copy: what was handed in may be a part of a far larger receive buffer, which would be kept whole.
-    put.nodes.push({ node: node.toString(), bytes: bytes.slice() });
-    await put.done;
+    const kept = { node: node.toString(), bytes: bytes.slice() };
+    await this.#puts.add(root.toString(), kept, (nodes) => this.#putNodes(root, nodes));
   }
 
   async open(root: CID, options: CheckOptions = {}): Promise<StoredAsset | undefined> {

@@ -7,6 +7,7 @@ import { openDataFolder, type DataFolder, type Log } from './data-folder.ts';
 import type { ResumeOptions } from './copy-chunks.ts';
 import { Downloads } from './downloads.ts';
 import { FileWorkers } from './file-workers.ts';
+import { GatheredPuts } from './gathered-puts.ts';
 import { HandlePool } from './handle-pool.ts';
 import { KeyLock } from './key-lock.ts';
 import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
@@ -83,7 +84,7 @@ class FolderStore implements Store {
   /** Held by whatever changes an asset's record or files. */
   readonly #lock = new KeyLock();
   /** Nodes of each root that go into the index together: those that come while others are written. */
-  readonly #puts = new Map<string, { nodes: EncodedBlock[]; done: Promise<void> }>();
+  readonly #puts = new GatheredPuts<EncodedBlock>(this.#lock);
   #closing: Promise<void> | undefined;
 
   constructor(catalog: Catalog, log: Log) {
@@ -126,18 +127,9 @@ class FolderStore implements Store {
 
   async putNode(root: CID, node: CID, bytes: Uint8Array): Promise<void> {
     this.#checkOpen();
-    const key = root.toString();
-    let put = this.#puts.get(key);
-    if (!put) {
-      const nodes: EncodedBlock[] = [];
-      const done = this.#lock.run(key, () => {
-        this.#puts.delete(key);
-        return this.#catalog.putNodes(root, nodes);
-      });
-      this.#puts.set(key, (put = { nodes, done }));
-    }
-    put.nodes.push({ cid: node, bytes });
-    await put.done;
+    await this.#puts.add(root.toString(), { cid: node, bytes }, (nodes) =>
+      this.#catalog.putNodes(root, nodes),
+    );
   }
 
   async open(root: CID, options: ResumeOptions = {}): Promise<StoredAsset | undefined> {
