@@ -1,4 +1,5 @@
 import { murmur364 } from '@multiformats/murmur3';
+import { compare } from 'uint8arrays/compare';
 import { ShoalError } from '../errors.ts';
 import { encodeDirectory, encodeShard } from './encode-node.ts';
 import type { EncodedNode, NamedLink, OnNode } from './encode-node.ts';
@@ -47,7 +48,7 @@ interface Entry extends NamedLink {
 export async function buildDirectory(links: readonly NamedLink[], onNode: OnNode): Promise<DirectoryRoot> {
   const entries = links.map((link): Entry => ({ ...link, nameBytes: encoder.encode(link.name) }));
   if (plainSize(entries) <= SHARD_THRESHOLD_BYTES) {
-    entries.sort((a, b) => compareBytes(a.nameBytes, b.nameBytes));
+    entries.sort((a, b) => compare(a.nameBytes, b.nameBytes));
     const node = await encodeDirectory(entries);
     await onNode(node.cid, node.bytes);
     return { node, nodes: 1, needsBlockEstimation: false };
@@ -129,13 +130,4 @@ function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes++;
   return bytes;
-}
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const shared = Math.min(a.byteLength, b.byteLength);
-  for (let i = 0; i < shared; i++) {
-    const difference = (a[i] as number) - (b[i] as number);
-    if (difference !== 0) return difference;
-  }
-  return a.byteLength - b.byteLength;
 }

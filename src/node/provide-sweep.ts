@@ -1,8 +1,9 @@
 import type { PeerId, Stream } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
+import { compare } from 'uint8arrays/compare';
 import type { LogLevel } from '../api.ts';
 import { digestOf } from '../integrity/sha256.ts';
-import { ProtoWriter } from '../swarm/wire/proto-writer.ts';
+import { ProtoWriter } from '../integrity/proto-writer.ts';
 import { WALK_TIMEOUT_MS } from './dht-search.ts';
 import { dhtProtocol, type ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
@@ -56,6 +57,8 @@ export class ProvideSweep {
   /** Records run out: all are told anew. */
   forgetAll(): void {
     this.#told.clear();
+    // Those of roots that are no longer shared go with it.
+    this.#numbers.clear();
   }
 
   /** Tells the nodes nearest to each root that this node has it. What cannot be reached is passed over. */
@@ -175,16 +178,7 @@ export class ProvideSweep {
 
 /** An ADD_PROVIDER with its length before it. */
 function record(root: CID, provider: Uint8Array): Uint8Array {
-  const message = new ProtoWriter(384)
-    .uint(1, ADD_PROVIDER)
-    .bytes(2, root.multihash.bytes)
-    .bytes(9, provider)
-    .finish();
-  const framed = new ProtoWriter(message.byteLength + 4).varint(message.byteLength).finish();
-  const bytes = new Uint8Array(framed.byteLength + message.byteLength);
-  bytes.set(framed);
-  bytes.set(message, framed.byteLength);
-  return bytes;
+  return new ProtoWriter(384).uint(1, ADD_PROVIDER).bytes(2, root.multihash.bytes).bytes(9, provider).frame();
 }
 
 /** Resolves when the stream takes bytes again. @throws the abort reason, or where the stream has ended */
@@ -202,14 +196,6 @@ function drained(stream: Stream, signal: AbortSignal): Promise<void> {
     stream.addEventListener('close', settle);
     signal.addEventListener('abort', settle);
   });
-}
-
-function compare(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.byteLength; i++) {
-    const difference = (a[i] as number) - (b[i] as number);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 /** Leading bits in which two places agree: the more, the nearer they are. */

@@ -2,7 +2,7 @@ import { ShoalError } from '../../errors.ts';
 import { ProtoReader } from '../../integrity/proto-reader.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 import { MAX_CHUNKS, MAX_DATA_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.ts';
-import { ProtoWriter } from './proto-writer.ts';
+import { ProtoWriter } from '../../integrity/proto-writer.ts';
 import { badFrame } from './wire-error.ts';
 
 /** Kinds of frames on the data stream; others are skipped with their payload. */

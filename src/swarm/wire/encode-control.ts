@@ -1,17 +1,12 @@
 import type { ChunkRun, Contact } from '../core/messages.ts';
 import type { ControlMessage, HelloMessage } from './control-message.ts';
 import { DECLINE_REASONS, HAVE_KINDS, KINDS, REJECT_REASONS } from './control-schema.ts';
-import { ProtoWriter } from './proto-writer.ts';
+import { ProtoWriter } from '../../integrity/proto-writer.ts';
 
 /** Encodes a control message as one frame: a varint length, then the protobuf message `Control`. */
 export function encodeControl(message: ControlMessage): Uint8Array {
   const body = encodeBody(message);
-  const control = new ProtoWriter(body.byteLength + 8).bytes(KINDS[message.type], body).finish();
-  const length = new ProtoWriter(4).varint(control.byteLength).finish();
-  const frame = new Uint8Array(length.byteLength + control.byteLength);
-  frame.set(length);
-  frame.set(control, length.byteLength);
-  return frame;
+  return new ProtoWriter(body.byteLength + 8).bytes(KINDS[message.type], body).frame();
 }
 
 function encodeBody(message: ControlMessage): Uint8Array {

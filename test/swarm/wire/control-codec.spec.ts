@@ -6,7 +6,7 @@ import { decodeControl } from '../../../src/swarm/wire/decode-control.ts';
 import { encodeControl } from '../../../src/swarm/wire/encode-control.ts';
 import { FrameSplitter } from '../../../src/swarm/wire/frame-splitter.ts';
 import * as limit from '../../../src/swarm/wire/limits.ts';
-import { ProtoWriter } from '../../../src/swarm/wire/proto-writer.ts';
+import { ProtoWriter } from '../../../src/integrity/proto-writer.ts';
 
 const u32 = fc.nat(0xffff_ffff);
 const chunk = fc.nat(limit.MAX_CHUNKS - 1);

@@ -8,7 +8,7 @@ import {
   type DataHeader,
 } from '../../../src/swarm/wire/data-codec.ts';
 import * as limit from '../../../src/swarm/wire/limits.ts';
-import { ProtoWriter } from '../../../src/swarm/wire/proto-writer.ts';
+import { ProtoWriter } from '../../../src/integrity/proto-writer.ts';
 
 interface Frame {
   header: DataHeader;

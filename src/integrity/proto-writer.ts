@@ -49,6 +49,15 @@ export class ProtoWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** What was written, with its length before it, on its own. */
+  frame(): Uint8Array {
+    const length = new ProtoWriter(10).varint(this.#length).finish();
+    const frame = new Uint8Array(length.byteLength + this.#length);
+    frame.set(length);
+    frame.set(this.finish(), length.byteLength);
+    return frame;
+  }
+
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#bytes.byteLength) return;
