@@ -7,10 +7,9 @@ import type {
   TransportManager,
 } from '@libp2p/interface-internal';
 import { webSockets } from '@libp2p/websockets';
-import { multiaddr } from '@multiformats/multiaddr';
 import { lazyYamux } from '../node/lazy-yamux.ts';
 import { promptPush } from '../node/prompt-push.ts';
-import { relayTransport } from '../node/relay-transport.ts';
+import { relayListen, relayTransport } from '../node/relay-transport.ts';
 import { webRtcTransport } from '../node/webrtc-transport.ts';
 
 /** The parts of a libp2p node that its transports work with. */
@@ -30,9 +29,6 @@ export interface FurtherTransports {
   webRtc: { stunServers: readonly string[] } | undefined;
 }
 
-/** Relays on which a page reserves a place: one may go, and another comes before the second does. */
-const RELAYS = 2;
-
 /**
  * Adds WebSocket to a node that runs, and where the browser has WebRTC also relays and WebRTC between pages: from then on
  * others can dial this page through the nodes that it is connected to.
@@ -46,8 +42,7 @@ export async function addTransports(parts: NodeParts, { webRtc }: FurtherTranspo
   await add(parts, 'relays', relayTransport()(parts));
   await add(parts, 'webRtc', webRtcTransport(webRtc.stunServers)(parts));
   await run(parts, 'push', promptPush()(parts));
-  const listen = [...Array<string>(RELAYS).fill('/p2p-circuit'), '/webrtc'];
-  await parts.transportManager.listen(listen.map((address) => multiaddr(address)));
+  await parts.transportManager.listen(relayListen(true));
 }
 
 async function add(parts: NodeParts, name: string, transport: Transport): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { ShoalError } from '../errors.ts';
-import { isForPages } from '../node/listen-addresses.ts';
+import { firstOfRelay, isForPages } from '../node/listen-addresses.ts';
 
 /** What decides whom a page can reach. */
 export interface PageReach {
@@ -23,9 +23,6 @@ export function reachOfPage(): PageReach {
 /** WebRTC through a relay, and the relay's own address. */
 const THROUGH_RELAY = /^(.+)\/p2p-circuit\/webrtc(\/p2p\/[^/]+)?$/;
 
-/** A relay has a handful of addresses; what a page announces of each stays small enough for identify (8 KiB). */
-const MAX_ADDRESSES_PER_RELAY = 3;
-
 /**
  * Whether a page can dial an address: webrtc-direct, encrypted WebSocket, plain WebSocket where browsers let it, and WebRTC
  * through a relay that it can dial.
@@ -41,15 +38,11 @@ export function canPageDial(address: string, reach: PageReach): boolean {
 
 /** Of the addresses of a page those that it tells of: WebRTC through relays, where other pages can dial the relay. */
 export function announcedByPage(addresses: readonly Multiaddr[], reach: PageReach): Multiaddr[] {
-  const perRelay = new Map<string, number>();
+  const isFirst = firstOfRelay();
   return addresses.filter((address) => {
     const text = address.toString();
     const [, relay] = THROUGH_RELAY.exec(text) ?? [];
-    if (relay === undefined || !canPageDial(text, reach)) return false;
-    const id = relay.slice(relay.lastIndexOf('/'));
-    const count = (perRelay.get(id) ?? 0) + 1;
-    perRelay.set(id, count);
-    return count <= MAX_ADDRESSES_PER_RELAY;
+    return relay !== undefined && canPageDial(text, reach) && isFirst(relay);
   });
 }
 

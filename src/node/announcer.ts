@@ -4,6 +4,7 @@ import { letExit } from '../swarm/let-exit.ts';
 import { WALK_TIMEOUT_MS } from './dht-search.ts';
 import { ProvideSweep } from './provide-sweep.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
+import { TaskSet } from './task-set.ts';
 
 /** Walks for single roots under way at once. */
 const CONCURRENCY = 4;
@@ -42,7 +43,7 @@ export class Announcer {
   readonly #provided = new Map<string, CID>();
   /** Roots that wait. */
   readonly #queue = new Set<string>();
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #tasks: TaskSet;
   #members = 0;
   #workers = 0;
   #isSweeping = false;
@@ -55,6 +56,9 @@ export class Announcer {
   constructor(host: AnnouncerHost) {
     this.#host = host;
     this.#sweep = new ProvideSweep(host.libp2p, host.network, host.log);
+    this.#tasks = new TaskSet((error) => {
+      if (!this.#stop.signal.aborted) host.log('debug', `announcing: ${String(error)}`);
+    });
   }
 
   start(): void {
@@ -79,7 +83,7 @@ export class Announcer {
     if (!this.#provided.delete(key)) return;
     this.#queue.delete(key);
     const { dht } = this.#host.libp2p.services;
-    if (dht) this.#run(dht.cancelReprovide(root));
+    if (dht) this.#tasks.run(dht.cancelReprovide(root));
   }
 
   /** The DHT gained a member. @param members that it has now */
@@ -105,16 +109,7 @@ export class Announcer {
     clearTimeout(this.#timer);
     clearInterval(this.#interval);
     this.#queue.clear();
-    await Promise.allSettled([...this.#tasks]);
-  }
-
-  #run(task: Promise<void>): void {
-    const tracked = task
-      .catch((error: unknown) => {
-        if (!this.#stop.signal.aborted) this.#host.log('debug', `announcing: ${String(error)}`);
-      })
-      .finally(() => this.#tasks.delete(tracked));
-    this.#tasks.add(tracked);
+    await this.#tasks.ended();
   }
 
   #enqueue(key: string): void {
@@ -138,9 +133,9 @@ export class Announcer {
       letExit(this.#timer);
       return;
     }
-    if (this.#queue.size >= SWEEP_ROOTS) return this.#run(this.#announceTogether());
+    if (this.#queue.size >= SWEEP_ROOTS) return this.#tasks.run(this.#announceTogether());
     const workers = Math.min(CONCURRENCY - this.#workers, this.#queue.size);
-    for (let n = 0; n < workers; n++) this.#run(this.#work());
+    for (let n = 0; n < workers; n++) this.#tasks.run(this.#work());
   }
 
   /** Announces all that wait. What comes meanwhile waits for its end. */

@@ -12,6 +12,7 @@ import { DialTarget } from './dial-target.ts';
 import { endRelayed } from './end-relayed.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import type { SearchState } from './search-report.ts';
+import { TaskSet } from './task-set.ts';
 
 /** What {@link Discovery} is made from. */
 export interface DiscoveryOptions {
@@ -67,11 +68,14 @@ export class Discovery implements AsyncDisposable {
   readonly #foreign = new Set<string>();
   readonly #localPeers = new Set<string>();
   readonly #searches = new Set<DhtSearch>();
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #tasks: TaskSet;
   #debounce: NodeJS.Timeout | undefined;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#tasks = new TaskSet((error) => {
+      if (!this.#stop.signal.aborted) options.log('debug', `discovery: ${String(error)}`);
+    });
     this.#libp2p = options.libp2p;
     // Every search and every walk listens for the stop.
     setMaxListeners(Infinity, this.#stop.signal);
@@ -104,7 +108,7 @@ export class Discovery implements AsyncDisposable {
     for (const address of this.#options.named) {
       const target = this.#target('peers', [parseMultiaddr(address)]);
       this.#named.push(target);
-      this.#run(target.keepConnected(signal));
+      this.#tasks.run(target.keepConnected(signal));
     }
     this.#options.announcer?.start();
   }
@@ -142,7 +146,7 @@ export class Discovery implements AsyncDisposable {
     this.#localPeers.add(id);
     if (this.#libp2p.getConnections().length >= MAX_LOCAL_CONNECTIONS) return;
     if (this.#libp2p.getConnections(peer.id).length > 0) return;
-    this.#run(this.#dialLocal(peer));
+    this.#tasks.run(this.#dialLocal(peer));
   }
 
   /** Announces this node as a provider of a root, now and again while it runs. Root CIDs only. */
@@ -172,12 +176,12 @@ export class Discovery implements AsyncDisposable {
   ): Omit<SearchState, 'swarm'> {
     const limited = AbortSignal.any([signal, this.#stop.signal]);
     const targets = [...this.#linkTargets(places.addresses)];
-    for (const target of targets) this.#run(target.keepConnected(limited));
+    for (const target of targets) this.#tasks.run(target.keepConnected(limited));
     for (const contact of places.earlier) {
       const target = this.#earlierTarget(contact);
       if (!target) continue;
       targets.push(target);
-      this.#run(target.connectOnce(limited));
+      this.#tasks.run(target.connectOnce(limited));
     }
     const dht = this.#libp2p.services.dht && new DhtSearch(this.#libp2p, root, this.#options.log);
     if (dht) {
@@ -185,7 +189,7 @@ export class Discovery implements AsyncDisposable {
       const mayReach = (): boolean =>
         targets.some(({ isReached, failures }) => isReached || failures.size === 0);
       const walking = dht.run(onContacts, hasEnough, limited, mayReach);
-      this.#run(walking.finally(() => this.#searches.delete(dht)));
+      this.#tasks.run(walking.finally(() => this.#searches.delete(dht)));
     }
     return this.#stateOf(targets, dht);
   }
@@ -199,16 +203,7 @@ export class Discovery implements AsyncDisposable {
     this.#stop.abort();
     clearTimeout(this.#debounce);
     await this.#options.announcer?.stop();
-    await Promise.allSettled([...this.#tasks]);
-  }
-
-  #run(task: Promise<void>): void {
-    const tracked = task
-      .catch((error: unknown) => {
-        if (!this.#stop.signal.aborted) this.#options.log('debug', `discovery: ${String(error)}`);
-      })
-      .finally(() => this.#tasks.delete(tracked));
-    this.#tasks.add(tracked);
+    await this.#tasks.ended();
   }
 
   /** Addresses that are none are passed over: a link is somebody else's text. */
@@ -257,7 +252,9 @@ export class Discovery implements AsyncDisposable {
     const target = this.#earlierTarget(contact);
     if (!target) return;
     this.#rejoining.add(contact.peer);
-    this.#run(target.connectOnce(this.#stop.signal).finally(() => this.#rejoining.delete(contact.peer)));
+    this.#tasks.run(
+      target.connectOnce(this.#stop.signal).finally(() => this.#rejoining.delete(contact.peer)),
+    );
   }
 
   #stateOf(targets: DialTarget[], dht: DhtSearch | undefined): Omit<SearchState, 'swarm'> {

@@ -15,22 +15,31 @@ export function canNodeDial(address: string, forPages: { hasWebRtc: boolean } | 
   return forPages !== undefined || !isForPages(address);
 }
 
-/** Of each relay so many addresses of each kind: identify takes 8 KiB. */
+/** A relay has a handful of addresses; what is told of each, of each kind, stays small enough for identify (8 KiB). */
 const MAX_ADDRESSES_PER_RELAY = 3;
+
+/** Whether an address is one of the first few of its relay, called once for each. @param relay with `/p2p/…` at its end */
+export function firstOfRelay(): (relay: string, kind?: string) => boolean {
+  const counts = new Map<string, number>();
+  return (relay, kind = '') => {
+    const key = `${relay.slice(relay.lastIndexOf('/'))} ${kind}`;
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    return count <= MAX_ADDRESSES_PER_RELAY;
+  };
+}
 
 /**
  * Of a node's addresses those that it tells of: through a relay a few, over WebRTC where the relay's own address is one for
  * pages, and else plain.
  */
 export function announced(addresses: readonly Multiaddr[]): Multiaddr[] {
-  const counts = new Map<string, number>();
+  const isFirst = firstOfRelay();
   return addresses.filter((address) => {
     const [, relay, webRtc] = RELAYED.exec(address.toString()) ?? [];
     if (relay === undefined) return true;
     if (isForPages(relay) !== (webRtc !== undefined)) return false;
-    const key = `${relay.slice(relay.lastIndexOf('/'))} ${webRtc}`;
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-    return (counts.get(key) as number) <= MAX_ADDRESSES_PER_RELAY;
+    return isFirst(relay, webRtc);
   });
 }
 

@@ -1,9 +1,10 @@
 import { networkInterfaces } from 'node:os';
 import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface';
 import type { AddressManager, TransportManager } from '@libp2p/interface-internal';
-import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { isDirect } from '../swarm/direct-connection.ts';
 import type { LogLevel } from '../api.ts';
+import { relayListen } from './relay-transport.ts';
 
 /** The parts of a libp2p node that this works with. */
 interface Components {
@@ -20,9 +21,6 @@ export interface ReachabilityOptions {
   hasWebRtc: boolean;
   log: (level: LogLevel, message: string) => void;
 }
-
-/** Relays on which a node behind a NAT reserves a place: one may go, and another comes before the second does. */
-const RELAYS = 2;
 
 /** Years: nobody comes to confirm it again. */
 const CONFIRMED_MS = 10 * 365 * 24 * 3_600_000;
@@ -57,11 +55,7 @@ export function reachability(options: ReachabilityOptions): (components: Compone
         'info',
         `this node is behind a NAT: ${connection.remoteAddr.toString()} sees it as ${observedAddr.toString()}`,
       );
-      const listen = [
-        ...Array<string>(RELAYS).fill('/p2p-circuit'),
-        ...(options.hasWebRtc ? ['/webrtc'] : []),
-      ];
-      transportManager.listen(listen.map((each) => multiaddr(each))).catch((error: unknown) => {
+      transportManager.listen(relayListen(options.hasWebRtc)).catch((error: unknown) => {
         options.log('warn', `no relay can be used: ${String(error)}`);
       });
     });

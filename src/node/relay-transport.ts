@@ -1,5 +1,10 @@
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import type { Libp2pEvents, TopologyFilter, Transport, TypedEventTarget } from '@libp2p/interface';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { overridden } from './overridden.ts';
+
+/** Relays on which a node reserves a place: one may go, and another comes before the second does. */
+const RELAYS = 2;
 
 type Components = Parameters<ReturnType<typeof circuitRelayTransport>>[0];
 
@@ -18,28 +23,25 @@ export function relayTransport(): (components: Components) => Transport {
   return (components) => make(quiet(components));
 }
 
+/** What a node listens on to be found through relays. @param hasWebRtc over WebRTC too */
+export function relayListen(hasWebRtc: boolean): Multiaddr[] {
+  const listen = [...Array<string>(RELAYS).fill('/p2p-circuit'), ...(hasWebRtc ? ['/webrtc'] : [])];
+  return listen.map((address) => multiaddr(address));
+}
+
 function quiet(components: Components): Components {
-  const overrides: Partial<Components> = {
+  return overridden(components, {
     randomWalk: { walk: async function* () {} },
     events: withoutDiscovery(components.events),
-  };
-  return new Proxy(components, {
-    get: (target, name: keyof Components) => overrides[name] ?? target[name],
   });
 }
 
 /** The node's events without those of peers that were discovered. */
 function withoutDiscovery(events: TypedEventTarget<Libp2pEvents>): TypedEventTarget<Libp2pEvents> {
-  const isHeard = (type: unknown): boolean => type !== 'peer:discovery';
-  return new Proxy(events, {
-    get(target, name: keyof TypedEventTarget<Libp2pEvents>) {
-      if (name === 'addEventListener') {
-        return (...args: Parameters<typeof target.addEventListener>) => {
-          if (isHeard(args[0])) target.addEventListener(...args);
-        };
-      }
-      const value: unknown = target[name];
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
+  const addEventListener = (...args: Parameters<typeof events.addEventListener>): void => {
+    // Wider than the names of events that its type knows.
+    const type: unknown = args[0];
+    if (type !== 'peer:discovery') events.addEventListener(...args);
+  };
+  return overridden(events, { addEventListener });
 }

@@ -1,5 +1,6 @@
 import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface';
 import { webRTC } from '@libp2p/webrtc';
+import { overridden } from './overridden.ts';
 
 type Components = Parameters<ReturnType<typeof webRTC>>[0];
 
@@ -27,12 +28,7 @@ export function webRtcTransport(stunServers: readonly string[]): (components: Co
   // A new object each time: the transport writes into it.
   const make = webRTC({ rtcConfiguration: () => ({ iceServers: [...iceServers] }) });
   return (components) => {
-    const upgrader = patient(components.upgrader);
-    return make(
-      new Proxy(components, {
-        get: (target, name: keyof Components) => (name === 'upgrader' ? upgrader : target[name]),
-      }),
-    );
+    return make(overridden(components, { upgrader: patient(components.upgrader) }));
   };
 }
 
@@ -42,13 +38,7 @@ function patient(upgrader: Upgrader): Upgrader {
     if (muxerFactory) await firstChannelClosed(muxerFactory as EarlyChannels, signal);
     return upgrader.upgradeInbound(connection, options);
   };
-  return new Proxy(upgrader, {
-    get(target, name: keyof Upgrader) {
-      if (name === 'upgradeInbound') return upgradeInbound;
-      const value: unknown = target[name];
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
+  return overridden(upgrader, { upgradeInbound });
 }
 
 /** Resolves when the first channel has come and gone. @throws the abort reason */
