@@ -15,8 +15,8 @@ describe('the page in Chromium', function () {
   before(async function () {
     rig = await BrowserRig.start(needChromium(this));
   });
-  // Nodes are closed when no browser sends them anything any more: the socket of WebRTC's native code stays open, and what
-  // comes to it then ends the process (node-datachannel 0.33.4).
+  // Nodes are closed when no browser sends them anything any more: where the socket of WebRTC's native code stays open
+  // (src/node/webrtc-direct-transport.ts), what comes to it then ends the process.
   const used: TestNodes[] = [];
   after(async () => {
     await rig?.[Symbol.asyncDispose]();

@@ -11,16 +11,11 @@ const AT_ONCE = 4;
 describe('TlsMessageStream', () => {
   it('lets memory be used again only when the peer gets what was in it', async () => {
     await using rig = await TlsRig.create();
-    const [client, server] = await Promise.all([tlsSide(nativeTls), tlsSide(nativeTls)]);
-    const [outbound, inbound] = await rig.pair();
-    const [a, b] = await Promise.all([
-      client.encrypter.secureOutbound(outbound),
-      server.encrypter.secureInbound(inbound),
-    ]);
+    const [a, b] = await rig.securedPair(await tlsSide(nativeTls), await tlsSide(nativeTls));
     const wrong = new Set<number>();
     let received = 0;
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    b.connection.addEventListener('message', ({ data }) => {
+    b.addEventListener('message', ({ data }) => {
       for (const byte of data.subarray()) {
         const chunk = Math.floor(received++ / CHUNK);
         if (byte !== chunk + 1) wrong.add(chunk);
@@ -33,8 +28,8 @@ describe('TlsMessageStream', () => {
       const bytes = takeReadMemory(CHUNK, () => fresh++);
       bytes.fill(chunk + 1);
       lendToSocket(bytes);
-      a.connection.send(bytes.subarray(0, 1000));
-      a.connection.send(bytes.subarray(1000));
+      a.send(bytes.subarray(0, 1000));
+      a.send(bytes.subarray(1000));
       sent.push(bytes);
       for (const oldest = sent[chunk - AT_ONCE]; oldest && isLent(oldest);) await nextTurn();
     }
