@@ -1,16 +1,21 @@
 import { yamux } from '@chainsafe/libp2p-yamux';
 import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface';
+import type { AbstractStream } from '@libp2p/utils';
+import type { Uint8ArrayList } from 'uint8arraylist';
+import { handDirectly, readDirectly } from '../swarm/direct-reads.ts';
 import { openEagerly } from './eager-streams.ts';
+import { YamuxParts, type FramedMuxer } from './yamux-parts.ts';
 
 /** What this reads of a stream of `@chainsafe/libp2p-yamux`; all of it is public there. */
-interface WindowedStream {
+interface WindowedStream extends AbstractStream {
   readonly state: number;
   readonly recvWindow: number;
   readonly recvWindowCapacity: number;
   sendWindowUpdate(): void;
 }
 
-interface WindowedMuxer {
+interface WindowedMuxer extends FramedMuxer {
+  abort(error: Error): void;
   _newStream(...args: unknown[]): WindowedStream;
   getRTT(): number;
 }
@@ -21,8 +26,9 @@ const ESTABLISHED = 3;
 /**
  * Yamux that tells of bytes it has read only when half a window of them has come together, as other implementations do
  * (https://github.com/hashicorp/yamux/blob/master/stream.go, sendWindowUpdate). `@chainsafe/libp2p-yamux` does so
- * after each frame: half of all packets and of the events of a crowd were that. Shoal's own streams are opened eagerly
- * (`eager-streams.ts`).
+ * after each frame: half of all packets and of the events of a crowd were that. What arrives is handed on as it comes
+ * (`yamux-parts.ts`), to who asked for it without an event between (`direct-reads.ts`). Shoal's own streams are opened
+ * eagerly (`eager-streams.ts`).
  */
 export function lazyYamux(): () => StreamMuxerFactory {
   return () => {
@@ -31,6 +37,7 @@ export function lazyYamux(): () => StreamMuxerFactory {
     factory.createStreamMuxer = (connection: MessageStream) => {
       const muxer = create(connection);
       makeLazy(muxer as unknown as WindowedMuxer);
+      takeParts(muxer as unknown as WindowedMuxer, connection);
       openEagerly(muxer, (protocol) => protocol.startsWith('/shoal/'));
       return muxer;
     };
@@ -45,6 +52,10 @@ function makeLazy(muxer: WindowedMuxer): void {
   const create = muxer._newStream.bind(muxer);
   muxer._newStream = (...args) => {
     const stream = create(...args);
+    const receive = stream.onData.bind(stream);
+    stream.onData = (data) => {
+      if (!(data instanceof Uint8Array && handDirectly(stream, data))) receive(data);
+    };
     const tell = stream.sendWindowUpdate.bind(stream);
     stream.sendWindowUpdate = () => {
       const isHalfLeft = stream.recvWindowCapacity * 2 > stream.recvWindow;
@@ -52,4 +63,17 @@ function makeLazy(muxer: WindowedMuxer): void {
     };
     return stream;
   };
+}
+
+function takeParts(muxer: WindowedMuxer, connection: MessageStream): void {
+  const parts = new YamuxParts(muxer);
+  muxer.onData = (data: Uint8Array | Uint8ArrayList) => parts.push(data);
+  readDirectly(connection, (bytes) => {
+    try {
+      parts.push(bytes);
+    } catch (error) {
+      muxer.abort(error as Error);
+      connection.abort(error as Error);
+    }
+  });
 }

@@ -4,6 +4,7 @@ import type { AbortOptions } from '@libp2p/interface';
 import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils';
 import { isLent, takenBySocket } from '../store/sent-memory.ts';
 import { noteShortLived } from '../store/short-lived-memory.ts';
+import { handDirectly } from '../swarm/direct-reads.ts';
 
 /** `@libp2p/tcp`'s connection: the socket is there, though its type does not tell. */
 export type SocketConnection = AbstractMultiaddrConnection & { readonly socket: Socket };
@@ -41,7 +42,7 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
     this.#connection = connection;
     this.#socket = socket;
     socket.on('data', (bytes) => {
-      this.onData(bytes);
+      if (!handDirectly(this, bytes)) this.onData(bytes);
       noteShortLived(bytes.byteLength);
     });
     socket.on('drain', () => this.safeDispatchEvent('drain'));

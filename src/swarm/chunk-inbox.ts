@@ -23,6 +23,9 @@ export interface ChunkInboxHost {
   onChunk(asset: AssetKey, chunk: number, bytes: Uint8Array): void;
 }
 
+/** Of a chunk that is not whole it is told when its frame is, and each time so much of it came. */
+const TELL_BYTES = 64 << 10;
+
 interface Incoming {
   asset: AssetKey;
   chunk: number;
@@ -70,12 +73,14 @@ export class ChunkInbox {
     incoming.buffer?.set(bytes, incoming.received);
     incoming.received += bytes.byteLength;
     incoming.untold += bytes.byteLength;
+    if (incoming.untold >= TELL_BYTES && incoming.received < incoming.size) this.#tell(incoming);
   }
 
   /** A frame's payload is complete: perhaps the chunk is. */
   end(): void {
-    const { asset, chunk, size, isSized, received, untold, buffer } = this.#incoming as Incoming;
-    if (received < size) return;
+    const incoming = this.#incoming as Incoming;
+    const { asset, chunk, size, isSized, received, untold, buffer } = incoming;
+    if (received < size) return this.#tell(incoming);
     this.#incoming = undefined;
     this.#dropped = isSized ? undefined : { asset, chunk, offset: received };
     const isWanted = buffer !== undefined && this.#host.expects(asset, chunk);
@@ -83,13 +88,12 @@ export class ChunkInbox {
     if (isWanted) this.#host.onChunk(asset, chunk, buffer);
   }
 
-  /** What one read of the socket brought has been taken in: tells of it in one go. */
-  settle(): void {
-    const incoming = this.#incoming;
-    if (!incoming || incoming.untold === 0) return;
-    const bytes = incoming.untold;
+  /** Tells of what came of a chunk that is not whole. */
+  #tell(incoming: Incoming): void {
+    const { asset, chunk, untold } = incoming;
+    if (untold === 0) return;
     incoming.untold = 0;
-    this.#host.onBytes(incoming.asset, incoming.chunk, bytes, false);
+    this.#host.onBytes(asset, chunk, untold, false);
   }
 
   #start(asset: InboxAsset, header: DataHeader): Incoming {

@@ -9,9 +9,8 @@ import {
   type DataSink,
 } from './wire/data-codec.ts';
 
-/** What a {@link DataChannel} tells. `settle` comes after all that one read brought has gone to the sink. */
+/** What a {@link DataChannel} tells. */
 export interface DataChannelEvents extends DataSink {
-  settle(): void;
   onDrain(): void;
   onEnd(error: unknown): void;
 }
@@ -46,7 +45,6 @@ export class DataChannel {
           if (!this.#isOpen) return;
           this.#decoder.push(piece);
         }
-        this.#events.settle();
       },
       onDrain: () => this.#events.onDrain(),
       onEnd: (error) => this.#events.onEnd(error),

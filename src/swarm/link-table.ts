@@ -267,7 +267,6 @@ export class LinkTable {
       begin: unattached,
       payload: unattached,
       end: unattached,
-      settle: () => {},
       onDrain: () => {},
       onEnd: (error) => {
         this.#waitingData.delete(key);

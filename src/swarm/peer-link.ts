@@ -13,7 +13,7 @@ export interface PeerLinkEvents {
   onHello(link: PeerLink): void;
   onMessage(link: PeerLink, message: ControlMessage): void;
   /** Makes the receiving end of the data stream. */
-  inbox(link: PeerLink): Pick<DataChannelEvents, 'begin' | 'payload' | 'end' | 'settle'>;
+  inbox(link: PeerLink): Pick<DataChannelEvents, 'begin' | 'payload' | 'end'>;
   onDrain(link: PeerLink): void;
   /** Once, for whatever reason; a {@link ShoalError} of fault `peer` names what the peer did. */
   onEnd(link: PeerLink, error: unknown): void;
@@ -98,13 +98,12 @@ export class PeerLink {
         throw badFrame('a second ATTACH');
       },
       begin: (header) => inbox.begin(header),
-      payload: (bytes) => inbox.payload(bytes),
-      end: () => inbox.end(),
-      settle: () => {
+      payload: (bytes) => {
         this.heardAtMs = nowMs();
         this.movedAtMs = this.heardAtMs;
-        inbox.settle();
+        inbox.payload(bytes);
       },
+      end: () => inbox.end(),
       onDrain: () => this.#events.onDrain(this),
       onEnd: (error) => this.end(error ?? new Error('the peer closed the data stream')),
     });

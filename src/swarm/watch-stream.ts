@@ -1,4 +1,5 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
+import { readDirectly, stopReadingDirectly } from './direct-reads.ts';
 
 type Received = StreamMessageEvent['data'];
 
@@ -21,23 +22,29 @@ export function watchStream(stream: Stream, watcher: StreamWatcher): () => void 
     unwatch();
     watcher.onEnd(error);
   };
-  const guarded = (act: () => void): void => {
+  const onBytes = (data: Received): void => {
     try {
-      act();
+      watcher.onBytes(data);
     } catch (error) {
       end(error);
     }
   };
-  const onMessage = (event: StreamMessageEvent): void => guarded(() => watcher.onBytes(event.data));
+  const onMessage = (event: StreamMessageEvent): void => onBytes(event.data);
   const onDrain = (): void => {
     // The stream resumes its own queue in a microtask queued just before this one, and may fill up at once.
     queueMicrotask(() => {
-      if (!stream.writableNeedsDrain) guarded(() => watcher.onDrain());
+      if (stream.writableNeedsDrain) return;
+      try {
+        watcher.onDrain();
+      } catch (error) {
+        end(error);
+      }
     });
   };
   const onClose = (event: StreamCloseEvent): void => end(event.error);
   const onRemoteClose = (): void => end(undefined);
   const unwatch = (): void => {
+    stopReadingDirectly(stream);
     stream.removeEventListener('message', onMessage);
     stream.removeEventListener('drain', onDrain);
     stream.removeEventListener('close', onClose);
@@ -47,6 +54,7 @@ export function watchStream(stream: Stream, watcher: StreamWatcher): () => void 
   stream.addEventListener('close', onClose);
   stream.addEventListener('remoteCloseWrite', onRemoteClose);
   stream.addEventListener('message', onMessage);
+  readDirectly(stream, onBytes);
   if (stream.status !== 'open') queueMicrotask(() => end(undefined));
   return unwatch;
 }

@@ -33,14 +33,26 @@ describe('chunk inbox', () => {
   it('puts a chunk together from frames and pieces', () => {
     const { inbox, log, frame } = world([0]);
     frame(1, 0, 0, DIGITS.slice(0, 4));
-    inbox.settle();
     inbox.begin({ slot: 1, chunk: 0, offset: 4, length: 6 });
     inbox.payload(Uint8Array.from(DIGITS.slice(4, 9)));
-    inbox.settle();
     inbox.payload(Uint8Array.from(DIGITS.slice(9)));
     inbox.end();
-    inbox.settle();
-    assert.deepEqual(log, ['7/0 4', '7/0 5', '7/0 1 last', '7/0 = 0123456789']);
+    assert.deepEqual(log, ['7/0 4', '7/0 6 last', '7/0 = 0123456789']);
+  });
+
+  it('tells of what comes of a large chunk before its frame is whole', () => {
+    const told: string[] = [];
+    const inbox = new ChunkInbox({
+      assetOf: () => ({ key: 7, sizeOf: () => 150_000 }),
+      expects: () => true,
+      take: (size) => new Uint8Array(size),
+      onBytes: (_asset, _chunk, bytes, last) => void told.push(`${bytes}${last ? ' last' : ''}`),
+      onChunk: () => void told.push('whole'),
+    });
+    inbox.begin({ slot: 1, chunk: 0, offset: 0, length: 150_000 });
+    for (let n = 0; n < 15; n++) inbox.payload(new Uint8Array(10_000));
+    inbox.end();
+    assert.deepEqual(told, ['70000', '70000', '10000 last', 'whole']);
   });
 
   it('counts and drops a chunk that nobody asked for', () => {
@@ -50,10 +62,9 @@ describe('chunk inbox', () => {
   });
 
   it('counts, frame by frame, what comes of an asset that was left', () => {
-    const { inbox, log, frame } = world([0]);
+    const { log, frame } = world([0]);
     frame(2, 5, 0, DIGITS);
     frame(2, 5, 10, DIGITS);
-    inbox.settle();
     assert.deepEqual(log, ['8/5 10', '8/5 10']);
   });
 
@@ -72,7 +83,6 @@ describe('chunk inbox', () => {
       inbox.begin({ slot: 1, chunk, offset, length });
       inbox.payload(new Uint8Array(length));
       inbox.end();
-      inbox.settle();
     };
     frame(0, 0, 4);
     isJoined = true;
