@@ -19,10 +19,7 @@ export function stopReadingDirectly(stream: MessageStream): void {
 }
 
 /** Hands bytes to who reads the stream directly. @returns false where they must go the stream's own way */
-export function handDirectly(
-  stream: AbstractMessageStream,
-  bytes: Uint8Array,
-): boolean {
+export function handDirectly(stream: AbstractMessageStream, bytes: Uint8Array): boolean {
   // Nothing may overtake what waits there, nor reach a reader that paused.
   if (stream.readStatus !== 'readable' || stream.readBufferLength > 0) return false;
   const read = readers.get(stream);
