@@ -50,6 +50,9 @@ async function buildNode(): Promise<Metafile> {
     banner: { js: REQUIRE_BANNER },
     chunkNames: 'chunks/[name]-[hash]',
     minifySyntax: true,
+    // V8 keeps the text of what it runs: 2.5 MB without comments, where it was 7. Lines stay short for who reads a crash.
+    minifyWhitespace: true,
+    lineLimit: 160,
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
