@@ -1,12 +1,10 @@
 import type { Libp2p, PeerId, PeerUpdate } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
-import { ShoalError } from '../errors.ts';
-import { lendToSocket } from '../store/sent-memory.ts';
+import type { ShoalError } from '../errors.ts';
 import type { StoredAsset } from '../store/store.ts';
 import { AssetSession, type AssetSessionEvents, type SessionStats } from './asset-session.ts';
 import { AssetTable, type ActiveAsset } from './asset-table.ts';
 import { BanList } from './ban-list.ts';
-import { MAX_CONTACTS_PER_MESSAGE } from './core/constants.ts';
 import type { Action } from './core/events.ts';
 import type { ExchangeConfig } from './core/exchange-config.ts';
 import { Exchange } from './core/exchange.ts';
@@ -14,21 +12,19 @@ import type { AssetKey, Contact, PeerKey } from './core/messages.ts';
 import type { RateLimits } from './core/rate-limits.ts';
 import { seededRng } from './core/rng.ts';
 import { TRACE_VERSION } from './core/trace-lines.ts';
-import { dialable, Dialer } from './dialer.ts';
-import { EarlyGrants } from './early-grants.ts';
+import { Dialer } from './dialer.ts';
 import { ExchangeDriver, type ExchangeTrace } from './exchange-driver.ts';
-import { IncomingChunks, localError } from './incoming-chunks.ts';
+import { IncomingChunks } from './incoming-chunks.ts';
 import { CARE_MS, LinkCare } from './link-care.ts';
 import { letExit } from './let-exit.ts';
+import { LinkMessages } from './link-messages.ts';
 import { LinkTable } from './link-table.ts';
 import type { Log } from './log.ts';
-import type { NamedRoot } from './named-roots.ts';
 import { NodeSwarm } from './node-swarm.ts';
 import type { FetchNodesOptions, Walk } from './node-fetch.ts';
+import { OutgoingChunks } from './outgoing-chunks.ts';
 import type { PeerLink } from './peer-link.ts';
-import { fromWire, toWire } from './translate.ts';
-import { Uplink, type Upload } from './uplink.ts';
-import type { ControlMessage } from './wire/control-message.ts';
+import { toWire } from './translate.ts';
 import { INSTANCE_BYTES } from './wire/limits.ts';
 
 export type { AssetSession } from './asset-session.ts';
@@ -87,13 +83,13 @@ export class SwarmShell {
   readonly #driver: ExchangeDriver;
   readonly #links: LinkTable;
   readonly #assets: AssetTable;
-  readonly #uplink: Uplink;
   readonly #dialer: Dialer;
   readonly #nodes: NodeSwarm;
   readonly #care: LinkCare;
   readonly #incoming: IncomingChunks;
+  readonly #outgoing: OutgoingChunks;
+  readonly #messages: LinkMessages;
   readonly #banned = new BanList();
-  readonly #earlyGrants: EarlyGrants;
   readonly #stopping = new AbortController();
   /** Limits of assets by root, active or not. */
   readonly #assetLimits = new Map<string, RateLimits>();
@@ -124,9 +120,9 @@ export class SwarmShell {
         onLost: (link) => this.#nodes.linkDown(link),
         onUp: (link) => this.#linkUp(link),
         onDown: (link) => this.#linkDown(link),
-        onMessage: (link, message) => this.#receive(link, message),
+        onMessage: (link, message) => this.#messages.receive(link, message),
         inbox: (link) => this.#incoming.inboxOf(link),
-        onDrain: (link) => this.#uplink.drained(link.peer),
+        onDrain: (link) => this.#outgoing.drained(link.peer),
         onBroken: (peer, error) => this.#punish(peer, error.code, error.message),
       },
     });
@@ -144,14 +140,15 @@ export class SwarmShell {
       expects: (peer, asset, chunk) => this.#exchange.expects(peer, asset, chunk),
       handle: (event) => this.#driver.handle(event),
     });
-    this.#uplink = new Uplink({
+    this.#outgoing = new OutgoingChunks({
       nowMs,
-      read: (upload) => this.#read(upload),
-      send: (upload, offset, piece) => this.#sendPiece(upload, offset, piece),
-      onSent: (upload) => this.#sent(upload),
-      onFailed: (upload, error) => this.#uploadFailed(upload, error),
+      assets: this.#assets,
+      links: this.#links,
+      handle: (event) => this.#driver.handle(event),
+      onUpload: options.onUpload,
+      onAssetError: options.onAssetError,
     });
-    this.#uplink.setLimit(uploadBytesPerSec);
+    this.#outgoing.setLimit(uploadBytesPerSec);
     this.#dialer = new Dialer({
       libp2p,
       ensure: (connection) => this.#links.ensure(connection),
@@ -168,14 +165,13 @@ export class SwarmShell {
       blame: (peer, code, message) => this.#punish(peer, code, message),
       wasted: (link, what) => this.#care.wasted(link, what),
     });
-    const nodes = this.#nodes;
-    this.#earlyGrants = new EarlyGrants({
+    this.#messages = new LinkMessages({
       nowMs,
-      find: (text) => this.#assets.get(text),
-      isNaming: (text) => nodes.isNaming(text),
-      get isNamingAny() {
-        return nodes.isNamingAny;
-      },
+      assets: this.#assets,
+      nodes: this.#nodes,
+      care: this.#care,
+      handle: (event) => this.#driver.handle(event),
+      canDial: options.canDial ?? (() => true),
     });
   }
 
@@ -206,7 +202,7 @@ export class SwarmShell {
       this.#links.stop(),
       this.#incoming.settled(),
     ]);
-    this.#uplink.stop();
+    this.#outgoing.stop();
     this.#driver.stop();
     this.#options.trace?.end();
     await Promise.race([ending, new Promise((resolve) => letExit(setTimeout(resolve, STOP_MS)))]);
@@ -229,7 +225,7 @@ export class SwarmShell {
           this.#driver.handle({ type: 'want', asset: asset.key, wanted: chunks, urgent: soon, dueInMs });
           if (chunks === 'none') return;
           this.#links.openAll();
-          for (const link of this.#links.values()) if (link.named.find(asset.text)) this.#spendEarly(link);
+          for (const link of this.#links.values()) this.#messages.wanted(link, asset);
         },
         hurry: ({ chunks, dueInMs }) => {
           if (asset) this.#driver.handle({ type: 'urgent', asset: asset.key, urgent: chunks, dueInMs });
@@ -241,7 +237,7 @@ export class SwarmShell {
       },
       wanted !== 'none',
     );
-    if (wanted === 'none') this.#earlyGrants.opened();
+    if (wanted === 'none') this.#messages.opened();
     asset = this.#assets.add(stored, { origin, wanted, session });
     if (wanted !== 'none') this.#links.openAll();
     return session;
@@ -289,7 +285,7 @@ export class SwarmShell {
   /** Changes the limits of the node and of each single peer while running; undefined: none. */
   setLimits(limits: RateLimits & { perPeer?: RateLimits | undefined }): void {
     const { uploadBytesPerSec, downloadBytesPerSec, perPeer } = limits;
-    this.#uplink.setLimit(uploadBytesPerSec);
+    this.#outgoing.setLimit(uploadBytesPerSec);
     this.#driver.handle({ type: 'limits', uploadBytesPerSec, downloadBytesPerSec, perPeer });
   }
 
@@ -316,21 +312,10 @@ export class SwarmShell {
     switch (action.type) {
       case 'send':
         return this.#send(action);
-      case 'upload': {
-        const asset = this.#assets.byKey(action.asset);
-        if (!asset) return;
-        asset.usedAtMs = performance.now();
-        const { peer, chunk } = action;
-        return this.#uplink.add({
-          peer,
-          asset: asset.key,
-          chunk,
-          size: asset.stored.manifest.chunkSize(chunk),
-          first: action.first,
-        });
-      }
+      case 'upload':
+        return this.#outgoing.add(action);
       case 'cancel-upload':
-        return this.#uplink.cancel(action.peer, action.asset, action.chunk);
+        return this.#outgoing.cancel(action);
       case 'dial':
         if (!this.isBanned(action.contact.peer)) return this.#dialer.dial(action.contact);
         return this.#driver.handle({ type: 'dial-failed', peer: action.contact.peer });
@@ -351,67 +336,6 @@ export class SwarmShell {
     if (message.type === 'leave') this.#nodes.left(link, message.asset);
   }
 
-  #receive(link: PeerLink, message: ControlMessage): void {
-    switch (message.type) {
-      case 'hello':
-        return;
-      case 'ping':
-        return this.#care.pinged(link, message.nonce);
-      case 'pong':
-        return this.#care.pong(link, message.nonce);
-      case 'join':
-        return this.#joined(link, message);
-      case 'leave': {
-        const named = link.named.leave(message.slot);
-        const asset = named && this.#assets.get(named.text);
-        if (asset) this.#tell(link, { type: 'leave', asset: asset.key });
-        return;
-      }
-      case 'nodes':
-      case 'node':
-        return this.#nodes.receive(link, message);
-      case 'have':
-        this.#keepHave(link, message.slot, message.chunks);
-        break;
-      case 'grant':
-        if (this.#earlyGrants.hold(link, message)) return;
-        break;
-      case 'bye':
-        this.#tell(link, message);
-        return link.endBy(message.reason);
-    }
-    if (message.type !== 'peers') return this.#pass(link, message);
-    const contacts = dialable(message.contacts, this.#options.canDial ?? (() => true));
-    this.#keepContacts(link, { ...message, contacts });
-    this.#pass(link, { ...message, contacts });
-  }
-
-  #pass(link: PeerLink, message: Parameters<typeof fromWire>[0]): void {
-    const own = fromWire(message, (slot) => this.#activeOf(link, slot)?.key);
-    if (own) this.#tell(link, own);
-  }
-
-  #spendEarly(link: PeerLink): void {
-    for (const grant of this.#earlyGrants.release(link)) this.#pass(link, grant);
-  }
-
-  #tell(link: PeerLink, message: Parameters<typeof toWire>[0]): void {
-    this.#driver.handle({ type: 'message', peer: link.peer, message });
-  }
-
-  #joined(link: PeerLink, message: Extract<ControlMessage, { type: 'join' }>): void {
-    const named = link.named.join(message.slot, message.root, message.have, message.reply);
-    if (!named) return;
-    const asset = this.#assets.get(named.text);
-    if (asset) {
-      this.#feedJoin(link, named, asset);
-    } else {
-      link.named.keep(named);
-      if (!this.#nodes.isFetching(named.text)) this.#assets.lookUp(named.root, named.text);
-    }
-    this.#nodes.joined(link, named);
-  }
-
   #limit(asset: ActiveAsset, { uploadBytesPerSec, downloadBytesPerSec }: RateLimits): void {
     this.#driver.handle({ type: 'asset-limits', asset: asset.key, uploadBytesPerSec, downloadBytesPerSec });
   }
@@ -420,40 +344,7 @@ export class SwarmShell {
   #activated(asset: ActiveAsset): void {
     const limits = this.#assetLimits.get(asset.text);
     if (limits) this.#limit(asset, limits);
-    for (const link of this.#links.values()) {
-      const named = link.named.find(asset.text);
-      if (named) this.#feedJoin(link, named, asset);
-    }
-  }
-
-  #feedJoin(link: PeerLink, named: NamedRoot, asset: ActiveAsset): void {
-    const { have, wantsReply: reply, announced, contacts } = named;
-    link.named.release(named);
-    // What the peer has was handed on when the root was active before, or was too much to keep: it is asked anew.
-    if (!have) this.#driver.handle({ type: 'named', peer: link.peer, asset: asset.key });
-    else this.#tell(link, { type: 'join', asset: asset.key, have, reply });
-    if (have && announced.length > 0) this.#tell(link, { type: 'have', asset: asset.key, chunks: announced });
-    if (contacts.length > 0) this.#tell(link, { type: 'peers', asset: asset.key, contacts, progress: 0 });
-    this.#spendEarly(link);
-  }
-
-  #keepHave(link: PeerLink, slot: number, chunks: readonly number[]): void {
-    const named = link.named.get(slot);
-    if (!named || named.hasLeft || this.#assets.get(named.text)) return;
-    const isSoonActive = this.#nodes.isFetching(named.text) || this.#assets.isLookingUp(named.text);
-    link.named.keepAnnounced(named, chunks, isSoonActive);
-  }
-
-  /** Contacts come with the first answer to a JOIN: while the nodes are fetched, and so before the asset is active. */
-  #keepContacts(link: PeerLink, { slot, contacts }: Extract<ControlMessage, { type: 'peers' }>): void {
-    const named = link.named.get(slot);
-    if (!named || this.#assets.get(named.text) || !this.#nodes.isNaming(named.text)) return;
-    named.contacts = contacts.slice(0, MAX_CONTACTS_PER_MESSAGE);
-  }
-
-  #activeOf(link: PeerLink, slot: number): ActiveAsset | undefined {
-    const named = link.named.get(slot);
-    return named && this.#assets.get(named.text);
+    for (const link of this.#links.values()) this.#messages.activated(link, asset);
   }
 
   #linkUp(link: PeerLink): void {
@@ -466,7 +357,7 @@ export class SwarmShell {
   #linkDown(link: PeerLink): void {
     // What waits for this link must not go out on its replacement: an ACK would be a lie there.
     this.#driver.drain();
-    this.#uplink.drop(link.peer);
+    this.#outgoing.drop(link.peer);
     this.#driver.handle({ type: 'gone', peer: link.peer });
     this.#nodes.linkDown(link);
   }
@@ -479,37 +370,6 @@ export class SwarmShell {
     } catch {
       // Not in the peer store yet: `peer:update` tells when identify has put it there.
     }
-  }
-
-  async #read(upload: Upload): Promise<Uint8Array> {
-    const asset = this.#assets.byKey(upload.asset);
-    if (!asset) throw new ShoalError('ERR_CHUNK_MISSING', 'the asset was left before the chunk was read');
-    const { bytes } = await asset.stored.read(upload.chunk);
-    lendToSocket(bytes);
-    return bytes;
-  }
-
-  #sendPiece(upload: Upload, offset: number, piece: Uint8Array): boolean {
-    const link = this.#links.get(upload.peer);
-    const header = { slot: upload.asset, chunk: upload.chunk, offset, length: piece.byteLength };
-    return link?.sendData(header, piece) ?? false;
-  }
-
-  #sent(upload: Upload): void {
-    const asset = this.#assets.byKey(upload.asset);
-    if (!asset) return;
-    if (asset.session) asset.session.events.onUpload?.(upload.peer, upload.size);
-    else this.#options.onUpload?.(asset.root, upload.peer, upload.size);
-  }
-
-  #uploadFailed(upload: Upload, cause: unknown): void {
-    const { peer, asset: key, chunk } = upload;
-    this.#driver.handle({ type: 'upload-failed', peer, asset: key, chunk });
-    const asset = this.#assets.byKey(key);
-    if (!asset) return;
-    const error = localError(cause, `chunk ${chunk} of ${asset.text} could not be read`);
-    if (asset.session) asset.session.events.onError?.(error);
-    else this.#options.onAssetError?.(asset.root, error);
   }
 
   #punish(peer: PeerKey, code: string, message: string): void {
