@@ -25,7 +25,26 @@ export async function shoalPair(file: string, bytes: number, folder: string): Pr
   return result;
 }
 
-/** The limit: the same number of bytes over one bare libp2p stream, with libp2p's TLS or with Shoal's. */
+/**
+ * The limit of the machine: the same number of bytes over one socket of Node. `tls`: encrypted, every byte through SHA-256 in
+ * the receiver's main thread, and on disk by the same writes. `tcp`: sent, and nothing else.
+ */
+export async function socketPair(bytes: number, kind: 'tls' | 'tcp', folder: string): Promise<PairResult> {
+  const target = join(folder, 'copy');
+  await using sender = new Child('socket-send.ts', [String(bytes), kind]);
+  const { port } = await sender.hear<{ port: number }>();
+  await using receiver = new Child('socket-receive.ts', [String(port), String(bytes), kind, target]);
+  const { ms } = await receiver.hear<{ ms: number }>();
+  const result = {
+    mbPerSec: bytes / 1000 / ms,
+    receiver: await receiver.stop(),
+    sender: await sender.stop(),
+  };
+  await rm(target, { force: true });
+  return result;
+}
+
+/** The limit of libp2p: the same number of bytes over one bare libp2p stream, with libp2p's TLS or with Shoal's. */
 export async function barePair(bytes: number, encrypter: 'stock' | 'native'): Promise<PairResult> {
   await using sender = new Child('stream-send.ts', [String(bytes), encrypter]);
   const { address } = await sender.hear<{ address: string }>();

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 /** What a child tells when it stops. */
 export interface ChildUsage {
   peakRssBytes: number;
+  /** Of its whole life. */
   cpuMs: number;
+  /** Since it was ready: without start-up and import, where the child tells them apart. */
+  transferCpuMs: number;
 }
 
 /** One child process of a benchmark, talking in lines of JSON. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crowd } from './crowd.ts';
 import { bareSha256, importInPlace } from './import.ts';
-import { barePair, shoalPair, type PairResult } from './pair.ts';
+import { barePair, shoalPair, socketPair, type PairResult } from './pair.ts';
 import { writeRandomFile } from './random-file.ts';
 import { Recorder, type Line } from './result.ts';
 import {
@@ -31,12 +31,15 @@ what is measured; SHOAL_BENCH_DIR names another folder.
 parts (default: all)
   start        CPU time of the CLI's start
   import       a file shared in place, against bare SHA-256
-  pair         one pair over loopback, against bare libp2p streams; CPU and peak memory of both sides
+  pair         one pair over loopback, against Node's own TLS socket with SHA-256 and the same writes, raw TCP and bare
+               libp2p streams; CPU and peak memory of both sides
   small        a folder of 10,000 files of 4 KiB shared and fetched, against reading, hashing and copying them plainly
   crowd        eight downloaders on one seed, against one
 
   --repeats N  runs of each (default: 5)
-  --large      what takes minutes: also a pair with 4 GiB; 100,000 small files
+  --large      what takes minutes: 100,000 small files
+  --gib N      the pair's file (default: 1); 16 shows whether memory stays flat. Where tmpfs has not room for it and its
+               copy they lie on disk
   --json FILE  where the result goes (default: benchmarks/results)
 `;
 
@@ -44,13 +47,15 @@ interface Bench {
   readonly folder: string;
   readonly repeats: number;
   readonly isLarge: boolean;
-  /** A file of 1 GiB, made when first asked for. */
-  file(): Promise<string>;
+  /** Size of the pair's file. */
+  readonly pairGib: number;
+  /** A file of that size. */
+  file(bytes: number): Promise<string>;
   add(line: Line): void;
 }
 
 async function benchImport({ file, folder, repeats, add }: Bench): Promise<void> {
-  const path = await file();
+  const path = await file(GIB);
   const values: number[] = [];
   const bare: number[] = [];
   for (let i = 0; i < repeats; i++) {
@@ -66,42 +71,63 @@ async function benchImport({ file, folder, repeats, add }: Bench): Promise<void>
   });
 }
 
-async function benchPair({ file, folder, repeats, isLarge, add }: Bench): Promise<void> {
-  const path = await file();
-  const shoal: PairResult[] = [];
-  const bare: PairResult[] = [];
-  const native: PairResult[] = [];
+async function benchPair({ file, folder, repeats, pairGib, add }: Bench): Promise<void> {
+  const bytes = pairGib * GIB;
+  const path = await file(bytes);
+  const runs = {
+    tls: [] as PairResult[],
+    tcp: [] as PairResult[],
+    stock: [] as PairResult[],
+    native: [] as PairResult[],
+    shoal: [] as PairResult[],
+  };
   for (let i = 0; i < repeats; i++) {
-    bare.push(await barePair(GIB, 'stock'));
-    native.push(await barePair(GIB, 'native'));
-    shoal.push(await shoalPair(path, GIB, folder));
+    runs.tls.push(await socketPair(bytes, 'tls', folder));
+    runs.tcp.push(await socketPair(bytes, 'tcp', folder));
+    runs.stock.push(await barePair(bytes, 'stock'));
+    runs.native.push(await barePair(bytes, 'native'));
+    runs.shoal.push(await shoalPair(path, bytes, folder));
   }
-  const speeds = (results: PairResult[]): number[] => results.map((result) => result.mbPerSec);
+  const size = `${pairGib} GiB`;
+  const tls = "Node's TLS socket, SHA-256, same writes";
+  const speeds = (of: keyof typeof runs): number[] => runs[of].map((run) => run.mbPerSec);
   const speed = {
-    name: 'one pair, 1 GiB, verified and on disk',
+    name: `one pair, ${size}, verified and on disk`,
     unit: 'MB/s',
     better: 'more',
-    values: speeds(shoal),
+    values: speeds('shoal'),
   } as const;
-  add({ ...speed, bound: { name: 'a bare libp2p TLS stream', values: speeds(bare), asked: 0.5 } });
-  add({ ...speed, bound: { name: "a bare stream on Shoal's TLS", values: speeds(native) } });
+  add({ ...speed, bound: { name: tls, values: speeds('tls'), asked: 0.75 } });
+  add({ ...speed, bound: { name: 'raw TCP', values: speeds('tcp') } });
+  add({ ...speed, bound: { name: 'a bare libp2p TLS stream', values: speeds('stock'), asked: 0.5 } });
+  add({ ...speed, bound: { name: "a bare stream on Shoal's TLS", values: speeds('native') } });
+  const cpuOf = (of: keyof typeof runs, sides: readonly ('sender' | 'receiver')[]): number[] =>
+    runs[of].map((run) => sides.reduce((sum, side) => sum + run[side].transferCpuMs, 0) / 1000 / pairGib);
+  for (const sides of [['sender', 'receiver'], ['sender'], ['receiver']] as const) {
+    const cpu = {
+      name: `CPU of the ${sides.join(' and the ')} for each GiB, one pair, ${size}`,
+      unit: 's',
+      better: 'less',
+      values: cpuOf('shoal', sides),
+    } as const;
+    const asked = sides.length === 2 ? 3 : undefined;
+    add({ ...cpu, asked, bound: { name: tls, values: cpuOf('tls', sides) } });
+    add({ ...cpu, bound: { name: 'raw TCP', values: cpuOf('tcp', sides) } });
+  }
   add({
-    name: 'CPU of both sides, one pair, 1 GiB',
+    name: `CPU of both sides, one pair, ${size}, with start and import`,
     unit: 'ms',
     better: 'less',
-    values: shoal.map((each) => each.sender.cpuMs + each.receiver.cpuMs),
+    values: runs.shoal.map((each) => each.sender.cpuMs + each.receiver.cpuMs),
   });
-  addMemory('1 GiB', shoal, add);
-  if (!isLarge) return;
-  await writeRandomFile(path, 4 * GIB);
-  addMemory('4 GiB', [await shoalPair(path, 4 * GIB, folder)], add);
-  await writeRandomFile(path, GIB);
+  addMemory(size, runs.shoal, add, 150);
 }
 
 function addMemory(
   size: string,
   results: readonly Pick<PairResult, 'sender' | 'receiver'>[],
   add: Bench['add'],
+  asked?: number,
 ): void {
   for (const side of ['sender', 'receiver'] as const) {
     add({
@@ -109,6 +135,7 @@ function addMemory(
       unit: 'MB',
       better: 'less',
       values: results.map((result) => result[side].peakRssBytes / 1e6),
+      asked,
     });
   }
 }
@@ -209,6 +236,7 @@ async function main(): Promise<void> {
     options: {
       repeats: { type: 'string', default: '5' },
       large: { type: 'boolean', default: false },
+      gib: { type: 'string', default: '1' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -216,24 +244,25 @@ async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(USAGE);
   const parts = PARTS.filter((part) => positionals.length === 0 || positionals.includes(part));
   const unknown = positionals.find((part) => !PARTS.some((known) => known === part));
-  const repeats = Number(values.repeats);
-  if (unknown !== undefined || !(Number.isInteger(repeats) && repeats >= 1))
-    throw new TypeError(`${unknown ?? `--repeats ${values.repeats}`} is not known\n\n${USAGE}`);
+  const [repeats, pairGib] = [Number(values.repeats), Number(values.gib)];
+  if (unknown !== undefined) throw new TypeError(`${unknown} is not known\n\n${USAGE}`);
+  if (![repeats, pairGib].every((each) => Number.isInteger(each) && each >= 1))
+    throw new TypeError(`--repeats and --gib take whole numbers above 0\n\n${USAGE}`);
   const recorder = new Recorder();
-  const folder = await mkdtemp(join(await baseFolder((values.large ? 9 : 3) * GIB), 'shoal-bench-'));
+  const folder = await mkdtemp(join(await baseFolder((2 * pairGib + 1) * GIB), 'shoal-bench-'));
   process.stdout.write(`files in ${folder}\n`);
-  let file: Promise<string> | undefined;
-  const makeFile = async (): Promise<string> => {
-    const path = join(folder, 'original');
-    await writeRandomFile(path, GIB);
-    return path;
-  };
+  const path = join(folder, 'original');
+  let written = 0;
   try {
     const bench: Bench = {
       folder,
       repeats,
       isLarge: values.large,
-      file: () => (file ??= makeFile()),
+      pairGib,
+      file: async (bytes) => {
+        if (written !== bytes) await writeRandomFile(path, (written = bytes));
+        return path;
+      },
       add: (line) => recorder.add(line),
     };
     for (const part of parts) await RUN[part](bench);

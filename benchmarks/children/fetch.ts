@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { createShoal } from 'shoal';
-import { answerStop, tell } from './child.ts';
+import { answerStop, isReady, tell } from './child.ts';
 
 const [link = '', path = '', dataDir = '', wait] = process.argv.slice(2);
 const shoal = await createShoal({ dataDir, listen: [], mdns: false, dht: false });
@@ -12,6 +12,7 @@ if (wait === 'wait') {
   tell({ ready: true });
   await once(process.stdin, 'data');
 }
+isReady();
 const started = performance.now();
 const asset = await shoal.open(link);
 const saved = await asset.save(path);

@@ -1,11 +1,12 @@
 /** Receives bytes over one bare libp2p stream and throws them away. argv: address, bytes, encrypter. */
 import { multiaddr } from '@multiformats/multiaddr';
-import { answerStop, tell } from './child.ts';
+import { answerStop, isReady, tell } from './child.ts';
 import { bareNode } from './stream-node.ts';
 import { PROTOCOL } from './stream-protocol.ts';
 
 const [address = '', total = '0', encrypter] = process.argv.slice(2);
 const node = await bareNode([], encrypter);
+isReady();
 const connection = await node.dial(multiaddr(address));
 const started = performance.now();
 const stream = await connection.newStream(PROTOCOL);

@@ -1,5 +1,5 @@
 /** Sends bytes over one bare libp2p stream to whoever opens it. argv: bytes, encrypter (`page`: over webrtc-direct). */
-import { answerStop, tell } from './child.ts';
+import { answerStop, isReady, tell } from './child.ts';
 import { bareNode, bareNodeForPages } from './stream-node.ts';
 import { PROTOCOL } from './stream-protocol.ts';
 
@@ -18,5 +18,6 @@ await node.handle(PROTOCOL, async (stream) => {
   }
   await stream.close();
 });
+isReady();
 tell({ address: String(node.getMultiaddrs()[0]) });
 await answerStop(async () => node.stop());
