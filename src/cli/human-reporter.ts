@@ -33,6 +33,8 @@ export class HumanReporter implements Reporter {
   readonly #plain = new Throttle(PLAIN_INTERVAL_MS);
   readonly #assets: AssetEvent[] = [];
   readonly #uploads = new Map<string, number>();
+  /** Of this node, as told so far. */
+  readonly #addresses = new Set<string>();
   #isListing = false;
 
   constructor(options: { out: TextStream; err: TextStream; now: () => number; isLive: boolean }) {
@@ -88,21 +90,31 @@ export class HumanReporter implements Reporter {
         return this.#print(`Open ${event.url} in a browser on this machine.`);
       case 'warning':
         return this.#warn(`shoal: warning: ${printable(event.message)} (${event.code})`);
-      case 'addresses': {
-        const relayed = event.addresses.filter((address) => address.includes('/p2p-circuit'));
-        if (relayed.length === 0) return;
-        return this.#print(
-          [
-            'Also found through a relay: add &a=ADDRESS to a link, or share again.',
-            ...relayed.map((a) => `  ${a}`),
-          ].join('\n'),
-        );
-      }
+      case 'addresses':
+        return this.#moreAddresses(event.addresses);
       case 'listening':
+        // They are in the link.
+        for (const address of event.addresses) this.#addresses.add(address);
+        return;
       case 'error':
-        // The address is in the link; an error is reported where the command ends.
+        // It is reported where the command ends.
         return;
     }
+  }
+
+  /** Of the node's addresses, now, those that it had not before. */
+  #moreAddresses(addresses: readonly string[]): void {
+    const more = addresses.filter((address) => !this.#addresses.has(address));
+    if (more.length === 0) return;
+    for (const address of more) this.#addresses.add(address);
+    const isRelayed = more.every((address) => address.includes('/p2p-circuit'));
+    const how = isRelayed ? 'found through a relay' : 'reached from outside';
+    this.#print(
+      [
+        `Also ${how}: add &a=ADDRESS to a link, or share again.`,
+        ...more.map((address) => `  ${address}`),
+      ].join('\n'),
+    );
   }
 
   note(text: string): void {

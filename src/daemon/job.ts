@@ -82,7 +82,7 @@ export type JobEvent =
       path?: string;
       addresses: readonly string[];
     }
-  /** The node can be reached at other addresses than before: found through a relay, or not any more. */
+  /** The node can be reached at other addresses than before: through a relay, or through the NAT, or not any more. */
   | { event: 'addresses'; addresses: readonly string[] }
   | { event: 'seeding'; assets: number; addresses: readonly string[] }
   | UploadEvent

@@ -14,6 +14,7 @@ import { nativeTls } from './native-tls.ts';
 import { promptPush } from './prompt-push.ts';
 import { presentPing } from './present-ping.ts';
 import type { LogLevel, RelayBounds } from '../api.ts';
+import { autonatServer } from './autonat-server.ts';
 import { announced } from './listen-addresses.ts';
 import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
@@ -87,10 +88,14 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
       initialQuerySelfInterval: FIRST_SELF_QUERY_MS,
     });
   }
+  const forwarded = new Set<string>();
   services['dcutr'] = dcutr();
+  services['autonat'] = autonatServer();
   services['reachability'] = reachability({
     isListening: options.listen.length > 0,
     hasWebRtc: options.hasWebRtc ?? false,
+    network: options.network,
+    forwarded,
     log: options.log ?? (() => {}),
   });
   if (options.relay) services['relay'] = relayService(options.relay);
@@ -100,7 +105,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
     addresses: {
       listen: options.listen.map((address) => parseMultiaddr(address).toString()),
-      announceFilter: announced,
+      announceFilter: (addresses) => announced(addresses, forwarded.size > 0),
     },
     transports: [
       tcp(),

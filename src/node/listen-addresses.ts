@@ -32,13 +32,16 @@ export function firstOfRelay(): (relay: string, kind?: string) => boolean {
 /**
  * Of a node's addresses those that it tells of: through a relay a few, over WebRTC where the relay's own address is one for
  * pages, and else plain.
+ *
+ * @param isForwarded a NAT's address leads to this node: only pages need relays to find it
  */
-export function announced(addresses: readonly Multiaddr[]): Multiaddr[] {
+export function announced(addresses: readonly Multiaddr[], isForwarded = false): Multiaddr[] {
   const isFirst = firstOfRelay();
   return addresses.filter((address) => {
     const [, relay, webRtc] = RELAYED.exec(address.toString()) ?? [];
     if (relay === undefined) return true;
     if (isForPages(relay) !== (webRtc !== undefined)) return false;
+    if (isForwarded && webRtc === undefined) return false;
     return isFirst(relay, webRtc);
   });
 }

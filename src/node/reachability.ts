@@ -1,16 +1,18 @@
-import { networkInterfaces } from 'node:os';
-import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface';
-import type { AddressManager, TransportManager } from '@libp2p/interface-internal';
-import type { Multiaddr } from '@multiformats/multiaddr';
+import type { IdentifyResult, Startable } from '@libp2p/interface';
+import type { AddressManager } from '@libp2p/interface-internal';
+import { multiaddr } from '@multiformats/multiaddr';
 import { isDirect } from '../swarm/direct-connection.ts';
+import { controlProtocol } from '../swarm/link-table.ts';
 import type { LogLevel } from '../api.ts';
+import type { Standing } from './address-votes.ts';
+import { AutonatClient, type AutonatComponents } from './autonat-client.ts';
+import { AUTONAT_PROTOCOL } from './autonat-messages.ts';
+import { hostOf, isOwnHost } from './ip-host.ts';
 import { relayListen } from './relay-transport.ts';
 
 /** The parts of a libp2p node that this works with. */
-interface Components {
-  events: TypedEventTarget<Libp2pEvents>;
+interface Components extends AutonatComponents {
   addressManager: AddressManager;
-  transportManager: TransportManager;
 }
 
 /** What {@link reachability} is made from. */
@@ -19,13 +21,14 @@ export interface ReachabilityOptions {
   isListening: boolean;
   /** It can be dialled over WebRTC, too. */
   hasWebRtc: boolean;
+  network: string;
+  /** Addresses of a NAT that lead to this node are kept in here. */
+  forwarded: Set<string>;
   log: (level: LogLevel, message: string) => void;
 }
 
 /** Years: nobody comes to confirm it again. */
 const CONFIRMED_MS = 10 * 365 * 24 * 3_600_000;
-
-const HOST = /^\/ip[46]\/([^/]+)/;
 
 /**
  * Under which addresses a node is known. A libp2p service.
@@ -33,41 +36,80 @@ const HOST = /^\/ip[46]\/([^/]+)/;
  * An address of a network card of its own is one of its addresses, also a public one: libp2p itself tells nobody of those
  * until peers of four different networks have dialled back (AutoNAT), which a small network never has. Where a peer that
  * was dialled has seen the node come from another address, there is a NAT between: then the node reserves on relays among
- * those it is connected to, and can be found through them.
+ * those it is connected to, and can be found through them; and peers are asked whether they reach it at that address, which
+ * they do where the router forwards the port. Then it is one of the node's own.
  */
-export function reachability(options: ReachabilityOptions): (components: Components) => object {
-  return (components) => {
-    const { events, addressManager, transportManager } = components;
-    let isReserving = false;
+export function reachability(options: ReachabilityOptions): (components: Components) => Startable {
+  return (components) => new Reachability(components, options);
+}
+
+class Reachability implements Startable {
+  readonly #components: Components;
+  readonly #options: ReachabilityOptions;
+  readonly #autonat: AutonatClient;
+  #isReserving = false;
+
+  constructor(components: Components, options: ReachabilityOptions) {
+    this.#components = components;
+    this.#options = options;
+    this.#autonat = new AutonatClient(components, {
+      onChange: (address, standing) => this.#settled(address, standing),
+      log: options.log,
+    });
+    const { events, addressManager } = components;
     events.addEventListener('transport:listening', ({ detail: listener }) => {
       for (const address of listener.getAddrs()) {
-        if (isOwn(address))
+        const host = hostOf(address);
+        if (host !== undefined && isOwnHost(host))
           addressManager.confirmObservedAddr(address, { type: 'transport', ttl: CONFIRMED_MS });
       }
     });
-    events.addEventListener('peer:identify', ({ detail: { connection, observedAddr } }) => {
-      if (isReserving || !options.isListening || !observedAddr) return;
-      if (!isDirect(connection) || connection.direction !== 'outbound' || !HOST.test(observedAddr.toString()))
-        return;
-      if (isOwn(observedAddr)) return;
-      isReserving = true;
-      options.log(
-        'info',
-        `this node is behind a NAT: ${connection.remoteAddr.toString()} sees it as ${observedAddr.toString()}`,
-      );
-      transportManager.listen(relayListen(options.hasWebRtc)).catch((error: unknown) => {
-        options.log('warn', `no relay can be used: ${String(error)}`);
-      });
-    });
-    return {};
-  };
-}
+    events.addEventListener('peer:identify', ({ detail }) => this.#identified(detail));
+  }
 
-/** Whether the host is one of this machine's. */
-function isOwn(address: Multiaddr): boolean {
-  const [, host] = HOST.exec(address.toString()) ?? [];
-  if (host === undefined || address.toString().includes('/p2p-circuit')) return false;
-  return Object.values(networkInterfaces())
-    .flat()
-    .some((each) => each?.address === host);
+  start(): void {
+    this.#autonat.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#autonat.stop();
+  }
+
+  #identified({ connection, observedAddr, protocols }: IdentifyResult): void {
+    if (!this.#options.isListening || !observedAddr) return;
+    const host = hostOf(observedAddr);
+    if (host === undefined || isOwnHost(host)) return;
+    if (!isDirect(connection) || connection.direction !== 'outbound') return;
+    if (!this.#isReserving) this.#reserve(connection.remoteAddr.toString(), observedAddr.toString());
+    // Of strangers to this network not all serve it well: js-libp2p's own closes the connection over which it is asked.
+    const isAsked = [AUTONAT_PROTOCOL, controlProtocol(this.#options.network)].every((each) =>
+      protocols.includes(each),
+    );
+    if (isAsked) this.#autonat.meet(connection, observedAddr);
+  }
+
+  #reserve(peer: string, observed: string): void {
+    this.#isReserving = true;
+    this.#options.log('info', `this node is behind a NAT: ${peer} sees it as ${observed}`);
+    this.#components.transportManager
+      .listen(relayListen(this.#options.hasWebRtc))
+      .catch((error: unknown) => this.#options.log('warn', `no relay can be used: ${String(error)}`));
+  }
+
+  #settled(address: string, standing: Standing): void {
+    const { addressManager } = this.#components;
+    const { forwarded, log } = this.#options;
+    if (standing === 'reached') {
+      forwarded.add(address);
+      addressManager.confirmObservedAddr(multiaddr(address), { type: 'observed', ttl: CONFIRMED_MS });
+      log('info', `the NAT lets peers in: they reach this node at ${address}`);
+    } else {
+      forwarded.delete(address);
+      addressManager.removeObservedAddr(multiaddr(address));
+      log(
+        'info',
+        `peers cannot reach this node at ${address}: to be reached without a relay, forward that TCP port to it in the router`,
+      );
+    }
+  }
 }

@@ -181,6 +181,22 @@ describe('events for a person', () => {
     );
   });
 
+  it('name addresses that the node had not before, once', () => {
+    const { reporter, stdout } = setUp({});
+    const own = '/ip4/192.168.0.2/tcp/1/p2p/p';
+    const relayed = '/ip4/192.0.2.1/tcp/1/p2p/r/p2p-circuit/p2p/p';
+    const outside = '/ip4/192.0.2.2/tcp/1/p2p/p';
+    reporter.event({ event: 'listening', peer: 'p', addresses: [own] });
+    reporter.event({ event: 'addresses', addresses: [own, relayed] });
+    reporter.event({ event: 'addresses', addresses: [own, outside] });
+    reporter.event({ event: 'addresses', addresses: [own, relayed] });
+    const more = 'add &a=ADDRESS to a link, or share again.';
+    assert.equal(
+      stdout.text,
+      `Also found through a relay: ${more}\n  ${relayed}\nAlso reached from outside: ${more}\n  ${outside}\n`,
+    );
+  });
+
   it('name a peer that misbehaved on standard error', () => {
     const { reporter, stdout, stderr } = setUp({});
     reporter.event({ event: 'warning', code: 'ERR_CHUNK_HASH_MISMATCH', message: 'p sent a wrong chunk' });

@@ -56,9 +56,15 @@ describe('listen addresses for pages', () => {
       ws(port),
       `${ws(port)}/webrtc`,
     ]);
-    assert.deepEqual(announced([...own, ...relayed].map((text) => multiaddr(text))).map(String), [
+    const all = [...own, ...relayed].map((text) => multiaddr(text));
+    assert.deepEqual(announced(all).map(String), [
       ...own,
       ...[1, 2, 3].flatMap((port) => [tcp(port), `${ws(port)}/webrtc`]),
+    ]);
+    // Who can be reached through the NAT needs relays for pages only.
+    assert.deepEqual(announced(all, true).map(String), [
+      ...own,
+      ...[1, 2, 3].map((port) => `${ws(port)}/webrtc`),
     ]);
   });
 

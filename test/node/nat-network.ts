@@ -33,7 +33,7 @@ function whatIsMissing(): string | undefined {
 
 /**
  * Two hosts on an internet, and one at home behind a router that translates addresses and lets nothing in that was not
- * asked for (nftables). All of it in namespaces of its own.
+ * asked for, without an answer (nftables). All of it in namespaces of its own.
  */
 export class NatNetwork implements Disposable {
   readonly #id = `shoal-nat-${process.pid}`;
@@ -67,6 +67,16 @@ export class NatNetwork implements Disposable {
   /** What runs a program on a host. */
   command(host: string): string[] {
     return ['ip', 'netns', 'exec', this.name(host)];
+  }
+
+  /** Has the router let connections to a port of its public address through to the host at home. */
+  forward(port: number): void {
+    const rule = ['iifname', 'wan0', 'tcp', 'dport', String(port), 'dnat', 'to', HOME];
+    this.#exec('router', 'nft', 'add', 'rule', 'ip', 'home', 'in', ...rule);
+  }
+
+  forwardNothing(): void {
+    this.#exec('router', 'nft', 'flush', 'chain', 'ip', 'home', 'in');
   }
 
   [Symbol.dispose](): void {
@@ -107,8 +117,10 @@ export class NatNetwork implements Disposable {
 
 const RULES = `
 table ip home {
+  chain in { type nat hook prerouting priority dstnat; }
+  chain self { type filter hook input priority filter; iifname "wan0" ct state new drop; }
   chain out { type nat hook postrouting priority srcnat; oifname "wan0" masquerade; }
-  chain through { type filter hook forward priority filter; policy drop; iifname "lan0" accept; ct state established,related accept; }
+  chain through { type filter hook forward priority filter; policy drop; iifname "lan0" accept; ct status dnat accept; ct state established,related accept; }
 }`;
 
 function run(program: string, ...args: string[]): void {
