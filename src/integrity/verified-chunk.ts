@@ -9,9 +9,9 @@ export function digestEquals(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * Bytes that are known to hash to the digest they were asked for by. The constructor is private: the only way
- * to one is {@link VerifiedChunk.verify}, so whatever takes a `VerifiedChunk` (the store, the uplink, the
- * application) cannot be handed unverified bytes.
+ * Bytes that are known to hash to the digest they were asked for by. The constructor is private: the way to one is
+ * {@link VerifiedChunk.verify}, and from there, for the same bytes read again, a secret seal. So whatever takes a
+ * `VerifiedChunk` (the store, the uplink, the application) cannot be handed unverified bytes.
  */
 export class VerifiedChunk {
   readonly bytes: Uint8Array;
@@ -33,6 +33,11 @@ export class VerifiedChunk {
     const found = digestOf(bytes);
     const actual = found instanceof Uint8Array ? found : await found;
     return digestEquals(actual, digest) ? new VerifiedChunk(digest, bytes) : undefined;
+  }
+
+  /** Bytes that a MAC shows to be those of an earlier verified chunk: only `Seals` (src/store/seals.ts) may say so. */
+  static bySeal(digest: Uint8Array, bytes: Uint8Array): VerifiedChunk {
+    return new VerifiedChunk(digest, bytes);
   }
 
   /** As {@link VerifiedChunk.verify}, but throws `ERR_CHUNK_HASH_MISMATCH` naming `what`. */

@@ -12,6 +12,7 @@ import type { HandlePool } from './handle-pool.ts';
 import { newId } from './node-index.ts';
 import { PlacedContent } from './placed-content.ts';
 import { readFilePart } from './read-file-part.ts';
+import { Seals } from './seals.ts';
 import type { SmallFiles } from './small-files.ts';
 import type { AssetRecord } from './store.ts';
 
@@ -29,6 +30,7 @@ export class Catalog {
   readonly folder: DataFolder;
   readonly pool: HandlePool;
   readonly small: SmallFiles;
+  readonly seals = new Seals();
   readonly #entries: Map<string, AssetEntry>;
   /** The stamps of places that are open, by place id: shared, so that renewing them reaches whoever is serving. */
   readonly #openStamps = new Map<string, WeakRef<FileStamps>>();
@@ -225,6 +227,7 @@ export class Catalog {
       isOutside: place.path !== undefined,
       pool: this.pool,
       small: this.small,
+      seals: this.seals,
     });
   }
 

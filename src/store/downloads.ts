@@ -336,6 +336,7 @@ export class Downloads {
       bitmap,
       pool: this.#catalog.pool,
       small: this.#catalog.small,
+      seals: this.#catalog.seals,
       onBytesHere: (bytes) => {
         const entry = this.#catalog.entry(root);
         if (entry?.download) entry.download.bytesHere = bytes;

@@ -12,11 +12,12 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { join } from 'node:path';
+import { MIN_SEALED_BYTES, sealOf } from './seals.ts';
 
 /**
  * Work on files that is done in one go, by synchronous calls: a call costs a few microseconds, where the same one through
  * a promise costs Node 20 to 40, for waking a thread and coming back. So it belongs into a thread of its own
- * (`FileWorkers`). Names no other module of Shoal: a worker loads this file and nothing else.
+ * (`FileWorkers`). Names little else of Shoal, since each worker loads it.
  */
 export type FileJob = HashJob | ImportJob | MakeJob | ReadJob | StatJob | WriteJob;
 
@@ -29,6 +30,8 @@ export interface HashJob {
   from: number;
   to: number;
   chunkSize: number;
+  /** Makes a seal of each chunk that is worth one (`Seals`). */
+  sealKey?: Uint8Array | undefined;
 }
 
 /** Looks at entries of a folder, and reads and hashes the files among them that are small enough to be one leaf. */
@@ -120,7 +123,11 @@ interface Failing {
 
 /** What each kind of job gives. */
 export interface FileJobResults {
-  hash: Failing & { digests: Uint8Array<ArrayBuffer> };
+  hash: Failing & {
+    digests: Uint8Array<ArrayBuffer>;
+    /** By number in the part; none where none was to be made. */
+    seals: Map<number, bigint>;
+  };
   import: Failing &
     Stamped & {
       types: FoundType[];
@@ -165,8 +172,9 @@ const RUN = {
   write: runWrite,
 };
 
-function runHash({ path, stamp, from, to, chunkSize }: HashJob): FileJobResults['hash'] {
+function runHash({ path, stamp, from, to, chunkSize, sealKey }: HashJob): FileJobResults['hash'] {
   const failures: FileFailure[] = [];
+  const seals = new Map<number, bigint>();
   const digests = new Uint8Array(Math.ceil((to - from) / chunkSize) * DIGEST_BYTES);
   if (scratch.byteLength < chunkSize) scratch = Buffer.allocUnsafeSlow(chunkSize);
   attempt(failures, 0, () =>
@@ -175,11 +183,12 @@ function runHash({ path, stamp, from, to, chunkSize }: HashJob): FileJobResults[
         const chunk = scratch.subarray(0, Math.min(chunkSize, to - at));
         if (readFully(fd, chunk, at) < chunk.byteLength) throw changed();
         digests.set(hash('sha256', chunk, 'buffer'), n * DIGEST_BYTES);
+        if (sealKey && chunk.byteLength >= MIN_SEALED_BYTES) seals.set(n, sealOf(sealKey, chunk));
       }
       checkUnchanged(fd, stamp);
     }),
   );
-  return { failures, digests };
+  return { failures, digests, seals };
 }
 
 function runImport({ folder, names, maxBytes }: ImportJob): FileJobResults['import'] {

@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { ShoalError } from '../errors.ts';
 import type { ChunkPlace, Manifest, ManifestSymlink } from '../integrity/manifest.ts';
-import { VerifiedChunk, digestEquals } from '../integrity/verified-chunk.ts';
+import { digestEquals, type VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { BitmapFile } from './bitmap-file.ts';
 import { forEachBounded, Slots } from './bounded.ts';
@@ -12,6 +12,7 @@ import type { HandlePool } from './handle-pool.ts';
 import { makeLinks, syncTree } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
+import type { Seals } from './seals.ts';
 import { isSmallOfMany, type SmallFiles } from './small-files.ts';
 import { entryPath } from './tree-layout.ts';
 
@@ -32,6 +33,7 @@ export interface PartialInit {
   bitmap: BitmapFile;
   pool: HandlePool;
   small: SmallFiles;
+  seals: Seals;
   /** Called after each chunk with the bytes of chunks that are here now. */
   onBytesHere: (bytes: number) => void;
 }
@@ -47,6 +49,7 @@ export class Partial {
   readonly #bitmap: BitmapFile;
   readonly #pool: HandlePool;
   readonly #small: SmallFiles;
+  readonly #seals: Seals;
   readonly #onBytesHere: (bytes: number) => void;
   readonly #have: Bitfield;
   readonly #slots = new Slots(PARALLEL_WRITES);
@@ -64,6 +67,7 @@ export class Partial {
     this.#bitmap = init.bitmap;
     this.#pool = init.pool;
     this.#small = init.small;
+    this.#seals = init.seals;
     this.#onBytesHere = init.onBytesHere;
     this.#have = new Bitfield(init.manifest.chunkCount);
   }
@@ -219,6 +223,7 @@ export class Partial {
     }
     const [first, ...others] = this.#manifest.places(chunk) as [ChunkPlace, ...ChunkPlace[]];
     const write = ({ file, offset }: ChunkPlace): Promise<void> => this.#writePlace(file, offset, bytes);
+    this.#seals.keep(data);
     await write(first);
     if (others.length > 0) await forEachBounded(others, PARALLEL_SMALL, write);
     await this.#bitmap.mark(chunk);
@@ -257,7 +262,7 @@ export class Partial {
       : await this.#pool.use(this, path, 'write', (handle) =>
           withFsErrors('read', path, () => readFilePart(handle, offset, size)),
         );
-    return bytes && VerifiedChunk.verify(this.#manifest.chunkDigest(chunk), bytes);
+    return bytes && this.#seals.verify(this.#manifest.chunkDigest(chunk), bytes);
   }
 
   /** @returns undefined where something else lies in the file's place */

@@ -1,12 +1,13 @@
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
-import { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import type { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import { NOT_A_FILE } from './file-jobs.ts';
 import type { FileStamps } from './file-stamps.ts';
 import { fsError, isErrno } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { readFilePart } from './read-file-part.ts';
+import type { Seals } from './seals.ts';
 import { isSmallOfMany, type SmallFiles } from './small-files.ts';
 import { entryPath } from './tree-layout.ts';
 
@@ -24,6 +25,7 @@ export interface PlacedContentInit {
   isOutside: boolean;
   pool: HandlePool;
   small: SmallFiles;
+  seals: Seals;
 }
 
 /** Complete content that is served where it lies, and never modified. */
@@ -35,6 +37,7 @@ export class PlacedContent {
   readonly #stamps: FileStamps;
   readonly #pool: HandlePool;
   readonly #small: SmallFiles;
+  readonly #seals: Seals;
 
   constructor(init: PlacedContentInit) {
     this.state = init.kind;
@@ -44,6 +47,7 @@ export class PlacedContent {
     this.#stamps = init.stamps;
     this.#pool = init.pool;
     this.#small = init.small;
+    this.#seals = init.seals;
   }
 
   have(): Bitfield {
@@ -84,8 +88,8 @@ export class PlacedContent {
     const bytes = await reading.catch((error: unknown) => {
       throw isSomethingElse(error) ? this.#changed(path) : error;
     });
-    // The hash alone makes sure that no wrong byte leaves; the stamp names the change before a chunk shows it.
-    const verified = bytes && (await VerifiedChunk.verify(this.#manifest.chunkDigest(chunk), bytes));
+    // Hash or seal alone make sure that no wrong byte leaves; the stamp names the change before a chunk shows it.
+    const verified = bytes && (await this.#seals.verify(this.#manifest.chunkDigest(chunk), bytes));
     if (!verified) throw this.#changed(path);
     return verified;
   }

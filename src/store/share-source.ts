@@ -84,7 +84,7 @@ async function importPath(
   name: string | undefined,
   { chunkSize, signal, onProgress }: ShareOptions,
 ): Promise<Imported> {
-  const walk = new SourceWalk(catalog.folder, path, catalog.small.workers, chunkSize);
+  const walk = new SourceWalk(catalog.folder, path, catalog.small.workers, chunkSize, catalog.seals);
   const entry = await walk.root();
   const total = entry.type === 'file' ? entry.size : undefined;
   const nodes = newId();

@@ -9,6 +9,7 @@ import { CHANGED, stampAt, type FileFailure, type FileJobResults } from './file-
 import { stampOf, type FileStamp } from './file-stamps.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
 import { fsError, withFsErrors } from './fs-error.ts';
+import type { Seals } from './seals.ts';
 import { MANY_FILES, SMALL_FILE_BYTES } from './small-files.ts';
 
 /** A larger read costs less for each byte; beyond a MiB nothing is gained. It also is the largest chunk. */
@@ -32,22 +33,26 @@ export class SourceWalk {
   readonly #workers: FileWorkers;
   /** Files up to this size are one leaf, and hashed when they are looked at. */
   readonly #smallBytes: number;
+  readonly #seals: Seals | undefined;
   readonly #stamps = new Map<string, FileStamp>();
 
   /**
    * @param folder the data folder, which is never read as content
    * @param base absolute path of what is shared
    * @param chunkSize as it is imported with
+   * @param seals for what will be read again
    */
   constructor(
     folder: Pick<DataFolder, 'isThisFolder'>,
     base: string,
     workers: FileWorkers,
     chunkSize: number | undefined,
+    seals?: Seals,
   ) {
     this.#folder = folder;
     this.#base = base;
     this.#workers = workers;
+    this.#seals = seals;
     this.#smallBytes = Math.min(SMALL_FILE_BYTES, chunkSize ?? SMALL_FILE_BYTES);
   }
 
@@ -151,7 +156,8 @@ export class SourceWalk {
     let from = 0;
     const start = (): void => {
       const to = Math.min(size, from + PART_BYTES);
-      const hashing = this.#workers.run({ kind: 'hash', path, stamp: stampOf(stamp), from, to, chunkSize });
+      const part = { path, stamp: stampOf(stamp), from, to, chunkSize, sealKey: this.#seals?.key };
+      const hashing = this.#workers.run({ kind: 'hash', ...part });
       hashing.catch(() => {});
       ahead.push(hashing);
       from = to;
@@ -159,13 +165,16 @@ export class SourceWalk {
     for (let at = 0; at < size; at += PART_BYTES) {
       // One more than there are threads, so that none waits for the next.
       while (from < size && ahead.length <= this.#workers.parallel) start();
-      const { failures, digests } = await (ahead.shift() as Promise<FileJobResults['hash']>);
+      const { failures, digests, seals } = await (ahead.shift() as Promise<FileJobResults['hash']>);
       const [failure] = failures;
       if (failure) throw readFailure(failure, path);
       const leaves: Leaf[] = [];
       for (let n = 0; n * 32 < digests.byteLength; n++) {
         const leafSize = Math.min(chunkSize, size - at - n * chunkSize);
-        leaves.push({ digest: digests.subarray(n * 32, n * 32 + 32), size: leafSize });
+        const digest = digests.subarray(n * 32, n * 32 + 32);
+        const seal = seals.get(n);
+        if (seal !== undefined) this.#seals?.note(digest, seal);
+        leaves.push({ digest, size: leafSize });
       }
       yield leaves;
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFile, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NodeIndex } from '../../src/store/node-index.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -131,6 +131,24 @@ describe('Sharing a path', () => {
     await writeFile(path, bytesOf(4 * CHUNK, 2));
     await utimes(path, 1_000_000_000, 1_000_000_000);
     await assert.rejects(stored.read(1), { code: 'ERR_FILE_CHANGED' });
+    await stored.close();
+  });
+
+  it('notices one in a chunk that it has read before and knows by its seal', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'file');
+    const size = 512 * 1024;
+    await writeFile(path, bytesOf(size));
+    await utimes(path, 1_000_000_000, 1_000_000_000);
+    const record = await t.store.share(path, { chunkSize: size });
+    const stored = (await t.store.open(record.root))!;
+    const first = await stored.read(0);
+    assert.deepEqual((await stored.read(0)).bytes, first.bytes);
+    const handle = await open(path, 'r+');
+    await handle.write(Uint8Array.of((first.bytes[777] as number) ^ 1), 0, 1, 777);
+    await handle.close();
+    await utimes(path, 1_000_000_000, 1_000_000_000);
+    await assert.rejects(stored.read(0), { code: 'ERR_FILE_CHANGED' });
     await stored.close();
   });
 
