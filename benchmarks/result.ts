@@ -73,7 +73,10 @@ export class Recorder {
 
   /** @param path default: a new file in `benchmarks/results`, whose name begins with `kind` */
   write(kind: string, path?: string): void {
-    const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+    const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+    }).trim();
     const date = new Date().toISOString();
     const machine = {
       cpus: cpus().length,

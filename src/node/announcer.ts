@@ -127,6 +127,8 @@ export class Announcer {
   #announceWhenQuiet(): void {
     clearTimeout(this.#timer);
     if (this.#isSweeping || this.#stop.signal.aborted) return;
+    // Nobody to tell: whoever comes first is told of all. kad-dht's own record of each would be kept, and renewed one by one.
+    if (this.#members === 0) return;
     const waitMs = this.#quietAtMs - performance.now();
     if (waitMs > 0) {
       this.#timer = setTimeout(() => this.#announceWhenQuiet(), waitMs);
