@@ -9,7 +9,9 @@ import { parseArgs } from 'node:util';
 import { chromium, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
 import type * as shoalOfPage from '../src/browser.ts';
 import { bundleBrowser } from '../scripts/bundle-browser.ts';
-import { findChromium, FLAGS } from '../test/browser/chromium.ts';
+import { BrowserRig, findChromium, FLAGS } from '../test/browser/chromium.ts';
+import { bareBetween, fetchBetween } from './browser-between.ts';
+import { crowdBoundMs, pageCrowd } from './browser-crowd.ts';
 import { Child } from './process.ts';
 import { writeRandomFile } from './random-file.ts';
 import { Recorder } from './result.ts';
@@ -24,16 +26,24 @@ const USAGE = `npm run bench:browser -- [options]
 
 A page in headless Chromium fetches a file from a node on this machine, verified and stored in its files (OPFS):
 how fast against a bare webrtc-direct stream between the same two in the same run, how much memory the page takes
-meanwhile, and how busy its main thread is.
+meanwhile, and how busy its main thread is. Then a page fetches from another page, against a bare data channel between
+the two. At last a crowd of 8 pages fetches from one node and from each other, all with limited uploads, against the
+fluid bound: once with the node there, and once with it killed after it uploaded 1.05 times the file.
 
   --repeats N  runs of each (default: 3)
   --size N     MiB of the file (default: 512)
-  --large      2 GiB, once
+  --large      2 GiB, once, to a page alone
+  --mbit N     upload limit of each in the crowd, Mbit/s (default: 4, which two cores carry for eight pages; 20 is
+               asked, and wants more of them)
+  --crowd N    MiB of the crowd's file (default: 8)
   --json FILE  where the result goes (default: benchmarks/results)
 `;
 
 /** Of the bare stream: enough for a steady speed. */
 const BARE_BYTES = 256 * MIB;
+
+/** Pages of the crowd. */
+const CROWD = 8;
 
 /** How often the page's memory is looked at. */
 const SAMPLE_MS = 200;
@@ -165,6 +175,79 @@ async function shoalRun(page: Page, file: string, bytes: number, folder: string)
   return { mbPerSec: bytes / 1000 / ms, cpuMs, ...usage };
 }
 
+/** One page to another. The one that shares is of another site to the browser, and so a process with storage of its own. */
+async function measureBetween(
+  context: BrowserContext,
+  origin: string,
+  folder: string,
+  repeats: number,
+  recorder: Recorder,
+): Promise<void> {
+  const file = join(folder, 'between');
+  await writeRandomFile(file, BARE_BYTES);
+  await using relay = new Child('seed.ts', [file, join(folder, 'relay'), 'web']);
+  const { link } = await relay.hear<{ link: string }>();
+  const addresses = new URLSearchParams(link.split('?')[1]).getAll('a');
+  const direct = addresses.find((each) => each.includes('/webrtc-direct/')) ?? '';
+  const speeds: number[] = [];
+  const bareSpeeds: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    await inPage(context, origin.replace('127.0.0.1', 'localhost'), (from) =>
+      inPage(context, origin, async (to) => {
+        bareSpeeds.push(await bareBetween(from, to, BARE_BYTES));
+        speeds.push(await fetchBetween(from, to, file, BARE_BYTES, direct));
+      }),
+    );
+  }
+  recorder.add({
+    name: `page to page, ${BARE_BYTES / MIB} MiB, verified and in its files`,
+    unit: 'MB/s',
+    better: 'more',
+    values: speeds,
+    bound: { name: 'a bare data channel', values: bareSpeeds, asked: 0.9 },
+  });
+}
+
+async function measureCrowd(
+  executablePath: string,
+  folder: string,
+  mib: number,
+  mbit: number,
+  repeats: number,
+  recorder: Recorder,
+): Promise<void> {
+  const crowd = { file: join(folder, 'crowd'), bytes: mib * MIB, pages: CROWD, bytesPerSec: mbit * 125_000 };
+  await writeRandomFile(crowd.file, crowd.bytes);
+  await using rig = await BrowserRig.start(executablePath);
+  for (const isKilled of [false, true]) {
+    const outcomes: Awaited<ReturnType<typeof pageCrowd>>[] = [];
+    for (let i = 0; i < repeats; i++) {
+      outcomes.push(
+        await pageCrowd(rig, isKilled ? { ...crowd, seedDiesAfter: 1.05 * crowd.bytes } : crowd, folder),
+      );
+    }
+    const what = `${CROWD} pages, ${mib} MiB, ${mbit} Mbit/s${isKilled ? ', seed killed after 1.05 F' : ''}`;
+    recorder.add({
+      name: `last of ${what}`,
+      unit: 's',
+      better: 'less',
+      values: outcomes.map(({ lastMs }) => lastMs / 1000),
+      bound: {
+        name: 'the fluid bound',
+        values: outcomes.map(() => crowdBoundMs(crowd) / 1000),
+        ...(!isKilled && { asked: 1.3 }),
+      },
+    });
+    recorder.add({
+      name: `finished of ${what}`,
+      unit: 'pages',
+      better: 'more',
+      values: outcomes.map(({ finished }) => finished),
+      asked: CROWD,
+    });
+  }
+}
+
 /** A new page, so that nothing of what ran before counts. */
 async function inPage<T>(
   context: BrowserContext,
@@ -196,6 +279,8 @@ async function main(): Promise<void> {
     options: {
       repeats: { type: 'string', default: '3' },
       size: { type: 'string', default: '512' },
+      mbit: { type: 'string', default: '4' },
+      crowd: { type: 'string', default: '8' },
       large: { type: 'boolean', default: false },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
@@ -247,6 +332,17 @@ async function main(): Promise<void> {
     ] as const;
     for (const [name, unit, values, asked] of lines)
       recorder.add({ name: `${name}, ${what}`, unit, better: 'less', values, asked });
+    if (!values.large) {
+      await measureBetween(context, origin, folder, repeats, recorder);
+      await measureCrowd(
+        executablePath,
+        folder,
+        Number(values.crowd),
+        Number(values.mbit),
+        repeats,
+        recorder,
+      );
+    }
     recorder.write('browser', values.json);
   } finally {
     await context.close();

@@ -15,6 +15,8 @@ declare global {
   var progress: shoalOfPage.Progress | undefined;
   /** Most bytes seen to have come over one of them. */
   var mostReceived: number;
+  /** Tells the test of a chunk that came. */
+  function tellChunk(chunk: number, chunks: number): void;
 }
 
 const NETWORK = 'test';
@@ -159,6 +161,45 @@ describe('pages in Chromium', function () {
     const { hash, from } = await finishFetching(second.page);
     assert.equal(hash, hashOf(bytes));
     assert.equal(from[0], first.id);
+  });
+
+  it('finish as a crowd, though the seed was killed when it had uploaded little more than the file', async () => {
+    const bytes = pseudoRandomBytes(2_000_000);
+    await writeFile(nodes.path('a.bin'), bytes);
+    await using scene = new Scene();
+    const data = ['--data', nodes.path('origin'), '--upload-limit', '300000'];
+    const origin = await startNode(scene, 'share', nodes.path('a.bin'), ...data);
+    const { link } = await sharedBy(origin.process);
+    const pages = await Promise.all(Array.from({ length: 4 }, () => startPage(rig, origin)));
+    const came = new Set<number>();
+    const areAllOut = Promise.withResolvers<void>();
+    for (const { page } of pages) {
+      await page.exposeFunction('tellChunk', (chunk: number, chunks: number) => {
+        if (came.add(chunk).size === chunks) areAllOut.resolve();
+      });
+      await page.evaluate(() => {
+        // So that nobody has much from the others while the seed lives.
+        globalThis.node.setLimits({ uploadBytesPerSec: 20_000 });
+        globalThis.node.addEventListener('asset:chunk', ({ detail }) =>
+          tellChunk(detail.chunk, detail.chunks),
+        );
+      });
+    }
+    await Promise.all(pages.map(({ page }) => startFetching(page, link)));
+    await areAllOut.promise;
+    // All know each other: only the seed could have told them.
+    await Promise.all(
+      pages.map(({ page }) => page.waitForFunction(() => (globalThis.progress?.peers ?? 0) >= 4)),
+    );
+    origin.process.signal('SIGKILL');
+    await origin.process.exit();
+    await Promise.all(pages.map(({ page }) => page.evaluate(() => globalThis.node.setLimits({}))));
+    const ids = new Set(pages.map(({ id }) => id));
+    for (const { hash, from } of await Promise.all(pages.map(({ page }) => finishFetching(page)))) {
+      assert.equal(hash, hashOf(bytes));
+      assert.ok(from.some((peer) => ids.has(peer)));
+    }
+    await Promise.all(pages.map(({ page }) => page.context().close()));
   });
 
   it('dial each other again and again, and each dial succeeds', async () => {
