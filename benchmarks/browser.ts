@@ -33,8 +33,7 @@ fluid bound: once with the node there, and once with it killed after it uploaded
   --repeats N  runs of each (default: 3)
   --size N     MiB of the file (default: 512)
   --large      2 GiB, once, to a page alone
-  --mbit N     upload limit of each in the crowd, Mbit/s (default: 4, which two cores carry for eight pages; 20 is
-               asked, and wants more of them)
+  --mbit N     upload limit of each in the crowd, Mbit/s (default: 4; 20 is asked, and wants more than two cores)
   --crowd N    MiB of the crowd's file (default: 8)
   --json FILE  where the result goes (default: benchmarks/results)
 `;

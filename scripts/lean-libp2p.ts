@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 
@@ -69,6 +70,13 @@ export const webRTCDirect = (init) => (components) => new WebRTCDirectTransport(
 /** Tells that file from the whole one. */
 const DIRECT = '?direct';
 
+/** Dials nodes by this. */
+const DIALLED_BY = `import { DirectPeerConnection as RTCPeerConnection } from ${JSON.stringify(
+  resolve(import.meta.dirname, '../src/browser-node/direct-peer-connection.ts'),
+)};\n`;
+const DIALS_NODES =
+  /@libp2p\/webrtc\/dist\/src\/private-to-public\/utils\/get-rtcpeerconnection\.browser\.js$/;
+
 /** Stands in for `@libp2p/peer-store`. */
 const PEER_STORE = resolve(import.meta.dirname, '../src/browser-node/memory-peer-store.ts');
 
@@ -89,6 +97,7 @@ export const leanLibp2p: Plugin = {
     building.onLoad({ filter: /[\\/]node_modules[\\/].*\.js$/ }, ({ path, suffix }) => {
       if (suffix === DIRECT) return { contents: DIRECT_ONLY };
       const file = path.replaceAll('\\', '/').replace(/^.*\/node_modules\//, '');
+      if (DIALS_NODES.test(file)) return { contents: DIALLED_BY + readFileSync(path, 'utf8') };
       const contents = REPLACED.get(file);
       return contents === undefined ? undefined : { contents };
     });

@@ -3,7 +3,14 @@ export type Fault = 'local' | 'peer' | 'none';
 
 /** Why an address could not be reached. `failed`: anything else, which `message` tells. */
 export type DialReason =
-  'refused' | 'timeout' | 'no-route' | 'unknown-host' | 'wrong-peer' | 'other-network' | 'failed';
+  | 'refused'
+  | 'timeout'
+  | 'no-route'
+  | 'unknown-host'
+  | 'wrong-peer'
+  | 'wrong-certificate'
+  | 'other-network'
+  | 'failed';
 
 /** An address that did not lead to a node of this network. */
 export interface DialFailure {

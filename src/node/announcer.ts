@@ -1,4 +1,4 @@
-import type { CID } from 'multiformats/cid';
+import { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import { letExit } from '../swarm/let-exit.ts';
 import { WALK_TIMEOUT_MS } from './dht-search.ts';
@@ -40,7 +40,8 @@ export class Announcer {
   readonly #host: AnnouncerHost;
   readonly #stop = new AbortController();
   readonly #sweep: ProvideSweep;
-  readonly #provided = new Map<string, CID>();
+  /** As texts: a CID has three arrays, of 10,000 assets some ten megabytes. */
+  readonly #provided = new Set<string>();
   /** Roots that wait. */
   readonly #queue = new Set<string>();
   readonly #tasks: TaskSet;
@@ -64,7 +65,7 @@ export class Announcer {
   start(): void {
     this.#interval = setInterval(() => {
       this.#sweep.forgetAll();
-      for (const key of this.#provided.keys()) this.#enqueue(key);
+      for (const key of this.#provided) this.#enqueue(key);
     }, REPROVIDE_INTERVAL_MS);
     letExit(this.#interval);
   }
@@ -73,7 +74,7 @@ export class Announcer {
   provide(root: CID): void {
     const key = root.toString();
     if (this.#provided.has(key)) return;
-    this.#provided.set(key, root);
+    this.#provided.add(key);
     this.#enqueue(key);
   }
 
@@ -93,7 +94,7 @@ export class Announcer {
     const nowMs = performance.now();
     if (this.#quietAtMs <= nowMs) this.#unquietSinceMs = nowMs;
     this.#memberAtMs = nowMs;
-    for (const key of this.#provided.keys()) this.#queue.add(key);
+    for (const key of this.#provided) this.#queue.add(key);
     this.#announceWhenQuiet();
   }
 
@@ -144,7 +145,7 @@ export class Announcer {
   async #announceTogether(): Promise<void> {
     this.#isSweeping = true;
     try {
-      const roots = [...this.#queue].flatMap((key) => this.#provided.get(key) ?? []);
+      const roots = [...this.#queue].filter((key) => this.#provided.has(key)).map((key) => CID.parse(key));
       this.#queue.clear();
       await this.#sweep.run(roots, this.#stop.signal);
     } finally {
@@ -160,8 +161,7 @@ export class Announcer {
         // New members have come, and the timer goes on with it; or many roots have, which go together.
         if (this.#quietAtMs > performance.now() || this.#isSweeping) return;
         this.#queue.delete(key);
-        const root = this.#provided.get(key);
-        if (root) await this.#announce(root);
+        if (this.#provided.has(key)) await this.#announce(CID.parse(key));
       }
     } finally {
       this.#workers--;

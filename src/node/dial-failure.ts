@@ -7,6 +7,7 @@ const TEXTS: Record<Exclude<DialReason, 'failed'>, string> = {
   'no-route': 'no route to it',
   'unknown-host': 'no such host',
   'wrong-peer': 'another peer listens there',
+  'wrong-certificate': 'another certificate is there',
   'other-network': 'what listens there is not of this network',
 };
 
@@ -31,8 +32,11 @@ function reasonOf(error: unknown): DialReason {
   return reasons.find((reason) => reason !== 'failed') ?? 'failed';
 }
 
-function reasonOfOne(error: unknown): DialReason {
+function reasonOfOne(thrown: unknown): DialReason {
+  // Some dials in pages end in the event that told of it.
+  const error = thrown instanceof Event ? (thrown as ErrorEvent).error : thrown;
   const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
+  if (message === 'wrong-certificate') return message;
   if (name === 'UnexpectedPeerError' || /unexpected ?peer|does not match (the )?expected/i.test(message)) {
     return 'wrong-peer';
   }

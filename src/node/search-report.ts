@@ -61,6 +61,9 @@ export function hintOf(state: SearchState): string {
   }
   const link = state.targets.filter((target) => target.way === 'link');
   if (link.length > 0 && !link.some((target) => target.isReached)) {
+    const failures = link.flatMap((target) => [...target.failures.values()]);
+    if (failures.some(({ reason }) => reason === 'wrong-certificate'))
+      return 'the link leads to a node with a new certificate now: ask for a new one';
     return 'the link leads nowhere now: ask for a new one, or name a peer that has it (--peer)';
   }
   return 'name a peer that has it (--peer), a node to find others through (--bootstrap), or wait longer (--timeout)';

@@ -1,21 +1,18 @@
 import type { MessageStream } from '@libp2p/interface';
 import type { AbstractMessageStream } from '@libp2p/utils';
 
-const readers = new WeakMap<MessageStream, (bytes: Uint8Array) => void>();
+const readers = new WeakMap<MessageStream, ((bytes: Uint8Array) => void) | undefined>();
 
 /**
  * Gives what arrives on a stream straight to `read`, where the stream's owner knows of this (`lazy-yamux.ts`,
  * `tls-message-stream.ts`). Others dispatch an event with a list of one, through a buffer that is empty: for each record of
  * TLS, twice, that was a quarter of what a receiver's main thread did. Listeners for `message` are still needed: for what
  * was buffered before, and for streams of other owners.
+ *
+ * @param read undefined: back to events
  */
-export function readDirectly(stream: MessageStream, read: (bytes: Uint8Array) => void): void {
+export function readDirectly(stream: MessageStream, read: ((bytes: Uint8Array) => void) | undefined): void {
   readers.set(stream, read);
-}
-
-/** Back to events. */
-export function stopReadingDirectly(stream: MessageStream): void {
-  readers.delete(stream);
 }
 
 /** Hands bytes to who reads the stream directly. @returns false where they must go the stream's own way */

@@ -1,5 +1,5 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
-import { readDirectly, stopReadingDirectly } from './direct-reads.ts';
+import { readDirectly } from './direct-reads.ts';
 
 type Received = StreamMessageEvent['data'];
 
@@ -44,7 +44,7 @@ export function watchStream(stream: Stream, watcher: StreamWatcher): () => void 
   const onClose = (event: StreamCloseEvent): void => end(event.error);
   const onRemoteClose = (): void => end(undefined);
   const unwatch = (): void => {
-    stopReadingDirectly(stream);
+    readDirectly(stream, undefined);
     stream.removeEventListener('message', onMessage);
     stream.removeEventListener('drain', onDrain);
     stream.removeEventListener('close', onClose);

@@ -4,6 +4,7 @@ import { webSockets } from '@libp2p/websockets';
 import type { Page } from 'playwright-core';
 import type { PageShoal } from '../../src/browser.ts';
 import type * as shoalOfPage from '../../src/browser.ts';
+import { sha256 } from '../../src/integrity/sha256.ts';
 import { formatLink } from '../../src/node/link.ts';
 import { SwarmNode } from '../integration/swarm-node.ts';
 import { pseudoRandomBytes, TestNodes } from '../node/test-nodes.ts';
@@ -45,12 +46,17 @@ async function save(page: Page, link: string, path?: string) {
 }
 
 /** The code and message of the error that opening a link ends in, in the page. */
-async function failure(page: Page, link: string, options: shoalOfPage.PageShoalOptions = {}) {
+async function failure(
+  page: Page,
+  link: string,
+  options: shoalOfPage.PageShoalOptions = {},
+  timeoutMs?: number,
+) {
   return page.evaluate(
-    async ([link, options]) => {
+    async ([link, options, timeoutMs]) => {
       try {
         await using node = await shoal.createShoal(options);
-        const asset = await node.open(link);
+        const asset = await node.open(link, { timeoutMs });
         await asset.save();
         return { code: 'none', message: '' };
       } catch (error) {
@@ -58,7 +64,7 @@ async function failure(page: Page, link: string, options: shoalOfPage.PageShoalO
         return { code, message };
       }
     },
-    [link, { network: NETWORK, ...options }] as const,
+    [link, { network: NETWORK, ...options }, timeoutMs] as const,
   );
 }
 
@@ -88,6 +94,16 @@ describe('a page in Chromium', function () {
       assert.deepEqual(got.sources, [{ peer: seed.id, bytes: bytes.byteLength }]);
     });
   }
+
+  it('says that the link is out of date where the node has another certificate now', async () => {
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(pseudoRandomBytes(1000));
+    const other = `/certhash/u${Buffer.from([0x12, 0x20, ...sha256(pseudoRandomBytes(8))]).toString('base64url')}`;
+    const old = only(link, '/webrtc-direct/').replace(/\/certhash\/[^/&]+/g, other);
+    const { code, message } = await failure(await rig.page(), old, {}, 6000);
+    assert.equal(code, 'ERR_NO_PROVIDERS');
+    assert.match(message, /the link leads to a node with a new certificate now: ask for a new one/);
+  });
 
   it('takes what it can use from a link as it is', async () => {
     const bytes = pseudoRandomBytes(300_000);

@@ -1,0 +1,15 @@
+/**
+ * What `@libp2p/webrtc` dials nodes with in pages (`scripts/lean-libp2p.ts` puts it there). Where the other end answers and
+ * has another certificate than its address says, browsers tell of a failure and no more, and the dial waits in vain: this
+ * ends it with an error that says so. Where there is no WebRTC nothing is made of it.
+ */
+export class DirectPeerConnection extends (globalThis.RTCPeerConnection ?? Object) {
+  override createDataChannel(label: string, init?: RTCDataChannelInit): RTCDataChannel {
+    const channel = super.createDataChannel(label, init);
+    this.onconnectionstatechange = () => {
+      if (this.connectionState === 'failed' && this.iceConnectionState === 'connected')
+        channel.dispatchEvent(new ErrorEvent('error', { error: Error('wrong-certificate') }));
+    };
+    return channel;
+  }
+}
