@@ -1,11 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, relative, resolve, sep } from 'node:path';
+import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
 import {
   chromium,
@@ -15,9 +10,7 @@ import {
   type LaunchOptions,
   type Page,
 } from 'playwright-core';
-import { bundleBrowser, bundleMediaWorker } from '../../scripts/bundle-browser.ts';
-
-const ROOT = resolve(import.meta.dirname, '../..');
+import { BundleSite } from './bundle-site.ts';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -79,47 +72,26 @@ async function load(page: Page): Promise<void> {
 /** A headless Chromium, and a web server on loopback with the bundle of `src/browser.ts`. */
 export class BrowserRig implements AsyncDisposable {
   readonly #browser: Browser;
-  readonly #server: Server;
-  readonly #folder: string;
+  readonly #site: BundleSite;
   readonly #launch: LaunchOptions;
   #profiles = 0;
 
-  private constructor(browser: Browser, server: Server, folder: string, launch: LaunchOptions) {
+  private constructor(browser: Browser, site: BundleSite, launch: LaunchOptions) {
     this.#launch = launch;
     this.#browser = browser;
-    this.#server = server;
-    this.#folder = folder;
+    this.#site = site;
   }
 
   /** @param plugins change what is bundled, for comparisons */
   static async start(executablePath: string, plugins: Plugin[] = []): Promise<BrowserRig> {
-    const folder = await mkdtemp(join(tmpdir(), 'shoal-browser-'));
-    const entryPoints = { shoal: 'src/browser.ts' };
-    await bundleBrowser({ absWorkingDir: ROOT, entryPoints, outdir: folder, plugins });
-    await bundleMediaWorker({ absWorkingDir: ROOT, outdir: folder });
-    const bundled = await readdir(folder, { recursive: true, withFileTypes: true });
-    const files = new Map<string, Buffer>();
-    for (const entry of bundled.filter((each) => each.isFile())) {
-      const path = join(entry.parentPath, entry.name);
-      files.set(`/${relative(folder, path).replaceAll(sep, '/')}`, await readFile(path));
-    }
-    const server = createServer((request, response) => {
-      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-      const file = files.get(pathname);
-      const policy = searchParams.get('policy');
-      if (policy !== null) response.setHeader('content-security-policy', policy);
-      response.setHeader('content-type', file ? 'text/javascript' : 'text/html');
-      response.end(file ?? '<!doctype html><title>test</title>');
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    const site = await BundleSite.start(plugins);
     const launch = { executablePath, headless: true, args: FLAGS };
-    return new BrowserRig(await chromium.launch(launch), server, folder, launch);
+    return new BrowserRig(await chromium.launch(launch), site, launch);
   }
 
   /** What the pages of this test are served from. */
   get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#site.origin;
   }
 
   /** A person's browser: pages in it share what their site keeps. */
@@ -133,7 +105,7 @@ export class BrowserRig implements AsyncDisposable {
    * are kept without one. Close it.
    */
   lastingContext(): Promise<BrowserContext> {
-    const profile = join(this.#folder, `profile-${++this.#profiles}`);
+    const profile = join(this.#site.folder, `profile-${++this.#profiles}`);
     return chromium.launchPersistentContext(profile, this.#launch);
   }
 
@@ -156,7 +128,6 @@ export class BrowserRig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close();
-    this.#server.close();
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.#site[Symbol.asyncDispose]();
   }
 }
