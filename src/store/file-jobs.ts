@@ -12,12 +12,12 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { join } from 'node:path';
-import { MIN_SEALED_BYTES, sealOf } from './seals.ts';
+import { MIN_SEALED_BYTES, sealOf } from './seal-of.ts';
 
 /**
  * Work on files that is done in one go, by synchronous calls: a call costs a few microseconds, where the same one through
  * a promise costs Node 20 to 40, for waking a thread and coming back. So it belongs into a thread of its own
- * (`FileWorkers`). Names little else of Shoal, since each worker loads it.
+ * (`FileWorkers`). Names next to nothing else of Shoal, for each worker loads it.
  */
 export type FileJob = HashJob | ImportJob | MakeJob | ReadJob | StatJob | WriteJob;
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { sha256 } from '../../src/integrity/sha256.ts';
 import { VerifiedChunk } from '../../src/integrity/verified-chunk.ts';
-import { MIN_SEALED_BYTES, sealOf, Seals } from '../../src/store/seals.ts';
+import { MIN_SEALED_BYTES, sealOf } from '../../src/store/seal-of.ts';
+import { Seals } from '../../src/store/seals.ts';
 
 function chunk(seed: number, size = MIN_SEALED_BYTES): Uint8Array {
   return new Uint8Array(size).fill(seed);

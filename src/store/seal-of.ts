@@ -1,0 +1,19 @@
+import { createCipheriv } from 'node:crypto';
+
+/** To set up a MAC takes some 20 µs: smaller chunks are hashed as soon. */
+export const MIN_SEALED_BYTES = 256 << 10;
+
+/** The same each time: it has to differ only where others see the MACs, and these never leave the process. */
+const NONCE = new Uint8Array(12);
+
+/**
+ * The seal of bytes: GMAC (NIST SP 800-38D), of which 64 bits are kept. An eighth of SHA-256's time on a processor with AES.
+ *
+ * @param key 16 bytes, secret
+ */
+export function sealOf(key: Uint8Array, bytes: Uint8Array): bigint {
+  const mac = createCipheriv('aes-128-gcm', key, NONCE);
+  mac.setAAD(bytes);
+  mac.final();
+  return mac.getAuthTag().readBigUInt64LE();
+}
