@@ -6,10 +6,13 @@
 export class DirectPeerConnection extends (globalThis.RTCPeerConnection ?? Object) {
   override createDataChannel(label: string, init?: RTCDataChannelInit): RTCDataChannel {
     const channel = super.createDataChannel(label, init);
-    this.onconnectionstatechange = () => {
-      if (this.connectionState === 'failed' && this.iceConnectionState === 'connected')
-        channel.dispatchEvent(new ErrorEvent('error', { error: Error('wrong-certificate') }));
-    };
+    // The one of the handshake; once it is open the connection is watched by its owner, by this very handler.
+    if (init?.negotiated) {
+      this.onconnectionstatechange = () => {
+        if (this.connectionState === 'failed' && this.iceConnectionState === 'connected')
+          channel.dispatchEvent(new ErrorEvent('error', { error: Error('wrong-certificate') }));
+      };
+    }
     return channel;
   }
 }
