@@ -63,12 +63,16 @@ const REPLACED = new Map(Object.entries(PARTS));
 for (const [file, names] of Object.entries(KEYS))
   REPLACED.set(`@libp2p/crypto/dist/src/keys/${file}.js`, `${NO_KEY}\n${names}`);
 
-/** What a page loads at first of `@libp2p/webrtc`: pages find each other by a chunk of their own. */
-const DIRECT_ONLY = `import { WebRTCDirectTransport } from './private-to-public/transport.js';
-export const webRTCDirect = (init) => (components) => new WebRTCDirectTransport(components, init);`;
+/** What a page loads at first of packages that have more: pages find each other by a chunk of their own. */
+const AT_FIRST: Record<string, string> = {
+  '@libp2p/webrtc': `import { WebRTCDirectTransport } from './private-to-public/transport.js';
+export const webRTCDirect = (init) => (components) => new WebRTCDirectTransport(components, init);`,
+  '@libp2p/identify': `import { Identify } from './identify.js';
+export const identify = (init = {}) => (components) => new Identify(components, init);`,
+};
 
-/** Tells that file from the whole one. */
-const DIRECT = '?direct';
+/** Tells that file from the whole one; the package follows. */
+const FIRST = '?first=';
 
 /** Dials nodes by this. */
 const DIALLED_BY = `import { DirectPeerConnection as RTCPeerConnection } from ${JSON.stringify(
@@ -80,22 +84,23 @@ const DIALS_NODES =
 /** Stands in for `@libp2p/peer-store`. */
 const PEER_STORE = resolve(import.meta.dirname, '../src/browser-node/memory-peer-store.ts');
 
-/** The file whose import of `@libp2p/webrtc` is that. */
+/** The file whose imports of them are that. */
 const LOADED_FIRST = /[\\/]page-libp2p\.ts$/;
 
 /** Leaves out of libp2p what no page uses. */
 export const leanLibp2p: Plugin = {
   name: 'lean-libp2p',
   setup(building) {
-    building.onResolve({ filter: /^@libp2p\/webrtc$/ }, async ({ path, importer, ...rest }) => {
+    building.onResolve({ filter: /^@libp2p\/(webrtc|identify)$/ }, async ({ path, importer, ...rest }) => {
       if (!LOADED_FIRST.test(importer)) return undefined;
       // Asked as another importer, so that it is answered.
       const found = await building.resolve(path, { ...rest, importer: '' });
-      return { path: found.path, suffix: DIRECT };
+      return { path: found.path, suffix: FIRST + path };
     });
     building.onResolve({ filter: /^@libp2p\/peer-store$/ }, () => ({ path: PEER_STORE }));
     building.onLoad({ filter: /[\\/]node_modules[\\/].*\.js$/ }, ({ path, suffix }) => {
-      if (suffix === DIRECT) return { contents: DIRECT_ONLY };
+      const first = suffix.startsWith(FIRST) ? AT_FIRST[suffix.slice(FIRST.length)] : undefined;
+      if (first !== undefined) return { contents: first };
       const file = path.replaceAll('\\', '/').replace(/^.*\/node_modules\//, '');
       if (DIALS_NODES.test(file)) return { contents: DIALLED_BY + readFileSync(path, 'utf8') };
       const contents = REPLACED.get(file);
