@@ -31,7 +31,7 @@ export function encodeUnixFs({
 }: UnixFsData): Uint8Array {
   const out = new ProtoWriter();
   const number = (field: number, value: number | undefined): void => {
-    if (value !== undefined) out.varint(field * 8).varint(value);
+    if (value !== undefined) out.required(field, value);
   };
   number(1, UNIXFS_TYPE[type]);
   if (data && data.byteLength > 0) out.bytes(2, data);

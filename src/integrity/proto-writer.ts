@@ -12,7 +12,12 @@ export class ProtoWriter {
 
   /** An unsigned integer below 2⁵³. */
   uint(field: number, value: number): this {
-    return value === 0 ? this : this.varint(field * 8).varint(value);
+    return value === 0 ? this : this.required(field, value);
+  }
+
+  /** The same, written also where it is 0: as proto2 has it, and UnixFS. */
+  required(field: number, value: number): this {
+    return this.varint(field * 8).varint(value);
   }
 
   bool(field: number, value: boolean): this {

@@ -25,14 +25,14 @@ export function encodeDial({ peer, addresses }: DialRequest): Uint8Array {
   const info = new ProtoWriter().bytes(1, peer);
   for (const address of addresses) info.bytes(2, address);
   const dial = new ProtoWriter().bytes(1, info.finish());
-  return enumeration(new ProtoWriter(), 1, MessageType.dial).bytes(2, dial.finish()).finish();
+  return new ProtoWriter().required(1, MessageType.dial).bytes(2, dial.finish()).finish();
 }
 
 /** An answer, without its length. @param address what was dialled */
 export function encodeDialResponse(status: number, address?: Uint8Array): Uint8Array {
-  const response = enumeration(new ProtoWriter(), 1, status);
+  const response = new ProtoWriter().required(1, status);
   if (address) response.bytes(3, address);
-  return enumeration(new ProtoWriter(), 1, MessageType.dialResponse).bytes(3, response.finish()).finish();
+  return new ProtoWriter().required(1, MessageType.dialResponse).bytes(3, response.finish()).finish();
 }
 
 /** @throws RangeError where it is none */
@@ -59,11 +59,6 @@ export function decodeDialResponse(message: Uint8Array): number {
     }
   }
   throw new RangeError('it gives no status');
-}
-
-/** The schema is proto2: a value of 0 has to be written, too. */
-function enumeration(writer: ProtoWriter, field: number, value: number): ProtoWriter {
-  return writer.varint(field * 8).varint(value);
 }
 
 /** The length-delimited fields of a number. */
