@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import type * as shoalOfPage from '../src/browser.ts';
+import { timedSave } from './timed-save.ts';
 
 declare const shoal: typeof shoalOfPage;
 declare global {
@@ -90,17 +91,7 @@ export async function fetchBetween(
     if (!file) throw new Error('the page got no file');
     return (await node.share(file)).link;
   }, relay);
-  const { ms, kind } = await to.evaluate(async (link) => {
-    await using node = await shoal.createShoal();
-    const { kind } = await node.storage();
-    const asset = await node.open(link);
-    const started = performance.now();
-    await asset.save({ timeoutMs: 60_000 });
-    const ms = performance.now() - started;
-    await node.remove(asset.cid);
-    return { ms, kind };
-  }, link);
-  if (kind !== 'opfs') throw new Error(`the page kept it in ${kind}, not in files`);
+  const ms = await timedSave(to, link);
   await from.evaluate(() => globalThis.sharing.close());
   return bytes / 1000 / ms;
 }

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
-import type * as shoalOfPage from '../src/browser.ts';
 import { bundleBrowser } from '../scripts/bundle-browser.ts';
 import { BrowserRig, findChromium, FLAGS } from '../test/browser/chromium.ts';
 import { bareBetween, fetchBetween } from './browser-between.ts';
@@ -15,9 +14,9 @@ import { crowdBoundMs, pageCrowd } from './browser-crowd.ts';
 import { Child } from './process.ts';
 import { writeRandomFile } from './random-file.ts';
 import { Recorder } from './result.ts';
+import { timedSave } from './timed-save.ts';
 
 /** What the server below puts into the page. */
-declare const shoal: typeof shoalOfPage;
 declare const bare: { receive(address: string, total: number): Promise<number> };
 
 const MIB = 1024 ** 2;
@@ -154,23 +153,10 @@ async function shoalRun(page: Page, file: string, bytes: number, folder: string)
     .split('&')
     .filter((part) => !part.startsWith('a=') || part.includes('/webrtc-direct/'));
   const watch = await PageWatch.start(page);
-  const { ms, kind } = await page.evaluate(
-    async (link) => {
-      await using node = await shoal.createShoal();
-      const { kind } = await node.storage();
-      const asset = await node.open(link);
-      const started = performance.now();
-      await asset.save({ timeoutMs: 60_000 });
-      const ms = performance.now() - started;
-      await node.remove(asset.cid);
-      return { ms, kind };
-    },
-    `${cid}?${direct.join('&')}`,
-  );
+  const ms = await timedSave(page, `${cid}?${direct.join('&')}`);
   const usage = await watch.stop();
   const { cpuMs } = await sender.stop();
   await rm(dataDir, { recursive: true });
-  if (kind !== 'opfs') throw new Error(`the page kept it in ${kind}, not in files`);
   return { mbPerSec: bytes / 1000 / ms, cpuMs, ...usage };
 }
 
