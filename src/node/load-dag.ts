@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import { DagWalk } from '../integrity/dag-walk.ts';
+import { searchHints } from './search-hints.ts';
 import { attemptsOf, hintOf, type SearchState, type SwarmState } from './search-report.ts';
 import type { Contact } from '../swarm/core/messages.ts';
 import { IdleWatch } from './idle-watch.ts';
@@ -145,7 +146,7 @@ function noProviders(
 ): ShoalError {
   const start = `nobody sent anything of ${root.toString()} for ${timeoutMs / 1000} s`;
   if (!found)
-    return new ShoalError('ERR_NO_PROVIDERS', `${start}; wait longer (--timeout)`, { fault: 'none' });
+    return new ShoalError('ERR_NO_PROVIDERS', `${start}; ${searchHints.waitLonger}`, { fault: 'none' });
   const state = {
     ...found,
     dhtPeers: found.dhtPeers,

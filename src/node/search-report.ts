@@ -2,6 +2,7 @@ import type { DialFailure, SearchAttempt } from '../errors.ts';
 import { failureOf } from './dial-failure.ts';
 import type { DhtSearch } from './dht-search.ts';
 import type { DialTarget } from './dial-target.ts';
+import { searchHints } from './search-hints.ts';
 
 /** Failures told of each way; a link has a handful of addresses, and the others are like them. */
 const MAX_FAILURES = 8;
@@ -43,7 +44,7 @@ export function attemptsOf(state: SearchState): SearchAttempt[] {
   const of = (way: DialTarget['way']): DialTarget[] => state.targets.filter((target) => target.way === way);
   return [
     dialled(state, 'link', of('link'), 'the link names no addresses'),
-    dialled(state, 'peers', state.named, 'no peers were named (--peer, --bootstrap)'),
+    dialled(state, 'peers', state.named, searchHints.noPeersNamed),
     dialled(state, 'earlier', of('earlier'), 'no peers of it are known from earlier'),
     swarmAttempt(state.swarm),
     dhtAttempt(state),
@@ -64,9 +65,9 @@ export function hintOf(state: SearchState): string {
     const failures = link.flatMap((target) => [...target.failures.values()]);
     if (failures.some(({ reason }) => reason === 'wrong-certificate'))
       return 'the link leads to a node with a new certificate now: ask for a new one';
-    return 'the link leads nowhere now: ask for a new one, or name a peer that has it (--peer)';
+    return searchHints.deadLink;
   }
-  return 'name a peer that has it (--peer), a node to find others through (--bootstrap), or wait longer (--timeout)';
+  return searchHints.findOthers;
 }
 
 const WAY_TEXTS = {
@@ -119,7 +120,7 @@ function dhtAttempt({ dht, dhtPeers, isConnected }: SearchState): SearchAttempt 
     reached,
     failures: [],
   });
-  if (!dht) return attempt('switched off', 0, 0);
+  if (!dht) return attempt(searchHints.unused, 0, 0);
   if (dht.asked.size === 0 && dhtPeers === 0) return attempt('no node of it is known', 0, 0);
   const up = [...dht.providers].filter(isConnected).length;
   const found =
@@ -135,7 +136,7 @@ function dhtAttempt({ dht, dhtPeers, isConnected }: SearchState): SearchAttempt 
 }
 
 function mdnsAttempt(heard: number | undefined): SearchAttempt {
-  const text = heard === undefined ? 'switched off' : `heard ${count(heard, 'node')}`;
+  const text = heard === undefined ? searchHints.unused : `heard ${count(heard, 'node')}`;
   return {
     way: 'mdns',
     text: `local network: ${text}`,

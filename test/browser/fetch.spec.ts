@@ -267,7 +267,7 @@ describe('a page in Chromium', function () {
     assert.match(message, /memoryBytes/);
   });
 
-  it('gives up where nobody answers, and tells what it tried', async () => {
+  it('gives up where nobody answers, and tells what it tried, and what helps in a page', async () => {
     const seed = await nodes.start({ web: true });
     const { link } = await seed.share(pseudoRandomBytes(1000));
     await seed.close();
@@ -279,8 +279,9 @@ describe('a page in Chromium', function () {
           await node.open(link ?? '', { timeoutMs: 1500 });
           return undefined;
         } catch (error) {
-          const { code, tried } = error as shoalOfPage.ShoalError;
-          return { code, link: tried?.find(({ way }) => way === 'link') };
+          const { code, message, tried } = error as shoalOfPage.ShoalError;
+          const told = [message, ...(tried ?? []).map(({ text }) => text)];
+          return { code, told, link: tried?.find(({ way }) => way === 'link') };
         }
       },
       [only(link, '/ws/'), NETWORK],
@@ -288,5 +289,11 @@ describe('a page in Chromium', function () {
     assert.equal(tried?.code, 'ERR_NO_PROVIDERS');
     assert.equal(tried?.link?.reached, 0);
     assert.equal(tried?.link?.tried, 1);
+    assert.match(tried?.told[0] ?? '', /ask for a new one/);
+    assert.deepEqual(
+      tried?.told.filter((text) => text.includes('--')),
+      [],
+      'options of the command line',
+    );
   });
 });
