@@ -16,7 +16,7 @@ import { SwarmShell } from '../swarm/swarm-shell.ts';
 import { checkBrowser } from './check-browser.ts';
 import { createPageLibp2p } from './page-libp2p.ts';
 import { PageNode } from './page-node.ts';
-import { canPageDial, noBrowserAddress, reachOfPage, type PageReach } from './page-reach.ts';
+import { canPageDial, inPageOrder, noBrowserAddress, reachOfPage, type PageReach } from './page-reach.ts';
 
 /** A phone's tab may have so much in memory; more is the application's to decide. */
 const DEFAULT_MEMORY_BYTES = 1024 ** 3;
@@ -108,7 +108,15 @@ async function start(
       late.node?.emit('peer:misbehaved', { peer, code, message });
     },
   });
-  const discovery = new Discovery({ libp2p, network, named: peers, mdns: false, canDial, log });
+  const discovery = new Discovery({
+    libp2p,
+    network,
+    named: peers,
+    mdns: false,
+    canDial,
+    inOrder: (addresses) => inPageOrder(addresses, reach),
+    log,
+  });
   const book = new ContactBook(store, network);
   const keeper = new ContactKeeper({
     libp2p,

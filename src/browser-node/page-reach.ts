@@ -36,6 +36,20 @@ export function canPageDial(address: string, reach: PageReach): boolean {
   return !reach.isHttps || LOOPBACK.test(address);
 }
 
+/**
+ * A peer's addresses in the order in which a page dials them: as they come, but of those of this machine WebSocket first.
+ * WebRTC in Firefox sends nothing to loopback, and says so only after five seconds; where both are there, one is as fast as
+ * the other.
+ */
+export function inPageOrder(addresses: readonly Multiaddr[], { isHttps }: PageReach): Multiaddr[] {
+  // Not every browser lets a page of https open a plain one.
+  if (isHttps) return [...addresses];
+  const isLocal = (address: Multiaddr): boolean => LOOPBACK.test(address.toString());
+  const isWebRtc = (address: Multiaddr): number => Number(address.toString().includes('/webrtc-direct'));
+  const local = addresses.filter(isLocal).sort((a, b) => isWebRtc(a) - isWebRtc(b));
+  return addresses.map((address) => (isLocal(address) ? (local.shift() as Multiaddr) : address));
+}
+
 /** Of the addresses of a page those that it tells of: WebRTC through relays, where other pages can dial the relay. */
 export function announcedByPage(addresses: readonly Multiaddr[], reach: PageReach): Multiaddr[] {
   const isFirst = firstOfRelay();

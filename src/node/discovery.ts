@@ -26,6 +26,8 @@ export interface DiscoveryOptions {
   mdns?: boolean;
   /** Whether this node has a transport for an address. Default: for all. */
   canDial?: (address: string) => boolean;
+  /** The order in which a peer's addresses are dialled. Default: as they come. */
+  inOrder?: (addresses: readonly Multiaddr[]) => Multiaddr[];
   log: (level: LogLevel, message: string) => void;
 }
 
@@ -243,8 +245,9 @@ export class Discovery implements AsyncDisposable {
 
   #target(way: DialTarget['way'], addresses: readonly Multiaddr[]): DialTarget {
     const [first] = addresses;
-    const { log } = this.#options;
-    return new DialTarget({ libp2p: this.#libp2p, log }, way, addresses, first && peerOf(first));
+    const { inOrder, log } = this.#options;
+    const host = { libp2p: this.#libp2p, log };
+    return new DialTarget(host, way, inOrder?.(addresses) ?? addresses, first && peerOf(first));
   }
 
   #rejoin(contact: Contact): void {

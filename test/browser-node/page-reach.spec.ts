@@ -4,6 +4,7 @@ import { checkBrowser } from '../../src/browser-node/check-browser.ts';
 import {
   announcedByPage,
   canPageDial,
+  inPageOrder,
   noBrowserAddress,
   type PageReach,
 } from '../../src/browser-node/page-reach.ts';
@@ -62,6 +63,18 @@ describe('whom a page can reach', () => {
       `${relay(2, OTHER_RELAY, 1)}/webrtc`,
     ]);
     assert.deepEqual(announcedByPage(addresses, NO_RTC), []);
+  });
+
+  it('are dialled as they come, but on this machine over WebSocket first, from http', () => {
+    const direct = (host: string) => `${host}/udp/1/webrtc-direct/certhash/${HASH}/p2p/${RELAY}`;
+    const ws = (host: string) => `${host}/tcp/2/ws/p2p/${RELAY}`;
+    const [far, own, own6] = ['/ip4/192.0.2.1', '/ip4/127.0.0.1', '/ip6/::1'];
+    const link = [direct(own), direct(far), ws(own), ws(far), direct(own6), ws(own6)];
+    const addresses = link.map((text) => multiaddr(text));
+    assert.deepEqual(inPageOrder(addresses, HTTP).map(String), [
+      ...[ws(own), direct(far), ws(own6), ws(far), direct(own), direct(own6)],
+    ]);
+    assert.deepEqual(inPageOrder(addresses, HTTPS).map(String), link);
   });
 
   it('tells why, and what would help', () => {
