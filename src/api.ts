@@ -152,8 +152,11 @@ export interface Progress {
   sources: readonly SourceShare[];
   /** Bytes per second over the last seconds. */
   bytesPerSec: number;
-  /** What is going on: re-checking what an interrupted download left, looking for somebody who has it, or fetching. */
-  phase: 'checking' | 'searching' | 'fetching' | 'done';
+  /**
+   * What is going on: re-checking what an interrupted download left, looking for somebody who has it, or fetching; in a page
+   * also writing what is here to where a person picked (`to`).
+   */
+  phase: 'checking' | 'searching' | 'fetching' | 'writing' | 'done';
 }
 
 export interface SourceShare {

@@ -98,6 +98,33 @@ export interface SaveBlobOptions {
   signal?: AbortSignal;
 }
 
+export interface SaveFolderOptions {
+  /**
+   * What becomes the asset: what `showDirectoryPicker({ mode: 'readwrite' })` gives, or a folder made in it. Files that are
+   * there and right stay as they are, and others than the asset's are left alone.
+   */
+  to: FileSystemDirectoryHandle;
+  /** Replace files that are there with other content. Default false: then nothing is written, and `ERR_TARGET_EXISTS`. */
+  force?: boolean;
+  /** As in `SaveBlobOptions`. */
+  timeoutMs?: number;
+  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal;
+}
+
+export interface SavedFolder {
+  /** Content bytes of all files. */
+  bytes: number;
+  /** Files of the asset, and how many of them were not there before. */
+  files: number;
+  filesWritten: number;
+  /** Paths of symbolic links, which a page cannot make. */
+  linksSkipped: readonly string[];
+  durationMs: number;
+  /** Verified bytes from each peer in this call, most first. */
+  sources: readonly SourceShare[];
+}
+
 export interface SavedBlob {
   /**
    * The file, every byte of it verified. It is read where it is kept, without a copy: it stays good when the node is
@@ -124,6 +151,15 @@ export interface PageAsset extends AsyncDisposable {
   stream(options?: StreamOptions): AsyncIterable<Uint8Array>;
   /** The content of a file, or a part of it, in one piece. */
   bytes(options?: BytesOptions): Promise<Uint8Array>;
+  /**
+   * Downloads a directory, and writes it into a folder that the person picked, each file whole or not at all. As long as
+   * not all is there, `unfinished-….shoal-part` in the folder says so; saving to it again goes on.
+   *
+   * @throws ERR_NOT_A_DIRECTORY (the asset is none, or a file is where a folder is to be), ERR_ACCESS (not permitted),
+   * ERR_TARGET_EXISTS, ERR_UNSAFE_NAME (a name that Windows, or this browser, cannot store), ERR_NAME_COLLISION, ERR_NO_SPACE (in
+   * the browser), ERR_DISK_FULL, ERR_NOT_FOUND (the folder is gone), ERR_IO. Of all but the last four nothing is written.
+   */
+  save(options: SaveFolderOptions): Promise<SavedFolder>;
   /**
    * Downloads a file, and gives it as a Blob, for a link to click or `URL.createObjectURL`; with `to`, also writes it.
    * An interrupted save goes on where it stopped, after a reload too.

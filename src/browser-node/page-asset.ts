@@ -1,5 +1,12 @@
 import type { AssetEntry, AssetType, OpenOptions, SourceShare, StreamOptions } from '../api.ts';
-import type { BytesOptions, PageAsset, SaveBlobOptions, SavedBlob } from '../browser-api.ts';
+import type {
+  BytesOptions,
+  PageAsset,
+  SaveBlobOptions,
+  SavedBlob,
+  SavedFolder,
+  SaveFolderOptions,
+} from '../browser-api.ts';
 import { findFile, type AssetHandle } from '../node/asset-handle.ts';
 import type { PageStore } from '../browser-store/page-store.ts';
 
@@ -57,18 +64,14 @@ export class PageAssetHandle implements PageAsset {
     return whole;
   }
 
-  async save(options: SaveBlobOptions = {}): Promise<SavedBlob> {
-    const startedMs = performance.now();
-    const manifest = await this.#handle.manifest(options);
-    const file = findFile(manifest, options.path, this.cid);
-    const { root } = manifest;
-    const sources = await this.#download(manifest.type === 'file', options);
-    const blob = await this.#store.blob(root, file, options.type);
-    if (options.to) {
-      const { writeFile } = await import('./write-file.ts');
-      await writeFile(options.to, this.stream({ path: options.path, signal: options.signal }));
-    }
-    return { blob, bytes: blob.size, durationMs: performance.now() - startedMs, sources };
+  save(options: SaveFolderOptions): Promise<SavedFolder>;
+  save(options?: SaveBlobOptions): Promise<SavedBlob>;
+  async save(options: SaveBlobOptions | SaveFolderOptions = {}): Promise<SavedBlob | SavedFolder> {
+    const { to } = options;
+    if (!to) return this.#fetch({ ...options, to });
+    const { saveTo } = await import('./further-files.ts');
+    const fetch = (options: SaveBlobOptions): Promise<SavedBlob> => this.#fetch(options);
+    return saveTo({ handle: this.#handle, store: this.#store, fetch }, options);
   }
 
   close(): Promise<void> {
@@ -77,6 +80,16 @@ export class PageAssetHandle implements PageAsset {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #fetch(options: SaveBlobOptions): Promise<SavedBlob> {
+    const startedMs = performance.now();
+    const manifest = await this.#handle.manifest(options);
+    const file = findFile(manifest, options.path, this.cid);
+    const { root } = manifest;
+    const sources = await this.#download(manifest.type === 'file', options);
+    const blob = await this.#store.blob(root, file, options.type);
+    return { blob, bytes: blob.size, durationMs: performance.now() - startedMs, sources };
   }
 
   /** A file asset is fetched as a whole, rarest first; one file of a directory as a range of it. */

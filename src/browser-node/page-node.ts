@@ -51,15 +51,10 @@ export class PageNode implements PageShoal {
 
   async share(source: PageShareSource, options: ShareOptions = {}): Promise<PageAsset> {
     const { store } = this.#opened;
-    const { collectFiles } = await import('./collect-files.ts');
-    const { files, name } = collectFiles(source);
-    const { chunkSize, onProgress, signal } = options;
-    const record = await store.shareFiles(files, {
-      name: options.name ?? name,
-      chunkSize,
-      onProgress: (bytes, total) => onProgress?.({ bytes, total }),
-      signal: signal ? AbortSignal.any([signal, this.#node.closing]) : this.#node.closing,
-    });
+    const { shareFiles } = await import('./further-files.ts');
+    const { closing } = this.#node;
+    const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
+    const record = await shareFiles(store, source, { ...options, signal });
     const { link } = await this.#node.publish(record);
     return new PageAssetHandle(await this.#node.open(link), store);
   }

@@ -18,7 +18,6 @@ import type {
   StoredAsset,
 } from '../store/store.ts';
 import { ChunkLayout, type ChunkSpace } from './chunk-space.ts';
-import type { FileToShare } from './import-files.ts';
 import { KeptAsset, type OnCheck } from './kept-asset.ts';
 import { KeptNodes } from './kept-nodes.ts';
 import { PageHandle, type PageContent } from './page-handle.ts';
@@ -180,16 +179,14 @@ export class PageStore implements Store {
       throw new ShoalError('ERR_SHARE_SOURCE', 'a page has no paths; share a File, or several');
     const parts: Blob[] = [];
     for await (const piece of source.content) parts.push(new Blob([piece as Uint8Array<ArrayBuffer>]));
-    const name = options.name ?? source.name;
-    return this.shareFiles([{ path: '', file: new Blob(parts) }], { ...options, name });
+    const { importFiles } = await import('./import-files.ts');
+    const { name = source.name, chunkSize, onProgress, signal } = options;
+    const file = { path: '', file: new Blob(parts) };
+    return this.addShared(await importFiles([file], { name, chunkSize, onProgress, signal }));
   }
 
-  /** Shares files where they lie, until the page goes. @throws what `importFiles` throws */
-  async shareFiles(files: readonly FileToShare[], options: ShareOptions = {}): Promise<AssetRecord> {
-    this.#checkOpen();
-    const { importFiles } = await import('./import-files.ts');
-    const { name, chunkSize, onProgress, signal } = options;
-    const shared = await importFiles(files, { name, chunkSize, onProgress, signal });
+  /** Serves files where they lie, until the page goes. */
+  async addShared(shared: SharedFiles): Promise<AssetRecord> {
     this.#checkOpen();
     const { root } = shared.manifest;
     this.#shared.set(root.toString(), shared);

@@ -1,6 +1,7 @@
 import type {
   AssetEntry,
   AssetInfo,
+  Progress,
   SearchAttempt,
   RateLimits,
   SourceShare,
@@ -122,7 +123,7 @@ export interface ProgressEvent {
   total: number;
   peers: number;
   bytesPerSec: number;
-  phase: 'checking' | 'searching' | 'fetching' | 'done';
+  phase: Progress['phase'];
   sources: readonly SourceShare[];
 }
 

@@ -68,7 +68,7 @@ export class AssetHandle implements Asset {
   }
 
   async *entries(options: OpenOptions = {}): AsyncGenerator<AssetEntry> {
-    const manifest = await this.#loadManifest(options.timeoutMs, this.#signal(options.signal));
+    const manifest = await this.#loadManifest(options.timeoutMs, this.untilClosed(options.signal));
     for (const entry of manifest.entries) {
       const path = entry.path.join('/');
       if (entry.type === 'file') yield { type: 'file', path, size: entry.size };
@@ -78,7 +78,7 @@ export class AssetHandle implements Asset {
   }
 
   async *stream(options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
-    const signal = this.#signal(options.signal);
+    const signal = this.untilClosed(options.signal);
     const manifest = await this.#loadManifest(options.timeoutMs, signal);
     const file = findFile(manifest, options.path, this.cid);
     const entry = manifest.entries[file];
@@ -108,7 +108,7 @@ export class AssetHandle implements Asset {
     options: SaveOptions = {},
   ): Promise<Omit<Saved, 'path'> & { path: string | undefined }> {
     const startedMs = performance.now();
-    const signal = this.#signal(options.signal);
+    const signal = this.untilClosed(options.signal);
     const manifest = await this.#loadManifest(options.timeoutMs, signal, options.onProgress);
     return this.#context.exclusive(this.#root, signal, async () => {
       const stored = await this.#startDownload(target, manifest, options, signal);
@@ -134,10 +134,11 @@ export class AssetHandle implements Asset {
 
   /** Everything about the asset but its bytes; fetches its interior nodes. */
   manifest(options: OpenOptions = {}): Promise<Manifest> {
-    return this.#loadManifest(options.timeoutMs, this.#signal(options.signal));
+    return this.#loadManifest(options.timeoutMs, this.untilClosed(options.signal));
   }
 
-  #signal(signal: AbortSignal | undefined): AbortSignal {
+  /** Aborted with `signal`, and when the asset or the node is closed. */
+  untilClosed(signal: AbortSignal | undefined): AbortSignal {
     const all = [this.#closed.signal, this.#context.closing];
     if (signal) all.push(signal);
     return AbortSignal.any(all);
@@ -240,7 +241,8 @@ export function findFile(manifest: Manifest, path: string | undefined, cid: stri
   );
   const entry = manifest.entries[index];
   if (entry?.type === 'file') return index;
-  if (!entry) {
+  // The root of a directory is no entry of it.
+  if (!entry && wanted.length > 0) {
     throw new ShoalError(
       'ERR_ENTRY_NOT_FOUND',
       `${cid} has no entry "${path ?? ''}"; entries() lists what it has`,
@@ -248,7 +250,7 @@ export function findFile(manifest: Manifest, path: string | undefined, cid: stri
   }
   throw new ShoalError(
     'ERR_NOT_A_FILE',
-    `"${path ?? ''}" in ${cid} is a ${entry.type}, which has no bytes to stream; name a file inside it, or save it`,
+    `"${path ?? ''}" in ${cid} is a ${entry?.type ?? manifest.type}, which has no bytes to stream; name a file inside it, or save it`,
   );
 }
 

@@ -21,7 +21,7 @@ import { Partial } from './partial.ts';
 import { deleteTree, makeTree, partialName } from './partial-tree.ts';
 import { checkSpace } from './space.ts';
 import type { DownloadOptions, Recheck } from './store.ts';
-import { checkNames } from './tree-layout.ts';
+import { checkNames } from './entry-names.ts';
 
 /** How much a download goes on before that is noted in its record, which `ls` shows. */
 const NOTE_BYTES = 32 * 1024 * 1024;

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { ShoalError } from '../errors.ts';
 import type { Manifest, ManifestEntry, ManifestFile, ManifestSymlink } from '../integrity/manifest.ts';
 import { forEachBounded } from './bounded.ts';
+import { checkCollisions, isInsideLink } from './entry-names.ts';
 import { NOT_A_FILE, stampAt, type FileFailure } from './file-jobs.ts';
 import { FileStamps, lstatOrUndefined, stampOf } from './file-stamps.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
@@ -11,7 +12,7 @@ import { fsError, isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { forEachPart, MANY_FILES } from './small-files.ts';
 import { syncFileSystem } from './sync-file-system.ts';
-import { checkCollisions, entryPath, isInsideLink } from './tree-layout.ts';
+import { entryPath } from './tree-layout.ts';
 
 /** Files made, or synced to disk, side by side. */
 const PARALLEL_FILES = 16;

@@ -382,7 +382,7 @@ describe('what a page keeps', function () {
         .save({
           to,
           signal: stopped.signal,
-          onProgress: ({ phase }) => phase === 'done' && stopped.abort(new Error('enough')),
+          onProgress: ({ phase }) => phase === 'writing' && stopped.abort(new Error('enough')),
         })
         .catch(({ message }: Error) => message);
       const refuse = () => Promise.reject(new DOMException('no', 'NotAllowedError'));

@@ -3,7 +3,7 @@ import { mkdir, realpath, symlink } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import fc from 'fast-check';
 import type { Manifest } from '../../src/integrity/manifest.ts';
-import { checkCollisions, checkNames, isInsideLink } from '../../src/store/tree-layout.ts';
+import { checkCollisions, checkNames, isInsideLink } from '../../src/store/entry-names.ts';
 import { tempFolder } from './temp-folder.ts';
 
 describe('A link of an asset', () => {

@@ -1,0 +1,26 @@
+/** What a page loads only when it is given files or folders; this file and what it imports is a chunk of its own (scripts/build.ts). */
+import type { ShareOptions } from '../api.ts';
+import type { PageShareSource } from '../browser-api.ts';
+import { importFiles } from '../browser-store/import-files.ts';
+import type { PageStore } from '../browser-store/page-store.ts';
+import type { AssetRecord } from '../store/store.ts';
+import { collectFiles } from './collect-files.ts';
+
+export { saveTo } from './save-to.ts';
+
+/** Hashes what a person chose, and has the store serve it where it lies. @throws as `PageShoal.share` */
+export async function shareFiles(
+  store: PageStore,
+  source: PageShareSource,
+  options: ShareOptions,
+): Promise<AssetRecord> {
+  const { files, name } = collectFiles(source);
+  const { chunkSize, onProgress, signal } = options;
+  const shared = await importFiles(files, {
+    name: options.name ?? name,
+    chunkSize,
+    onProgress: (bytes, total) => onProgress?.({ bytes, total }),
+    signal,
+  });
+  return store.addShared(shared);
+}
