@@ -5,10 +5,11 @@ import { readResult, type Result } from './result.ts';
 
 const USAGE = `npm run bench:compare -- OLD NEW [--tolerance PERCENT]
 
-Holds two results of npm run bench or bench:footprint (benchmarks/results/*.json) against each other. What was measured
-against a bound in its own run is compared by its ratio to that. A line is WORSE, or better, where its median has moved
-by more than the tolerance (default ${TOLERANCE * 100} %) and the runs of both sides do not overlap; "unclear" where they do: measure again
-with more repeats. Of lines with fewer than three runs only four times the tolerance counts.
+Holds two results of npm run bench, bench:footprint or bench:peers -- pair (benchmarks/results/*.json) against each
+other. What was measured against a bound in its own run is compared by its ratio to that. A line is WORSE, or better,
+where its median has moved by more than the tolerance (default ${TOLERANCE * 100} %) and the runs of both sides do not overlap;
+"unclear" where they do: measure again with more repeats. Of lines with fewer than three runs only four times the
+tolerance counts.
 
 Exit code: 0 nothing is worse, 1 something is worse or was not measured any more, 2 the results cannot be compared.
 `;

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { buildSync } from 'esbuild';
 
 /** What a child tells when it stops. */
@@ -16,13 +16,17 @@ export interface ChildUsage {
 const children = join(import.meta.dirname, 'children');
 const built = new Map<string, string>();
 
-/** A child's program as JavaScript: what strips types in Node takes 18 MB, which would count as the program's. */
-function programOf(script: string): string {
+/**
+ * A child's program as JavaScript: what strips types in Node takes 18 MB, which would count as the program's. What it
+ * imports of packages is found from where it lies.
+ * @param script absolute path of a TypeScript file
+ */
+export function programOf(script: string): string {
   let outfile = built.get(script);
   if (outfile === undefined) {
-    outfile = join(children, '.built', script.replace(/\.ts$/, '.mjs'));
+    outfile = join(dirname(script), '.built', basename(script).replace(/\.ts$/, '.mjs'));
     buildSync({
-      entryPoints: [join(children, script)],
+      entryPoints: [script],
       outfile,
       bundle: true,
       packages: 'external',
@@ -44,7 +48,7 @@ export class Child implements AsyncDisposable {
 
   /** @param script file name below `children` */
   constructor(script: string, args: readonly string[]) {
-    this.#process = spawn(process.execPath, [programOf(script), ...args], {
+    this.#process = spawn(process.execPath, [programOf(join(children, script)), ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#reader = createInterface({ input: this.#process.stdout as NodeJS.ReadableStream });

@@ -67,8 +67,13 @@ export class Recorder {
   readonly #load = loadavg()[0] ?? 0;
 
   add(line: Line): void {
-    this.#lines.push(line);
+    this.keep(line);
     process.stdout.write(`${describe(line)}\n`);
+  }
+
+  /** Stores a line that is shown in another way. */
+  keep(line: Line): void {
+    this.#lines.push(line);
   }
 
   /** @param path default: a new file in `benchmarks/results`, whose name begins with `kind` */

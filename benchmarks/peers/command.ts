@@ -24,7 +24,8 @@ what the test bed needs (Linux, root, ip and tc), and for the peers:
   apt-get install python3-libtorrent aria2 transmission-daemon nginx-light curl
   npm ci --prefix benchmarks/peers
 
-A system that is missing is named, with what to install, and left out.
+A system that is missing is named, with what to install, and left out. One pair over loopback, at full speed, is
+measured by npm run bench:peers -- pair (which has its own --help).
 
   scenario            name of a file in benchmarks/scenarios, or a path
                       (default bed-equal bed-mixed bed-cut)

@@ -1,4 +1,4 @@
-/** `npm run bench:peers`: see `USAGE` in command.ts. */
+/** `npm run bench:peers`: see `USAGE` in command.ts; `npm run bench:peers -- pair`: in pair/command.ts. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -14,6 +14,8 @@ import { sweep } from '../testbed/sweep.ts';
 import type { System } from '../testbed/system.ts';
 import { USAGE, parseCommand, type PeersCommand } from './command.ts';
 import { comparison, type PeerOutcome } from './comparison.ts';
+import { pairBenchmark } from './pair/run.ts';
+import { present } from './present.ts';
 import { peerSystems } from './systems.ts';
 
 const BENCHMARKS = join(import.meta.dirname, '..');
@@ -28,27 +30,6 @@ function readScenario(file: string, command: PeersCommand): Scenario {
   return { ...scenario, limitSec: (command.limit * fluidBoundMs(scenario)) / 1000 };
 }
 
-/** The systems asked for that can run here; says of the others what is missing. */
-async function present(names: readonly string[]): Promise<System[]> {
-  const known = [shoalSystem, ...peerSystems];
-  const unknown = names.filter((name) => known.every((system) => system.name !== name));
-  if (unknown.length > 0)
-    throw new Error(
-      `there is no system "${unknown[0]}"; known are ${known.map((each) => each.name).join(', ')}`,
-    );
-  const found: System[] = [];
-  for (const system of known) {
-    if (names.length > 0 && !names.includes(system.name)) continue;
-    try {
-      print(`${system.name}: ${await system.version()}`);
-      found.push(system);
-    } catch (error) {
-      print(`${system.name}: left out. ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  return found;
-}
-
 function check(scenarios: readonly Scenario[]): void {
   const plans = scenarios.map(planOf);
   const sentences = missing(thisMachine(), {
@@ -61,7 +42,7 @@ function check(scenarios: readonly Scenario[]): void {
 async function bench(command: PeersCommand, signal: AbortSignal): Promise<void> {
   const scenarios = command.scenarios.map((file) => readScenario(file, command));
   check(scenarios);
-  const systems = await present(command.systems);
+  const systems = await present([shoalSystem, ...peerSystems], command.systems, print);
   if (systems.length === 0)
     throw new Error('none of the systems asked for runs here; install one as said above');
   await sweep();
@@ -128,9 +109,13 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(name, () => stop.abort(new Error(`stopped by ${name}; everything is taken down`)));
 }
 try {
-  const command = parseCommand(process.argv.slice(2));
-  if (command.help) print(USAGE);
-  else await bench(command, stop.signal);
+  const args = process.argv.slice(2);
+  if (args[0] === 'pair') await pairBenchmark(args.slice(1), stop.signal);
+  else {
+    const command = parseCommand(args);
+    if (command.help) print(USAGE);
+    else await bench(command, stop.signal);
+  }
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

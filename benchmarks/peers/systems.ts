@@ -8,16 +8,33 @@ const KIB = 1024;
 /** Debian's own Python is the one that finds Debian's libtorrent. */
 const PYTHON = '/usr/bin/python3';
 
-const TCP_ALONE = { enable_incoming_utp: false, enable_outgoing_utp: false };
+/** libtorrent's settings, without uTP. */
+export const TCP_ALONE = { enable_incoming_utp: false, enable_outgoing_utp: false };
 
-const libtorrent = {
+/** Debian's libtorrent. */
+export const libtorrent = {
   program: 'libtorrent-node.py',
   interpreter: PYTHON,
   versionCommand: [PYTHON, '-c', 'import libtorrent; print("libtorrent", libtorrent.version)'],
   install: 'apt-get install python3-libtorrent',
 } as const satisfies Partial<TorrentClient>;
 
-const webtorrent = {
+/** Debian's aria2. */
+export const aria2 = {
+  program: 'aria2-node.ts',
+  versionCommand: ['aria2c', '--version'],
+  install: 'apt-get install aria2',
+} as const satisfies Partial<TorrentClient>;
+
+/** Debian's Transmission. */
+export const transmission = {
+  program: 'transmission-node.ts',
+  versionCommand: ['transmission-daemon', '--version'],
+  install: 'apt-get install transmission-daemon',
+} as const satisfies Partial<TorrentClient>;
+
+/** The package of npm. */
+export const webtorrent = {
   program: 'webtorrent-node.ts',
   versionCommand: [
     process.execPath,
@@ -26,7 +43,6 @@ const webtorrent = {
     join(import.meta.dirname, 'node_modules', 'webtorrent', 'package.json'),
   ],
   install: 'npm ci --prefix benchmarks/peers',
-  pieceBytes: 64 * KIB,
 } as const satisfies Partial<TorrentClient>;
 
 /** The peers beside shoal, the best first. Piece sizes: what each one's torrent maker takes for 64 MiB, but for the tuned ones. */
@@ -55,21 +71,14 @@ export const peerSystems: readonly System[] = [
     pieceBytes: 128 * KIB,
     settings: TCP_ALONE,
   }),
+  torrentSystem({ ...aria2, name: 'aria2', pieceBytes: 64 * KIB }),
+  torrentSystem({ ...transmission, name: 'transmission', pieceBytes: 64 * KIB }),
   torrentSystem({
-    name: 'aria2',
-    program: 'aria2-node.ts',
-    versionCommand: ['aria2c', '--version'],
-    install: 'apt-get install aria2',
+    ...webtorrent,
+    name: 'webtorrent-rarest',
     pieceBytes: 64 * KIB,
+    settings: { strategy: 'rarest' },
   }),
-  torrentSystem({
-    name: 'transmission',
-    program: 'transmission-node.ts',
-    versionCommand: ['transmission-daemon', '--version'],
-    install: 'apt-get install transmission-daemon',
-    pieceBytes: 64 * KIB,
-  }),
-  torrentSystem({ ...webtorrent, name: 'webtorrent-rarest', settings: { strategy: 'rarest' } }),
-  torrentSystem({ ...webtorrent, name: 'webtorrent' }),
+  torrentSystem({ ...webtorrent, name: 'webtorrent', pieceBytes: 64 * KIB }),
   nginxCurl,
 ];

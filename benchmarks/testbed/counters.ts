@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parseStat } from '../process-stat.ts';
 import { output } from './ip.ts';
 import type { Host } from './network.ts';
 
@@ -33,12 +34,6 @@ export function parseCpu(stat: string): { busy: number; all: number } {
   return { busy: all - idle, all };
 }
 
-/** Seconds of processor time that a process has used: fields 14 and 15 of /proc/PID/stat, proc(5), in ticks of 10 ms. */
-export function parseCpuSec(stat: string): number {
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
 /** Ids of everything that runs in the hosts' namespaces. */
 export async function processesOf(hosts: readonly Host[]): Promise<number[]> {
   const lists = await Promise.all(hosts.map(({ namespace }) => output('ip', 'netns', 'pids', namespace)));
@@ -66,7 +61,7 @@ class CpuClock {
 
 function cpuSecOf(pid: number): number | undefined {
   try {
-    return parseCpuSec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).cpuSec;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseCommand } from '../../benchmarks/testbed/command.ts';
-import { parseCounter, parseCpu, parseCpuSec } from '../../benchmarks/testbed/counters.ts';
+import { parseCounter, parseCpu } from '../../benchmarks/testbed/counters.ts';
 import { crossedAfter, lastOf, type BedOutcome, type NodeOutcome } from '../../benchmarks/testbed/outcome.ts';
 import { planOf } from '../../benchmarks/testbed/plan.ts';
 import { row, spread, table } from '../../benchmarks/testbed/report.ts';
@@ -168,11 +168,6 @@ describe('the statistics that the test bed reads', () => {
 
   it('counts waiting for disks as idle', () => {
     assert.deepEqual(parseCpu('cpu  10 0 5 80 5 0 0 0 0 0\ncpu0 1 2 3\n'), { busy: 15, all: 100 });
-  });
-
-  it('finds a process’ time behind a name with brackets and blanks', () => {
-    const stat = `42 (a ) b) S ${Array.from({ length: 10 }, () => '0').join(' ')} 150 50 0 0 20 0 1 0 999`;
-    assert.equal(parseCpuSec(stat), 2);
   });
 
   it('sees data cross after a heal, and not the handshakes before it', () => {

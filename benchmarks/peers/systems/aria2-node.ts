@@ -2,16 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { clientConfig, onGo, retry, runClient, tell } from './client.ts';
 
-const RPC_PORT = 6800;
 const config = clientConfig();
 const seeding = config.role === 'origin';
 
 runClient('aria2c', [
   '--no-conf',
   '--enable-rpc',
-  `--rpc-listen-port=${RPC_PORT}`,
+  `--rpc-listen-port=${config.controlPort}`,
   `--dir=${config.folder}`,
-  '--listen-port=6881',
+  `--listen-port=${config.port}`,
   // Public discovery is off for every system.
   '--enable-dht=false',
   '--enable-dht6=false',
@@ -22,10 +21,11 @@ runClient('aria2c', [
   '--allow-overwrite=true',
   seeding ? '--bt-seed-unverified=true' : '--check-integrity=true',
   ...(config.freeRider ? ['--max-overall-upload-limit=1K'] : []),
+  ...Object.entries(config.settings).map(([name, value]) => `--${name}=${value}`),
 ]);
 
 const rpc = await retry(async () => {
-  const socket = new WebSocket(`ws://127.0.0.1:${RPC_PORT}/jsonrpc`);
+  const socket = new WebSocket(`ws://127.0.0.1:${config.controlPort}/jsonrpc`);
   const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
   socket.addEventListener('open', () => resolve(socket));
   socket.addEventListener('error', () => reject(new Error('aria2c does not answer')));

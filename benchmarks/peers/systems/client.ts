@@ -11,10 +11,25 @@ export interface ClientConfig {
   /** The folder that holds, or is to hold, the torrent's file. */
   folder: string;
   freeRider: boolean;
-  /** `settings` of libtorrent, options of WebTorrent's `add`. */
+  /** Where it listens for peers. */
+  port: number;
+  /** Where a client listens that is driven from outside. */
+  controlPort: number;
+  /** `settings` of libtorrent, options of WebTorrent's `add`, long options of aria2. */
   settings: Readonly<Record<string, string | number | boolean>>;
   /** libtorrent's origin shows one piece at a time to each peer (BEP 16). */
   superSeeding: boolean;
+  /** libtorrent's origin hashes its file before it serves, and not each piece when that is first asked for. */
+  checkFirst: boolean;
+}
+
+/** The argument of a program of the pair that is no BitTorrent client, as JSON. */
+export interface PairConfig {
+  role: 'origin' | 'peer';
+  /** The file that the origin shares, or that the peer makes. */
+  path: string;
+  /** An empty folder of this client's own. */
+  folder: string;
 }
 
 /** This program's configuration. */
@@ -22,9 +37,19 @@ export function clientConfig(): ClientConfig {
   return JSON.parse(process.argv[2] ?? '') as ClientConfig;
 }
 
-/** Tells the test bed a line: `ready`, `done`, or `failed` and why. */
+/** This program's configuration, where it is of the pair. */
+export function pairConfig(): PairConfig {
+  return JSON.parse(process.argv[2] ?? '') as PairConfig;
+}
+
+/** Tells whoever started this program a line: `ready`, with how it is reached if need be, `done`, or `failed` and why. */
 export function tell(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+/** Keeps this program up until it is killed, where nothing else does. */
+export function stayUp(): void {
+  process.stdin.resume();
 }
 
 /** Starts the client that this program drives. It is killed when this program is, and its end is told as a failure. */
@@ -35,10 +60,11 @@ export function runClient(command: string, args: readonly string[]): void {
   client.on('exit', (code, signal) => tell(`failed ${command} ended with ${signal ?? `exit code ${code}`}`));
 }
 
-/** Calls `begin` when the test bed says `go`, and tells when that fails. */
-export function onGo(begin: () => Promise<void>): void {
+/** Calls `begin` at the line `go`, with what follows that word, and tells when that fails. */
+export function onGo(begin: (contact: string) => Promise<void>): void {
   createInterface({ input: process.stdin }).on('line', (line) => {
-    if (line === 'go') begin().catch((error: unknown) => tell(`failed ${String(error)}`));
+    const [word, ...rest] = line.split(' ');
+    if (word === 'go') begin(rest.join(' ')).catch((error: unknown) => tell(`failed ${String(error)}`));
   });
 }
 

@@ -10,7 +10,7 @@ config = json.loads(sys.argv[1])
 seeding = config["role"] == "origin"
 
 settings = {
-    "listen_interfaces": "0.0.0.0:6881",
+    "listen_interfaces": f"0.0.0.0:{config['port']}",
     "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
     # Public discovery is off for every system.
     "enable_dht": False,
@@ -28,7 +28,8 @@ params.ti = lt.torrent_info(config["torrent"])
 params.save_path = config["folder"]
 params.flags &= ~lt.torrent_flags.auto_managed
 if seeding:
-    params.flags |= lt.torrent_flags.seed_mode
+    if not config["checkFirst"]:
+        params.flags |= lt.torrent_flags.seed_mode
     params.flags &= ~lt.torrent_flags.paused
     if config["superSeeding"]:
         params.flags |= lt.torrent_flags.super_seeding

@@ -25,7 +25,7 @@ export const nginxCurl: System = {
 function session(content: Content): Session {
   return {
     async startOrigin(host) {
-      await writeFile(join(host.folder, 'nginx.conf'), configuration(content));
+      await writeFile(join(host.folder, 'nginx.conf'), configuration(content, { port: 80 }));
       const server = startProgram(host, ['sh', '-c', NGINX, 'sh', host.folder]);
       await server.ready;
       return server;
@@ -43,8 +43,23 @@ function session(content: Content): Session {
   };
 }
 
-/** Runs as root, as the test bed does, so that it may read the content wherever it lies. */
-function configuration(content: Content): string {
+/**
+ * What nginx is told, to serve the content as `/content`. It runs as root, as the test bed does, so that it may read the
+ * content wherever it lies.
+ * @param certificate paths of key and certificate; undefined: unencrypted
+ */
+export function configuration(
+  content: Pick<Content, 'path'>,
+  {
+    port,
+    certificate,
+  }: { port: number; certificate?: { readonly key: string; readonly cert: string } | undefined },
+): string {
+  const tls = certificate
+    ? `ssl_certificate "${certificate.cert}";
+    ssl_certificate_key "${certificate.key}";
+    ssl_protocols TLSv1.3;`
+    : '';
   return `user root;
 worker_processes 1;
 pid nginx.pid;
@@ -54,7 +69,8 @@ http {
   access_log off;
   sendfile on;
   server {
-    listen 80;
+    listen ${port}${certificate ? ' ssl' : ''};
+    ${tls}
     location = /content { alias "${content.path}"; }
   }
 }

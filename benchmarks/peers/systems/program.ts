@@ -1,24 +1,46 @@
+import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Host } from '../../testbed/network.ts';
 import { killNow, spawnIn } from '../../testbed/spawn.ts';
 import type { Running } from '../../testbed/system.ts';
 
-/** A client program in a host's namespace, which talks in lines. */
+/** A client program, which talks in lines. */
 export interface Program extends Running {
-  /** Resolves at its line `ready`. */
-  readonly ready: Promise<void>;
+  /** Resolves at its line `ready`, to what follows that word. */
+  readonly ready: Promise<string>;
   /** Resolves at its line `done`; rejects at `failed …`, or when it ends before. */
   readonly finished: Promise<void>;
   say(line: string): void;
 }
 
-/** Starts a program that prints `ready`, then `done`, or `failed` with a reason. */
+/** What a program says with a line, in the words of {@link Program}; undefined: nothing of interest. */
+export type Hear = (line: string) => string | undefined;
+
+/** Starts a program in a host's namespace that prints `ready`, then `done`, or `failed` with a reason. */
 export function startProgram(host: Host, command: readonly [string, ...string[]]): Program {
   const child = spawnIn(host, command);
-  const ready = Promise.withResolvers<void>();
+  return programOn(
+    child,
+    (reason) => `${host.name}: ${reason}; see ${host.folder}/stderr.log.`,
+    () => killNow(child),
+  );
+}
+
+/**
+ * The program that runs as `child`.
+ * @param failure what an error says, given the reason
+ * @param hear for programs that speak otherwise
+ */
+export function programOn(
+  child: ChildProcess,
+  failure: (reason: string) => string,
+  kill: () => Promise<void>,
+  hear: Hear = (line) => line,
+): Program {
+  const ready = Promise.withResolvers<string>();
   const finished = Promise.withResolvers<void>();
   const fail = (reason: string): void => {
-    const error = new Error(`${host.name}: ${reason}; see ${host.folder}/stderr.log.`);
+    const error = new Error(failure(reason));
     ready.reject(error);
     finished.reject(error);
   };
@@ -27,9 +49,10 @@ export function startProgram(host: Host, command: readonly [string, ...string[]]
   finished.promise.catch(() => {});
   if (child.stdout) {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line === 'ready') ready.resolve();
-      if (line === 'done') finished.resolve();
-      if (line.startsWith('failed ')) fail(line.slice('failed '.length));
+      const [, word, rest = ''] = /^(ready|done|failed)(?: (.*))?$/.exec(hear(line) ?? '') ?? [];
+      if (word === 'ready') ready.resolve(rest);
+      if (word === 'done') finished.resolve();
+      if (word === 'failed') fail(rest);
     });
   }
   child.on('error', (error) => fail(error.message));
@@ -38,6 +61,6 @@ export function startProgram(host: Host, command: readonly [string, ...string[]]
     ready: ready.promise,
     finished: finished.promise,
     say: (line) => void child.stdin?.write(`${line}\n`),
-    kill: () => killNow(child),
+    kill,
   };
 }

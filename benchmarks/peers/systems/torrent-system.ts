@@ -8,6 +8,10 @@ import type { ClientConfig } from './client.ts';
 import { startProgram, type Program } from './program.ts';
 import { versionOf } from './version.ts';
 
+/** Where a client listens; each has a host of its own. */
+const TORRENT_PORT = 6881;
+const CONTROL_PORT = 6800;
+
 /** A BitTorrent client, or one way to configure it. */
 export interface TorrentClient {
   name: string;
@@ -57,8 +61,11 @@ async function prepare(client: TorrentClient, content: Content, bed: Bed): Promi
       torrent,
       folder,
       freeRider,
+      port: TORRENT_PORT,
+      controlPort: CONTROL_PORT,
       settings: { ...client.settings, ...(role === 'origin' ? client.originSettings : {}) },
       superSeeding: client.superSeeding === true,
+      checkFirst: false,
     };
     const interpreter = client.interpreter ?? process.execPath;
     return startProgram(host, [

@@ -4,17 +4,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { clientConfig, onGo, retry, runClient, tell } from './client.ts';
 
-const RPC_PORT = 9091;
 /** How often the daemon is asked whether it is done; it can tell nobody itself. 0.2 % of the shortest run. */
 const ASK_EVERY_MS = 50;
 const config = clientConfig();
 const seeding = config.role === 'origin';
 
 const settings = {
-  'rpc-port': RPC_PORT,
+  'rpc-port': config.controlPort,
   'rpc-bind-address': '127.0.0.1',
   'rpc-whitelist-enabled': false,
-  'peer-port': 6881,
+  'peer-port': config.port,
   // Public discovery is off for every system.
   'dht-enabled': false,
   'lpd-enabled': false,
@@ -33,7 +32,7 @@ runClient('transmission-daemon', ['--foreground', '--config-dir', configFolder])
 
 let sessionId = '';
 async function call<T>(method: string, fields: object = {}): Promise<T> {
-  const response = await fetch(`http://127.0.0.1:${RPC_PORT}/transmission/rpc`, {
+  const response = await fetch(`http://127.0.0.1:${config.controlPort}/transmission/rpc`, {
     method: 'POST',
     headers: { 'X-Transmission-Session-Id': sessionId },
     body: JSON.stringify({ method, arguments: fields }),

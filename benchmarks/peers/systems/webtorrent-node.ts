@@ -16,7 +16,7 @@ const { default: WebTorrent } = (await import('webtorrent' as string)) as {
 };
 
 const client = new WebTorrent({
-  torrentPort: 6881,
+  torrentPort: config.port,
   // Public discovery is off for every system; uTP is a native module that needs a compiler.
   dht: false,
   lsd: false,
