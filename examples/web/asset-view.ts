@@ -1,7 +1,9 @@
 import { ShoalError, type AssetEntry, type PageAsset, type Progress } from 'shoal/browser';
 import { at, make } from './elements.ts';
+import { saveBelow } from './folder-saving.ts';
 import { mediaKind, type MediaKind } from './media-kind.ts';
 import type { Here } from './node.ts';
+import { canSaveFolders, pickFolderToSave } from './pickers.ts';
 import { hideProblem, showProblem } from './problem.ts';
 import type { SwarmView } from './swarm-view.ts';
 import { countText, sizeText } from './text.ts';
@@ -142,7 +144,10 @@ export class AssetView {
   #showFolder(asset: PageAsset, files: readonly AssetEntry[], size: number, signal: AbortSignal): void {
     at('asset-stop').textContent = 'Close';
     at('asset-progress').hidden = true;
-    at('asset-state').textContent = `${countText(files.length, 'file')}, ${sizeText(size)}.`;
+    const what = `${countText(files.length, 'file')}, ${sizeText(size)}.`;
+    at('asset-state').textContent = canSaveFolders
+      ? what
+      : `${what} This browser cannot save a folder as a whole: save its files one by one.`;
     const rows = files.map((file) => this.#row(asset, file, signal));
     at('asset-files').replaceChildren(...rows.map(({ row }) => row));
     at('asset-files').hidden = false;
@@ -157,7 +162,47 @@ export class AssetView {
       for (const { fetchIt } of rows) await fetchIt();
       if (rows.every(({ row }) => row.querySelector('a'))) this.#swarm.complete();
     };
-    at('asset-actions').replaceChildren(...(files.length > 0 ? [all] : []));
+    const actions = [
+      ...(files.length > 0 ? [all] : []),
+      ...(canSaveFolders ? [this.#saveButton(asset, signal)] : []),
+    ];
+    at('asset-actions').replaceChildren(...actions);
+  }
+
+  #saveButton(asset: PageAsset, signal: AbortSignal): HTMLButtonElement {
+    const button = make('button', { type: 'button', className: 'quiet' }, 'Save into a folder');
+    let isSaving = false;
+    const save = async (picked: FileSystemDirectoryHandle): Promise<void> => {
+      at('asset-progress').hidden = false;
+      at('asset-stop').textContent = 'Stop';
+      const { name, files, bytes, filesWritten, linksSkipped } = await saveBelow(picked, asset, {
+        onProgress: showProgress,
+        signal,
+      });
+      const links =
+        linksSkipped.length > 0 ? ` ${countText(linksSkipped.length, 'link')} could not be made.` : '';
+      at('asset-state').textContent =
+        `All of it is in the folder “${name}”, and checked: ${countText(files, 'file')}, ${sizeText(bytes)}.${links}`;
+      if (filesWritten > 0) this.#swarm.complete();
+    };
+    const start = async (picked?: FileSystemDirectoryHandle): Promise<void> => {
+      if (isSaving) return;
+      isSaving = true;
+      let to = picked;
+      try {
+        to ??= await pickFolderToSave();
+        if (to && !signal.aborted) await save(to);
+      } catch (error) {
+        if (signal.aborted) return;
+        at('asset-state').textContent = 'It stopped before all of it was in the folder. What came is kept.';
+        showProblem(error, to && (() => void start(to)));
+      } finally {
+        isSaving = false;
+        if (!signal.aborted) at('asset-stop').textContent = 'Close';
+      }
+    };
+    button.onclick = () => void start();
+    return button;
   }
 
   #row(
@@ -215,7 +260,9 @@ function showProgress({ bytes, total, peers, phase }: Progress): void {
       ? 'checking what is here'
       : phase === 'searching'
         ? 'nobody gives at the moment; looking for others'
-        : `from ${countText(peers, 'peer')}`;
+        : phase === 'writing'
+          ? 'writing it to the folder'
+          : `from ${countText(peers, 'peer')}`;
   at('asset-state').textContent = `${percent} % (${sizeText(bytes)} of ${sizeText(total)}), ${doing}`;
 }
 

@@ -3,8 +3,12 @@ import { at, make } from './elements.ts';
 
 /** A heading for the errors that people meet, and what would help where the error does not say it itself. */
 const WORDS: Readonly<Record<string, { title: string; help?: string }>> = {
-  ERR_ACCESS: { title: 'The file could not be read' },
+  ERR_ACCESS: { title: 'The browser did not allow that' },
   ERR_ASSET_INVALID: { title: 'What this link names is broken', help: 'Tell whoever shared it.' },
+  ERR_DISK_FULL: {
+    title: 'The disk is full',
+    help: 'Free some space and try again: it goes on from what is there.',
+  },
   ERR_ENTRY_NOT_FOUND: { title: 'There is no such file in it' },
   ERR_FILE_CHANGED: {
     title: 'The file has changed',
@@ -22,6 +26,12 @@ const WORDS: Readonly<Record<string, { title: string; help?: string }>> = {
     title: 'That is no link of Shoal',
     help: 'A link begins with shoal: and has no spaces.',
   },
+  ERR_NAME_COLLISION: {
+    title: 'Two of its files would be one',
+    help: 'Names differ only in capitals or accents, which that disk does not tell apart.',
+  },
+  ERR_NOT_A_DIRECTORY: { title: 'Something else is in its place' },
+  ERR_NOT_FOUND: { title: 'It is no longer there' },
   ERR_NO_BROWSER_ADDRESS: {
     title: 'A browser cannot reach anybody who has this',
     help: 'Ask for a new link, made by "shoal share" of this version without --no-web, or by a page like this one.',
@@ -35,6 +45,11 @@ const WORDS: Readonly<Record<string, { title: string; help?: string }>> = {
     help: 'Remove something kept on this device, or free space on the disk. What was fetched so far is not lost.',
   },
   ERR_SERVICE_WORKER: { title: 'Nothing can be played while it arrives' },
+  ERR_TARGET_EXISTS: {
+    title: 'There is something else in that folder',
+    help: 'Nothing was changed. Choose another folder.',
+  },
+  ERR_UNSAFE_NAME: { title: 'A name in it cannot be stored' },
   ERR_UNSUPPORTED_CID: { title: 'This link names something Shoal cannot read' },
   ERR_UNSUPPORTED_PLATFORM: { title: 'This browser cannot do that' },
 };

@@ -111,6 +111,47 @@ describe('the page in Chromium', function () {
     await page.locator('[aria-label="Save two.svg"]').waitFor();
   });
 
+  it('saves a folder into one that is picked, by keyboard, and says where a browser cannot', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    await mkdir(nodes.path('folder', 'sub'), { recursive: true });
+    await writeFile(nodes.path('folder', 'one.bin'), pseudoRandomBytes(200_000));
+    await writeFile(nodes.path('folder', 'sub', 'two.txt'), 'two');
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(nodes.path('folder'));
+    const page = await openPage(`${site.url()}#${link}`, {
+      // No test can use the browser's own dialog; the origin's private folder has the same handles.
+      before: () =>
+        Object.assign(globalThis, { showDirectoryPicker: () => navigator.storage.getDirectory() }),
+    });
+    await shows(page, '#asset-state', /^2 files, 200 kB\.$/);
+    const button = page.locator('button', { hasText: 'Save into a folder' });
+    await button.focus();
+    await page.keyboard.press('Enter');
+    await shows(
+      page,
+      '#asset-state',
+      /^All of it is in the folder “folder”, and checked: 2 files, 200 kB\.$/,
+    );
+    const text = await page.evaluate(async () => {
+      const top = await navigator.storage.getDirectory();
+      const sub = await (await top.getDirectoryHandle('folder')).getDirectoryHandle('sub');
+      const handle = await sub.getFileHandle('two.txt');
+      const writing = await handle.createWritable();
+      await writing.write('mine');
+      await writing.close();
+      return (await handle.getFile()).text();
+    });
+    assert.equal(text, 'mine');
+    await page.keyboard.press('Enter');
+    await shows(page, '#problem', /something else in that folder.*sub\/two\.txt.*ERR_TARGET_EXISTS/is);
+
+    const without = await openPage(`${site.url()}#${link}`, {
+      before: () => Reflect.deleteProperty(globalThis, 'showDirectoryPicker'),
+    });
+    await shows(without, '#asset-state', /cannot save a folder as a whole: save its files one by one/);
+    assert.equal(await without.locator('button', { hasText: 'Save into a folder' }).count(), 0);
+  });
+
   it('shares a file that was chosen, with a link and a code, until it is told to stop', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     await writeFile(nodes.path('mine.txt'), 'what I have');
