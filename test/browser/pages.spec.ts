@@ -12,6 +12,8 @@ declare global {
   /** Every WebRTC connection that the page made. */
   var connections: RTCPeerConnection[];
   var saving: Promise<shoalOfPage.SavedBlob>;
+  /** Resolves when two peers are gone, with who they are. */
+  var ended: Promise<string[]>;
   var progress: shoalOfPage.Progress | undefined;
   /** Most bytes seen to have come over one of them. */
   var mostReceived: number;
@@ -200,6 +202,43 @@ describe('pages in Chromium', function () {
       assert.ok(from.some((peer) => ids.has(peer)));
     }
     await Promise.all(pages.map(({ page }) => page.context().close()));
+  });
+
+  it('hear of the end of a node, closed or killed: later streams leave libp2p the handler that tells it', async () => {
+    await writeFile(nodes.path('a.bin'), pseudoRandomBytes(300_000));
+    await using scene = new Scene();
+    const data = (name: string) => ['--data', nodes.path(name)];
+    const closed = await startNode(scene, 'share', nodes.path('a.bin'), ...data('closed'));
+    const killed = await startNode(scene, 'share', nodes.path('a.bin'), ...data('killed'));
+    const { page } = await startPage(rig, closed);
+    const direct = killed.addresses.find((each) => each.includes('/webrtc-direct/')) ?? '';
+    const { link } = await sharedBy(killed.process);
+    const handlers = await page.evaluate(
+      async ([direct = '', link = '']) => {
+        globalThis.ended = new Promise((resolve) => {
+          const gone = new Set<string>();
+          globalThis.node.addEventListener(
+            'peer:disconnect',
+            ({ detail }) => gone.add(detail.peer).size === 2 && resolve([...gone]),
+          );
+        });
+        await globalThis.node.connect(direct);
+        const of = () => globalThis.connections.map((each) => each.onconnectionstatechange);
+        const first = of();
+        await (await globalThis.node.open(link)).save();
+        // A stream each: the page has asked both for the file.
+        const later = of();
+        return first.map((handler, index) => handler !== null && handler === later[index]);
+      },
+      [direct, link],
+    );
+    assert.deepEqual(handlers, [true, true]);
+    closed.process.signal('SIGINT');
+    killed.process.signal('SIGKILL');
+    const ids = [closed, killed].map(({ addresses }) => addresses[0]?.split('/').at(-1));
+    const ended = await page.evaluate(() => globalThis.ended);
+    assert.deepEqual(ended.sort(), ids.sort());
+    await page.context().close();
   });
 
   it('dial each other again and again, and each dial succeeds', async () => {
