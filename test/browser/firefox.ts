@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { loadSdk, type DrivenPage } from './driven-page.ts';
 
 const PLACES = ['/usr/bin/firefox-esr', '/usr/bin/firefox'];
 
@@ -100,7 +101,7 @@ export class Firefox implements AsyncDisposable {
   }
 
   /** A new tab at `url`, with the SDK as `shoal`. */
-  async page(url: string): Promise<FirefoxPage> {
+  async page(url: string): Promise<DrivenPage> {
     const { context } = (await this.send('browsingContext.create', { type: 'tab' })) as { context: string };
     const page = new FirefoxPage(this, context);
     await page.load(url);
@@ -113,8 +114,7 @@ export class Firefox implements AsyncDisposable {
   }
 }
 
-/** A tab of {@link Firefox}. */
-export class FirefoxPage {
+class FirefoxPage implements DrivenPage {
   readonly #firefox: Firefox;
   readonly #context: string;
 
@@ -123,16 +123,11 @@ export class FirefoxPage {
     this.#context = context;
   }
 
-  /** Goes to `url`, also where the tab is there already: then it is a reload. */
   async load(url: string): Promise<void> {
     await this.#firefox.send('browsingContext.navigate', { context: this.#context, url, wait: 'complete' });
-    await this.evaluate(async () => {
-      const sdk = '/shoal.js';
-      Object.assign(globalThis, { shoal: await import(sdk) });
-    }, undefined);
+    await loadSdk(this);
   }
 
-  /** Runs a function in the page; what goes in and comes out goes as JSON. */
   async evaluate<A, R>(run: (argument: A) => Promise<R>, argument: A): Promise<R> {
     const functionDeclaration = `async (text) => JSON.stringify(await (${run})(JSON.parse(text)) ?? null)`;
     const answer = (await this.#firefox.send('script.callFunction', {
