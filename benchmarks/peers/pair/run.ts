@@ -79,7 +79,12 @@ async function bench(command: PairCommand, signal: AbortSignal): Promise<void> {
       for (const each of measured) await measureInto(each, transfer, signal);
   } finally {
     await rm(folder, { recursive: true, force: true });
+    // Also of a run that was stopped.
+    if (measured.some(({ transfers }) => transfers.length > 0)) report(measured, recorder, command);
   }
+}
+
+function report(measured: readonly Measured[], recorder: Recorder, command: PairCommand): void {
   const gib = (command.mib * MIB) / 1024 ** 3;
   for (const line of pairLines(measured, shoalPair.name, gib)) recorder.keep(line);
   print(`\n${pairTable(measured, shoalPair.name, gib)}\n`);
