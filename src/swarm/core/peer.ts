@@ -78,6 +78,8 @@ export interface Grant {
 /** Data of a request that was given up may still come. */
 export interface Tombstone {
   left: number;
+  /** How often the chunk's end may come: once for each request that was given up. */
+  ends: number;
   readonly sinceMs: number;
   /** Its reject has come. */
   isRejected?: boolean;

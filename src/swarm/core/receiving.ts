@@ -121,7 +121,7 @@ export class Receiving {
     this.#isUnkept ||= last;
     // What was taken back comes before all that is awaited.
     peer.servingSinceMs = -Infinity;
-    if (last) peer.tombstones.delete(key);
+    if (last && --tombstone.ends === 0) peer.tombstones.delete(key);
     return undefined;
   }
 

@@ -99,7 +99,7 @@ export class Requesting {
     this.#core.blame(peer, this.#refused(peer, message.reason));
     // What had begun may still be on its way: data and control are different streams.
     if (message.reason === 'failed' || message.reason === 'cancelled' || request.receivedBytes > 0) {
-      peer.tombstones.set(key, { left: request.bytes, sinceMs: this.#core.nowMs });
+      this.#bury(peer, request, request.bytes);
     }
     const membership = peer.memberships.get(message.asset);
     if (message.reason === 'failed') noteBounded(membership?.swarm.failed, peer.key);
@@ -174,8 +174,7 @@ export class Requesting {
   cancel(peer: Peer, request: ChunkRequest): void {
     const { asset, chunk } = request;
     this.#forget(peer, request);
-    const left = request.bytes - request.receivedBytes;
-    peer.tombstones.set(chunkKey(asset, chunk), { left, sinceMs: this.#core.nowMs });
+    this.#bury(peer, request, request.bytes - request.receivedBytes);
     this.#core.send(peer, { type: 'cancel', asset, chunk });
   }
 
@@ -207,9 +206,20 @@ export class Requesting {
     for (const request of peer.requests.values()) {
       if (asset !== undefined && request.asset !== asset) continue;
       this.#forget(peer, request);
-      const left = request.bytes - request.receivedBytes;
-      peer.tombstones.set(chunkKey(request.asset, request.chunk), { left, sinceMs: this.#core.nowMs });
+      this.#bury(peer, request, request.bytes - request.receivedBytes);
     }
+  }
+
+  /**
+   * What was given up may come all the same: whoever is told of it may have sent it before. Given up a second time, both
+   * may come.
+   */
+  #bury(peer: Peer, { asset, chunk }: ChunkRequest, bytes: number): void {
+    const key = chunkKey(asset, chunk);
+    const { left = 0, ends = 0 } = peer.tombstones.get(key) ?? {};
+    // The oldest come first.
+    peer.tombstones.delete(key);
+    peer.tombstones.set(key, { left: left + bytes, ends: ends + 1, sinceMs: this.#core.nowMs });
   }
 
   /** The request is over without the chunk, which becomes pickable again. */
@@ -396,7 +406,7 @@ export class Requesting {
       isWhole: false,
       isSecond: tombstone !== undefined,
     };
-    if (tombstone) tombstone.left = bytes;
+    if (tombstone) tombstone.left = Math.max(tombstone.left, bytes);
     swarm.picker.remove(chunk);
     swarm.requests.set(chunk, request);
     peer.requests.set(chunkKey(swarm.key, chunk), request);

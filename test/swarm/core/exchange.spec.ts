@@ -395,6 +395,20 @@ describe('Exchange: credit spent', () => {
     assert.deepEqual(rig.faults(), ['ERR_PEER_UNREQUESTED_DATA']);
   });
 
+  it('tolerates late data of each request for a chunk that it took back twice', () => {
+    const rig = new Rig().add('.').join('a', 'x');
+    for (const id of [1, 2]) {
+      rig.handle({ type: 'want', asset: 1, wanted: 'all', urgent: [] }).grants('a', id);
+      assert.equal(rig.sent('request').length, 1);
+      rig.handle({ type: 'want', asset: 1, wanted: 'none', urgent: [] });
+      assert.equal(rig.sent('cancel').length, 1);
+      rig.take();
+    }
+    const late = { type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q, last: true } as const;
+    assert.deepEqual(rig.handle(late).handle(late).faults(), []);
+    assert.deepEqual(rig.handle(late).faults(), ['ERR_PEER_UNREQUESTED_DATA']);
+  });
+
   it('tells a peer it declined that its credit is welcome again, once a request was released', () => {
     const rig = new Rig().add('.').join('a', 'x').join('b', 'x').grants('a', 1).grants('b', 1);
     assert.equal(rig.sent('decline', 'b')[0]?.reason, 'nothing-wanted');
