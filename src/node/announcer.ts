@@ -1,5 +1,6 @@
 import { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
+import { flatText } from '../store/flat-text.ts';
 import { letExit } from '../swarm/let-exit.ts';
 import { WALK_TIMEOUT_MS } from './dht-search.ts';
 import { ProvideSweep } from './provide-sweep.ts';
@@ -74,8 +75,9 @@ export class Announcer {
   provide(root: CID): void {
     const key = root.toString();
     if (this.#provided.has(key)) return;
-    this.#provided.add(key);
-    this.#enqueue(key);
+    const kept = flatText(key);
+    this.#provided.add(kept);
+    this.#enqueue(kept);
   }
 
   /** Stops announcing a root. Its records at others run out by themselves. */

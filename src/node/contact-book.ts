@@ -20,7 +20,7 @@ export interface SeenPeer extends Contact {
 const MAX_CONTACTS = 30;
 
 /** One bucket of the DHT (k = 20): enough to find every other node through. */
-const MAX_DHT_PEERS = 20;
+export const MAX_DHT_PEERS = 20;
 
 /** A peer has a handful of addresses, and a multiaddr without certificate hashes is short. */
 const MAX_ADDRESSES = 4;

@@ -2,7 +2,7 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import { letExit } from '../swarm/let-exit.ts';
-import type { ContactBook, SeenPeer } from './contact-book.ts';
+import { MAX_DHT_PEERS, type ContactBook, type SeenPeer } from './contact-book.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
 
 /** How soon a peer that was met is kept: a process can be killed at any moment, and looking costs little. */
@@ -80,7 +80,8 @@ export class ContactKeeper {
       await book.seen(root, seen);
       this.#host.log('debug', `${text}: noted ${seen.length} of its peers, for after a restart`);
     }
-    const nodes = [...this.#host.dhtPeers()].slice(0, MAX_LOOKED_AT);
+    // Those connected the longest: where there are enough, one more is no news.
+    const nodes = [...this.#host.dhtPeers()].slice(0, MAX_DHT_PEERS);
     if (this.#isNews('', nodes)) await book.seenInDht(await this.#withAddresses(nodes, () => false));
   }
 

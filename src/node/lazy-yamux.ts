@@ -24,6 +24,12 @@ interface WindowedMuxer extends FramedMuxer {
 const ESTABLISHED = 3;
 
 /**
+ * A connection is pinged so often: in time for the two minutes of silence after which libp2p's TCP ends it, with a ping to
+ * spare where both ends do so. Every 30 s, as yamux does by itself, it was a third of what a seed at rest does.
+ */
+const KEEP_ALIVE_MS = 75_000;
+
+/**
  * Yamux that tells of bytes it has read only when half a window of them has come together, as other implementations do
  * (https://github.com/hashicorp/yamux/blob/master/stream.go, sendWindowUpdate). `@chainsafe/libp2p-yamux` does so
  * after each frame: half of all packets and of the events of a crowd were that. What arrives is handed on as it comes
@@ -32,7 +38,7 @@ const ESTABLISHED = 3;
  */
 export function lazyYamux(): () => StreamMuxerFactory {
   return () => {
-    const factory = yamux()();
+    const factory = yamux({ keepAliveInterval: KEEP_ALIVE_MS })();
     const create = factory.createStreamMuxer.bind(factory);
     factory.createStreamMuxer = (connection: MessageStream) => {
       const muxer = create(connection);

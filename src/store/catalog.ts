@@ -8,6 +8,7 @@ import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { MAX_PLACES, type AssetEntry, type Place } from './asset-entry.ts';
 import type { DataFolder } from './data-folder.ts';
 import { FileStamps } from './file-stamps.ts';
+import { flatText } from './flat-text.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { newId } from './node-index.ts';
 import { PlacedContent } from './placed-content.ts';
@@ -68,8 +69,9 @@ export class Catalog {
 
   /** Keeps a record, durably. */
   async put(root: CID, entry: AssetEntry): Promise<void> {
-    await this.folder.index.putRecord(root.toString(), entry);
-    this.#entries.set(root.toString(), entry);
+    const text = root.toString();
+    await this.folder.index.putRecord(text, entry);
+    this.#entries.set(flatText(text), entry);
   }
 
   /** Keeps how far a download is. Losing that costs nothing. */

@@ -11,7 +11,7 @@ import { runFileJob, type FileFailure, type FileJob, type FileJobResults } from 
 const MAX_WORKERS = 4;
 
 /** A thread that had nothing to do for so long ends: it holds some 10 MB. */
-const IDLE_MS = 2_000;
+const IDLE_MS = 500;
 
 /** Memory of a thread beyond its code: buffers of jobs lie outside of its heap. */
 const LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 64 };

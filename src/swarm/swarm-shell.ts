@@ -267,10 +267,10 @@ export class SwarmShell {
     }
   }
 
-  /** Who takes part in which swarm now, and who of them gave verified bytes of it. */
+  /** Who takes part in which swarm now, where anybody does, and who of them gave verified bytes of it. */
   *swarms(): Generator<{ root: CID; peers: readonly PeerKey[]; gave: (peer: PeerKey) => boolean }> {
     for (const { key, root } of this.#assets.values()) {
-      const stats = this.#exchange.stats(key);
+      const stats = this.#exchange.hasMembers(key) ? this.#exchange.stats(key) : undefined;
       if (stats) yield { root, peers: stats.peers, gave: (peer) => stats.receivedByPeer.has(peer) };
     }
   }

@@ -128,6 +128,11 @@ export class Exchange {
     };
   }
 
+  /** Whether anybody who is connected takes part in the asset's swarm. */
+  hasMembers(asset: AssetKey): boolean {
+    return (this.#core.assets.get(asset)?.members.size ?? 0) > 0;
+  }
+
   /** Whether a connected peer lacks a chunk of the asset that is here. */
   isLacked(asset: AssetKey): boolean {
     for (const peer of this.#core.assets.get(asset)?.members.values() ?? []) {
