@@ -14,6 +14,8 @@ interface KnownContact {
   source: PeerKey | undefined;
   failures: number;
   nextDialAtMs: number;
+  /** It had all of the asset when it was last connected. */
+  isDone: boolean;
 }
 
 /** Peers that may be in an asset's swarm, so many at most, and when each may be dialled. */
@@ -44,13 +46,17 @@ export class ContactTable {
     if (known) {
       const isBetter = source === undefined || source === known.source || known.failures > 0;
       if (addresses.length > 0 && isBetter) known.contact = { peer: contact.peer, addresses };
-      if (source === undefined) known.source = undefined;
+      if (source === undefined) {
+        known.source = undefined;
+        known.isDone = false;
+      }
       return;
     }
     if (source !== undefined) this.#keepQuota(source);
     if (this.#known.size >= this.#max) this.#evict();
     const fresh = { peer: contact.peer, addresses };
-    this.#known.set(contact.peer, { contact: fresh, source, failures: 0, nextDialAtMs: notBeforeMs });
+    const state = { failures: 0, nextDialAtMs: notBeforeMs, isDone: false };
+    this.#known.set(contact.peer, { contact: fresh, source, ...state });
   }
 
   has(peer: PeerKey): boolean {
@@ -69,6 +75,16 @@ export class ContactTable {
   succeeded(peer: PeerKey): void {
     const known = this.#known.get(peer);
     if (known) known.failures = 0;
+  }
+
+  /** The peer is gone, and had all of the asset: until it comes back by itself it needs nobody. */
+  done(peer: PeerKey): void {
+    const known = this.#known.get(peer);
+    if (known) known.isDone = true;
+  }
+
+  isDone(peer: PeerKey): boolean {
+    return this.#known.get(peer)?.isDone ?? false;
   }
 
   forget(peer: PeerKey): void {

@@ -404,6 +404,7 @@ export class Exchange {
 
   #remove(peer: Peer): void {
     peer.isLeaving = true;
+    this.#neighbourhood.parting(peer);
     this.#detach(peer);
     this.#core.peers.delete(peer.key);
     this.#past.delete(peer.key);

@@ -128,12 +128,19 @@ export class Neighbourhood {
     for (const swarm of this.#core.assets.values()) this.#keepDegree(swarm);
   }
 
-  gone(peer: Peer): void {
+  /** The peer is about to be gone: what is known of it now is noted. */
+  parting(peer: Peer): void {
     const lasted = this.#core.nowMs - peer.connectedAtMs >= LASTING_MS;
-    for (const table of this.#contacts.values()) {
-      if (lasted) table.succeeded(peer.key);
-      table.failed(peer.key, this.#core.nowMs);
+    // A link over which nothing could flow was closed to make room, and would be so again if it were opened soon.
+    const isWorthIt = lasted && !this.#isUseless(peer);
+    for (const [asset, table] of this.#contacts) {
+      if (isWorthIt) table.succeeded(peer.key);
+      if (peer.memberships.get(asset)?.have?.isFull) table.done(peer.key);
     }
+  }
+
+  gone(peer: Peer): void {
+    for (const table of this.#contacts.values()) table.failed(peer.key, this.#core.nowMs);
     for (const swarm of this.#core.assets.values()) this.#keepDegree(swarm);
   }
 
@@ -167,10 +174,11 @@ export class Neighbourhood {
   /** The uplink has room and nobody to serve: a swarm that may need this node is dialled. */
   dialIdle(): void {
     const { nowMs, assets } = this.#core;
-    if (nowMs - this.#idleDialAtMs < IDLE_DIAL_MS) return;
+    if (nowMs - this.#idleDialAtMs < IDLE_DIAL_MS || !this.#hasRoom) return;
     this.#idleDialAtMs = nowMs;
     for (const swarm of shuffle(this.#core.rng, [...assets.values()])) {
-      if (swarm.have.count > 0 && this.#dial(swarm)) return;
+      const table = this.#contacts.get(swarm.key);
+      if (swarm.have.count > 0 && this.#dial(swarm, (peer) => !table?.isDone(peer))) return;
     }
   }
 
@@ -261,9 +269,13 @@ export class Neighbourhood {
     return swarm.progress < LAGGARD * (progress[progress.length >> 1] as number);
   }
 
-  #dial(swarm: AssetSwarm): boolean {
-    const { peers, settings, nowMs } = this.#core;
-    if (peers.size + this.#dialling.size >= 2 * settings.degree) return false;
+  get #hasRoom(): boolean {
+    return this.#core.peers.size + this.#dialling.size < 2 * this.#core.settings.degree;
+  }
+
+  #dial(swarm: AssetSwarm, mayBe: (peer: PeerKey) => boolean = () => true): boolean {
+    const { peers, nowMs } = this.#core;
+    if (!this.#hasRoom) return false;
     this.#dialTokens = Math.min(
       DIAL_BURST,
       this.#dialTokens + ((nowMs - this.#dialTokensAtMs) / 1000) * DIALS_PER_SEC,
@@ -271,7 +283,10 @@ export class Neighbourhood {
     this.#dialTokensAtMs = nowMs;
     if (this.#dialTokens < 1) return false;
     const isFree = (peer: PeerKey) =>
-      !peers.has(peer) && !this.#dialling.has(peer) && !((this.#shunned.get(peer) ?? 0) > nowMs);
+      !peers.has(peer) &&
+      !this.#dialling.has(peer) &&
+      !((this.#shunned.get(peer) ?? 0) > nowMs) &&
+      mayBe(peer);
     const contact = this.#contacts.get(swarm.key)?.choose(nowMs, isFree);
     if (!contact) return false;
     this.#dialTokens--;

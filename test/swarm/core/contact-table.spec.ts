@@ -58,4 +58,13 @@ describe('ContactTable', () => {
     table.add({ peer: 'a', addresses: [] });
     assert.deepEqual(table.choose(0, free)?.addresses, ['/sim/a']);
   });
+
+  it('takes a peer for complete until it comes back by itself', () => {
+    const table = tableOf('a');
+    table.done('a');
+    table.add({ peer: 'a', addresses: ['/sim/a'] }, 'somebody');
+    assert.equal(table.isDone('a'), true);
+    table.add({ peer: 'a', addresses: ['/sim/a'] });
+    assert.equal(table.isDone('a'), false);
+  });
 });

@@ -79,6 +79,28 @@ describe('Exchange: the graph of what is only served', () => {
     rig.pass(6000);
     assert.deepEqual(dialled(rig), ['b']);
   });
+
+  it('dials a complete peer that was gone ever more seldom: such links are the first to be closed where there are too many', () => {
+    const rig = new Rig().add(ALL);
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('b') });
+    assert.deepEqual(dialled(rig), ['b']);
+    for (const pauseMs of [5000, 10_000, 20_000]) {
+      rig.join('b', ALL).pass(70_000).take();
+      rig.handle({ type: 'gone', peer: 'b' }).pass(pauseMs - 1000);
+      assert.deepEqual(dialled(rig), [], `before ${pauseMs} ms`);
+      assert.deepEqual(dialled(rig.pass(2000)), ['b'], `after ${pauseMs} ms`);
+    }
+  });
+
+  it('with an idle uplink dials who was gone and lacks something, not who had all', () => {
+    const rig = new Rig().add(ALL);
+    for (const peer of ['a', 'b', 'c', 'd']) rig.join(peer, ALL);
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('full', 'poor') });
+    assert.deepEqual(dialled(rig.pass(2000)).sort(), ['full', 'poor']);
+    rig.join('full', ALL).join('poor', '....').pass(10_000).take();
+    rig.handle({ type: 'gone', peer: 'full' }).handle({ type: 'gone', peer: 'poor' });
+    assert.deepEqual(dialled(rig.pass(20_000)), ['poor']);
+  });
 });
 
 describe('Exchange: two that hear of each other', () => {
