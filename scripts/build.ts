@@ -18,6 +18,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build, type Metafile } from 'esbuild';
 import { bundleBrowser, bundleMediaWorker } from './bundle-browser.ts';
+import { leanNoise } from './lean-noise.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -47,6 +48,7 @@ async function buildNode(): Promise<Metafile> {
     target: 'node22.12',
     // Native code cannot be bundled: it is what the package depends on.
     external: ['classic-level', 'node-datachannel', 'node-datachannel/polyfill'],
+    plugins: [leanNoise],
     banner: { js: REQUIRE_BANNER },
     chunkNames: 'chunks/[name]-[hash]',
     minifySyntax: true,
