@@ -16,6 +16,7 @@ import { canNodeDial, isForPages, withPageAddresses } from './listen-addresses.t
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
 import { createLibp2pNode, startLibp2pNode } from './libp2p-node.ts';
 import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
+import { tendMemory } from './memory-at-rest.ts';
 import { checkNetworkName } from './network-name.ts';
 import type { PageTransports } from './page-transports.ts';
 import { checkRelayBounds } from './relay-service.ts';
@@ -131,6 +132,7 @@ async function startNode(
     await keepPorts(store, wanted, node.addresses);
     discovery.start();
     keeper.start();
+    tendMemory(node.closing);
     discovery.rejoinDht(await book.dhtPeers());
     return node;
   } catch (error) {

@@ -7,7 +7,7 @@ import { runInNewContext } from 'node:vm';
  */
 const COLLECT_BYTES = 16 << 20;
 
-type Collect = (options: { type: 'minor' }) => void;
+type Collect = (options: { type: 'minor' } | { type: 'major'; flavor: 'last-resort' }) => void;
 
 let allocatedBytes = 0;
 let collect: Collect | undefined;
@@ -24,12 +24,21 @@ export function noteShortLived(bytes: number): void {
   allocatedBytes += bytes;
   if (allocatedBytes < COLLECT_BYTES) return;
   allocatedBytes = 0;
-  collect ??= youngCollector();
+  collect ??= collector();
   collect({ type: 'minor' });
 }
 
+/**
+ * Collects the whole heap, and gives back to the system what is unused: a plain collection keeps the pages, and the young
+ * generation as large as it grew. It takes 0.1 to 0.2 s in a node that serves 10,000 assets.
+ */
+export function collectAll(): void {
+  collect ??= collector();
+  collect({ type: 'major', flavor: 'last-resort' });
+}
+
 /** V8's `gc`, without exposing it to anybody else; nothing, where the process runs with its flags frozen. */
-function youngCollector(): Collect {
+function collector(): Collect {
   try {
     setFlagsFromString('--expose-gc');
     const gc: unknown = runInNewContext('gc');

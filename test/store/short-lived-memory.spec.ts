@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { GCProfiler } from 'node:v8';
-import { noteShortLived } from '../../src/store/short-lived-memory.ts';
+import { getHeapSpaceStatistics, GCProfiler } from 'node:v8';
+import { collectAll, noteShortLived } from '../../src/store/short-lived-memory.ts';
 
 const MIB = 1 << 20;
 
@@ -32,4 +32,18 @@ describe('short-lived memory', () => {
     noteShortLived(64 * MIB);
     assert.equal('gc' in globalThis, false);
   });
+
+  it('makes the young generation small again when all is collected', () => {
+    let kept: object[] = [];
+    for (let i = 0; i < 2e6; i++) kept[i % 200_000] = { i, list: [i] };
+    kept = [];
+    const grown = youngBytes();
+    collectAll();
+    assert.ok(youngBytes() < grown / 2, `${grown}, then ${youngBytes()} bytes`);
+    assert.deepEqual(kept, []);
+  });
 });
+
+function youngBytes(): number {
+  return getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')?.physical_space_size ?? 0;
+}
