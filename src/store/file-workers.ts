@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { collectAll } from './short-lived-memory.ts';
 import { runFileJob, type FileFailure, type FileJob, type FileJobResults } from './file-jobs.ts';
 
 /**
@@ -159,6 +160,8 @@ export class FileWorkers implements AsyncDisposable {
     thread.task = undefined;
     await thread.worker.terminate();
     if (task) doHere(task);
+    // What the import left would stay for all of the transfer that follows.
+    else if (this.#threads.size === 0 && this.#isAble) collectAll();
   }
 }
 
