@@ -59,14 +59,48 @@ export interface PageShoalOptions {
 
 export interface BytesOptions extends StreamOptions {}
 
+/**
+ * A file or folder that a person picked (`showOpenFilePicker`, `showDirectoryPicker`) or dropped (`getAsFileSystemHandle`).
+ * What is shared from these alone can be shared again after a reload: `shareAgain`.
+ */
+export type PickedHandle = FileSystemFileHandle | FileSystemDirectoryHandle;
+
 /** A file with its path in what is shared, `/` between its parts. */
 export interface PageFile {
   path: string;
-  file: Blob;
+  file: Blob | FileSystemFileHandle;
 }
 
-/** What a page can share: what a person chose, dropped, or the page made. */
-export type PageShareSource = Blob | Uint8Array | Iterable<File | PageFile>;
+/** What a page can share: what a person chose, dropped, or the page made. Empty folders are left out. */
+export type PageShareSource = Blob | Uint8Array | PickedHandle | Iterable<File | PageFile | PickedHandle>;
+
+export interface ShareAgainOptions {
+  /** Only this asset. Default: all. */
+  cid?: string;
+  /**
+   * Ask the person where the browser wants to be allowed anew to read the files. Call it so in the handler of a click or a key,
+   * or the browser does not ask. Default false.
+   */
+  ask?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What became of something that was shared from handles. */
+export interface SharedAgain {
+  cid: string;
+  name: string | undefined;
+  /** Content bytes. */
+  bytes: number;
+  /**
+   * `shared`: it is served. `permission`: the person has to allow it (`ask`). `changed`: it is no longer what was shared; share
+   * `source` for a link to what it is now. `gone`: a file is no longer there.
+   */
+  state: 'shared' | 'permission' | 'changed' | 'gone';
+  /** What is wrong, for people; undefined where it is shared. */
+  problem: string | undefined;
+  /** What it was shared from. */
+  source: readonly PickedHandle[];
+}
 
 /** Where a page keeps what it fetches. */
 export interface PageStorage {
@@ -183,9 +217,10 @@ export interface PageShoal extends AsyncDisposable {
   /**
    * Publishes files, which are read where they lie while others fetch them, and never copied. One is a file with the CID
    * that `shoal share` gives it; several, or those of a folder, are a directory. They are served until the page goes, or
-   * `remove`: a browser gives a page its files anew only when the person chooses them again.
+   * `remove`. What is shared from handles alone is kept in mind by the site's storage, where there is one, for `shareAgain`;
+   * other files a browser gives a page anew only when the person chooses them again.
    *
-   * @throws ERR_SHARE_SOURCE, ERR_FILE_CHANGED, ERR_UNSAFE_NAME, ERR_DUPLICATE_NAME, ERR_TOO_DEEP, ERR_CHUNK_SIZE
+   * @throws ERR_SHARE_SOURCE, ERR_ACCESS, ERR_NOT_FOUND, ERR_FILE_CHANGED, ERR_UNSAFE_NAME, ERR_DUPLICATE_NAME, ERR_TOO_DEEP, ERR_CHUNK_SIZE
    */
   share(source: PageShareSource, options?: ShareOptions): Promise<PageAsset>;
   /**
@@ -194,9 +229,14 @@ export interface PageShoal extends AsyncDisposable {
    * @throws ERR_NO_BROWSER_ADDRESS where nothing in the link, and no peer that was named, can be reached from a page
    */
   open(cidOrLink: string, options?: OpenOptions): Promise<PageAsset>;
-  /** Everything this page shares or keeps, from earlier visits too. */
+  /**
+   * Shares again what was shared from handles, on this visit or earlier ones, and was not removed. A file of another size or
+   * time is hashed, and shared if it has the same content; if not, the link of old leads nowhere, and an `asset:error` says so.
+   */
+  shareAgain(options?: ShareAgainOptions): Promise<SharedAgain[]>;
+  /** Everything this page shares or keeps, from earlier visits too. What waits for `shareAgain` has `bytesHere` 0. */
   list(): AsyncIterable<AssetInfo>;
-  /** Forgets an asset and frees what is kept of it. */
+  /** Forgets an asset, with the handles that it was shared from, and frees what is kept of it. */
   remove(cid: string): Promise<void>;
   /**
    * Serves what is kept here, and goes back to the peers of its swarms from earlier visits. Without it an asset is served

@@ -1,5 +1,9 @@
-import type { PageFile } from 'shoal/browser';
 import type { Chosen } from './share-view.ts';
+
+interface PathFile {
+  path: string;
+  file: File;
+}
 
 /** What a file input holds. @returns undefined where that is nothing */
 export function chosenOf(list: FileList): Chosen | undefined {
@@ -24,7 +28,7 @@ export async function droppedOf(data: DataTransfer): Promise<Chosen | undefined>
   if (!first) return undefined;
   if (entries.length === 1 && first.isFile) return single(await fileOf(first as FileSystemFileEntry));
   const isFolder = entries.length === 1;
-  const files: PageFile[] = [];
+  const files: PathFile[] = [];
   for (const entry of entries) await collect(entry, isFolder ? '' : entry.name, files);
   return several(isFolder ? first.name : '', files);
 }
@@ -33,12 +37,12 @@ function single(file: File): Chosen {
   return { name: file.name, files: file, bytes: file.size };
 }
 
-function several(folder: string, files: PageFile[]): Chosen {
+function several(folder: string, files: PathFile[]): Chosen {
   const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
   return { name: folder || `${files.length} files`, files, bytes };
 }
 
-async function collect(entry: FileSystemEntry, path: string, files: PageFile[]): Promise<void> {
+async function collect(entry: FileSystemEntry, path: string, files: PathFile[]): Promise<void> {
   if (entry.isFile) {
     files.push({ path, file: await fileOf(entry as FileSystemFileEntry) });
     return;

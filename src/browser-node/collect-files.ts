@@ -1,42 +1,100 @@
-import type { PageFile, PageShareSource } from '../browser-api.ts';
+import type { PageFile, PageShareSource, PickedHandle } from '../browser-api.ts';
 import type { FileToShare } from '../browser-store/import-files.ts';
+import type { KeptShare } from '../browser-store/kept-shares.ts';
 import { ShoalError } from '../errors.ts';
+import { permissionOf } from './file-permission.ts';
+import { withPickedErrors } from './picked-error.ts';
 
 /** What a person chose, as the files of one asset and what to call it. */
 export interface CollectedFiles {
   files: FileToShare[];
   name: string | undefined;
+  /** The handles that all of it comes from; undefined where some of it comes from none. */
+  handles: KeptShare['handles'] | undefined;
 }
 
 /**
  * Turns whatever the page shares into files with paths. One file alone is a file asset; several, or those of a folder, are
  * a directory, named by the folder they all lie in.
  *
- * @throws ERR_SHARE_SOURCE
+ * @throws ERR_SHARE_SOURCE, ERR_ACCESS, ERR_NOT_FOUND
  */
-export function collectFiles(source: PageShareSource): CollectedFiles {
+export async function collectFiles(source: PageShareSource): Promise<CollectedFiles> {
   if (source instanceof Uint8Array) source = new Blob([source as Uint8Array<ArrayBuffer>]);
-  if (source instanceof Blob) return { files: [{ path: '', file: source }], name: nameOf(source) };
+  if (source instanceof Blob)
+    return { files: [{ path: '', file: source }], name: nameOf(source), handles: undefined };
+  if (isHandle(source)) source = [source];
   if (typeof source !== 'object' || source === null || !(Symbol.iterator in source)) throw noFiles();
-  const chosen = [...source].map(toFile);
+  const handles: { path: string; handle: PickedHandle }[] = [];
+  const chosen: FileToShare[] = [];
+  let isFromHandles = true;
+  for (const each of source) {
+    const { path, what } = partOf(each);
+    if (isHandle(what)) {
+      handles.push({ path, handle: what });
+      await permitReading(what);
+      for await (const file of filesOf(path, what)) chosen.push(file);
+    } else {
+      isFromHandles = false;
+      chosen.push({ path, file: what });
+    }
+  }
   const [first] = chosen;
   if (!first) throw new ShoalError('ERR_SHARE_SOURCE', 'no file was chosen; choose one or several');
-  if (chosen.length === 1 && !first.path.includes('/'))
-    return { files: [{ path: '', file: first.file }], name: first.path };
-  const top = first.path.slice(0, first.path.indexOf('/') + 1);
-  if (top === '' || !chosen.every(({ path }) => path.startsWith(top)))
-    return { files: chosen, name: undefined };
+  const below = belowOneFolder(chosen);
+  const strip = (path: string): string => (below === undefined ? path : path.slice(below.length + 1));
   return {
-    files: chosen.map(({ path, file }) => ({ path: path.slice(top.length), file })),
-    name: top.slice(0, -1),
+    files: chosen.map(({ path, file }) => ({ path: strip(path), file })),
+    name: below,
+    handles: isFromHandles ? handles.map(({ path, handle }) => ({ path: strip(path), handle })) : undefined,
   };
 }
 
+/**
+ * The files of a handle.
+ *
+ * @param path of it in the asset
+ * @throws ERR_ACCESS, ERR_NOT_FOUND, ERR_IO
+ */
+async function* filesOf(path: string, handle: PickedHandle): AsyncGenerator<FileToShare> {
+  if (handle.kind === 'file') {
+    yield { path, file: await withPickedErrors(path, () => handle.getFile()) };
+    return;
+  }
+  const below: PickedHandle[] = [];
+  await withPickedErrors(path, async () => {
+    for await (const each of handle.values()) below.push(each as PickedHandle);
+  });
+  for (const each of below) yield* filesOf(`${path}/${each.name}`, each);
+}
+
+async function permitReading(handle: PickedHandle): Promise<void> {
+  const found = await withPickedErrors(handle.name, () => permissionOf(handle, 'read', true));
+  if (found === 'granted') return;
+  throw new ShoalError(
+    'ERR_ACCESS',
+    `this page may not read ${handle.name}: it was not allowed to; pick it again, and allow it`,
+  );
+}
+
+/** What all files lie in, or the one that it is; undefined where they lie in nothing in common. */
+function belowOneFolder(chosen: readonly FileToShare[]): string | undefined {
+  const { path: first = '' } = chosen[0] ?? {};
+  if (chosen.length === 1 && !first.includes('/')) return first;
+  const top = first.slice(0, first.indexOf('/') + 1);
+  return top !== '' && chosen.every(({ path }) => path.startsWith(top)) ? top.slice(0, -1) : undefined;
+}
+
 /** A file of a folder that was chosen (`<input webkitdirectory>`) knows its path. */
-function toFile(each: File | PageFile): FileToShare {
-  if (each instanceof Blob) return { path: each.webkitRelativePath || each.name, file: each };
-  if (typeof each?.path !== 'string' || !(each.file instanceof Blob)) throw noFiles();
-  return { path: each.path, file: each.file };
+function partOf(each: File | PageFile | PickedHandle): { path: string; what: Blob | PickedHandle } {
+  if (each instanceof Blob) return { path: each.webkitRelativePath || each.name, what: each };
+  if (isHandle(each)) return { path: each.name, what: each };
+  if (typeof each?.path !== 'string' || !(each.file instanceof Blob || isHandle(each.file))) throw noFiles();
+  return { path: each.path, what: each.file };
+}
+
+function isHandle(value: unknown): value is PickedHandle {
+  return typeof FileSystemHandle === 'function' && value instanceof FileSystemHandle;
 }
 
 function nameOf(blob: Blob): string | undefined {
@@ -46,6 +104,6 @@ function nameOf(blob: Blob): string | undefined {
 function noFiles(): ShoalError {
   return new ShoalError(
     'ERR_SHARE_SOURCE',
-    'share takes a File, a FileList, an array of Files or of { path, file }, a Blob or a Uint8Array',
+    'share takes a File, a FileList, handles of files or folders, an array of these or of { path, file }, a Blob or a Uint8Array',
   );
 }

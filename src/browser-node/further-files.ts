@@ -6,7 +6,10 @@ import type { PageStore } from '../browser-store/page-store.ts';
 import type { AssetRecord } from '../store/store.ts';
 import { collectFiles } from './collect-files.ts';
 
+import { stampsOf } from './share-again.ts';
+
 export { saveTo } from './save-to.ts';
+export { shareAgain } from './share-again.ts';
 
 /** Hashes what a person chose, and has the store serve it where it lies. @throws as `PageShoal.share` */
 export async function shareFiles(
@@ -14,7 +17,7 @@ export async function shareFiles(
   source: PageShareSource,
   options: ShareOptions,
 ): Promise<AssetRecord> {
-  const { files, name } = collectFiles(source);
+  const { files, name, handles } = await collectFiles(source);
   const { chunkSize, onProgress, signal } = options;
   const shared = await importFiles(files, {
     name: options.name ?? name,
@@ -22,5 +25,7 @@ export async function shareFiles(
     onProgress: (bytes, total) => onProgress?.({ bytes, total }),
     signal,
   });
-  return store.addShared(shared);
+  const { type, size: bytes } = shared.manifest;
+  const share = { name: shared.name, type, bytes, chunkSize, stamps: stampsOf(files) };
+  return store.addShared(shared, handles && { v: 1, ...share, handles });
 }

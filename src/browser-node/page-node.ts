@@ -7,7 +7,14 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../api.ts';
-import type { PageAsset, PageShareSource, PageShoal, PageStorage } from '../browser-api.ts';
+import type {
+  PageAsset,
+  PageShareSource,
+  PageShoal,
+  PageStorage,
+  ShareAgainOptions,
+  SharedAgain,
+} from '../browser-api.ts';
 import type { OpenedPageStore } from '../browser-store/open-page-store.ts';
 import { estimateSpace } from '../browser-store/storage-error.ts';
 import { parseLink } from '../node/link.ts';
@@ -57,6 +64,11 @@ export class PageNode implements PageShoal {
     const record = await shareFiles(store, source, { ...options, signal });
     const { link } = await this.#node.publish(record);
     return new PageAssetHandle(await this.#node.open(link), store);
+  }
+
+  async shareAgain(options: ShareAgainOptions = {}): Promise<SharedAgain[]> {
+    const { shareAgain } = await import('./further-files.ts');
+    return shareAgain(this.#node, this.#opened.store, options);
   }
 
   list(): AsyncGenerator<AssetInfo> {

@@ -1,3 +1,4 @@
+import type { CID } from 'multiformats/cid';
 import {
   importTree,
   type SourceDirectory,
@@ -6,6 +7,8 @@ import {
 } from '../chunking/import-tree.ts';
 import { ShoalError } from '../errors.ts';
 import { DagWalk } from '../integrity/dag-walk.ts';
+import { MAX_LEAF_BYTES } from '../integrity/limits.ts';
+import { RAW_CODE } from '../integrity/parse-cid.ts';
 import { isSafeName } from '../integrity/safe-name.ts';
 import { SharedFiles } from './shared-files.ts';
 
@@ -54,24 +57,44 @@ export async function importFiles(
       options.onProgress?.(bytes, total);
     },
   });
+  const shared = await sharedFiles(root, options.name, nodes, files);
+  if (shared) return shared;
+  throw new ShoalError(
+    'ERR_FILE_CHANGED',
+    `${options.name ?? 'the file'} was changed while it was read; share it again`,
+  );
+}
+
+/**
+ * Files to be served as an asset whose nodes are known, without reading more of them than a root that is a chunk.
+ *
+ * @param nodes by text CID
+ * @returns undefined where not all nodes are there
+ */
+export async function sharedFiles(
+  root: CID,
+  name: string | undefined,
+  nodes: ReadonlyMap<string, Uint8Array>,
+  files: readonly FileToShare[],
+): Promise<SharedFiles | undefined> {
   const walk = new DagWalk(root);
   while (!walk.done) {
+    let added = 0;
     for (const cid of walk.needs(NODE_BATCH)) {
-      const node = nodes.get(cid.toString()) ?? (await rawRoot(files));
-      await walk.add(cid, node);
+      const node = nodes.get(cid.toString()) ?? (root.code === RAW_CODE ? await rawRoot(files) : undefined);
+      if (node && (await walk.add(cid, node)) === 'ok') added++;
     }
+    if (added === 0) return undefined;
   }
-  return new SharedFiles(
-    walk.manifest(),
-    options.name,
-    nodes,
-    new Map(files.map(({ path, file }) => [path, file])),
-  );
+  const byPath = new Map(files.map(({ path, file }) => [path, file]));
+  return new SharedFiles(walk.manifest(), name, nodes, byPath);
 }
 
 /** A file of one chunk is its own root. */
 async function rawRoot(files: readonly FileToShare[]): Promise<Uint8Array> {
-  return new Uint8Array((await files[0]?.file.arrayBuffer()) ?? []);
+  const [first] = files;
+  // No chunk is larger: another file is not read into memory.
+  return new Uint8Array((await first?.file.slice(0, MAX_LEAF_BYTES + 1).arrayBuffer()) ?? []);
 }
 
 function treeOf(files: readonly FileToShare[]): SourceEntry {

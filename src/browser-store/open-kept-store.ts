@@ -1,6 +1,7 @@
 import type { ChunkSpace } from './chunk-space.ts';
 import { IndexedChunks } from './indexed-chunks.ts';
 import { keptMark } from './kept-mark.ts';
+import { KeptShares } from './kept-shares.ts';
 import type { OpenedPageStore, OpenPageStoreOptions } from './open-page-store.ts';
 import { OpfsChunks } from './opfs-chunks.ts';
 import { PageDatabase } from './page-database.ts';
@@ -33,6 +34,7 @@ export async function openKeptStore(options: OpenPageStoreOptions): Promise<Open
     const mark = keptMark();
     const store = await PageStore.open({
       records: db,
+      shares: await KeptShares.load(db),
       spaces,
       log,
       onEvicted: options.onEvicted,
@@ -54,7 +56,8 @@ export async function openKeptStore(options: OpenPageStoreOptions): Promise<Open
 }
 
 async function isEmpty(store: PageStore): Promise<boolean> {
-  for await (const _record of store.list()) return false;
+  // What is shared lies elsewhere.
+  for await (const { state } of store.list()) if (state !== 'shared') return false;
   return true;
 }
 

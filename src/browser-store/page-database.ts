@@ -1,3 +1,4 @@
+import type { KeptShare } from './kept-shares.ts';
 import type { KeptNode, KeptRecord, PageRecords } from './page-records.ts';
 
 const NAME = 'shoal';
@@ -8,6 +9,12 @@ const ASSETS = 'assets';
 const NODES = 'nodes';
 const SETTINGS = 'settings';
 const CHUNKS = 'chunks';
+
+/**
+ * Begins the keys of shares among the settings. A store of their own would take a higher version of the database, which an
+ * older Shoal on the same site could not open any more.
+ */
+const SHARE = 'share:';
 
 /**
  * The page's IndexedDB: the records of its assets, interior nodes and settings, and chunks where there is no better place
@@ -81,6 +88,50 @@ export class PageDatabase implements PageRecords {
       if (value) tx.objectStore(SETTINGS).put(value, key);
       else tx.objectStore(SETTINGS).delete(key);
     });
+  }
+
+  async loadShares(): Promise<Map<string, KeptShare>> {
+    const store = this.#read(SETTINGS);
+    const range = IDBKeyRange.bound(SHARE, `${SHARE}\uffff`);
+    const [keys, values] = await Promise.all([
+      resultOf(store.getAllKeys(range)),
+      resultOf(store.getAll(range)),
+    ]);
+    const shares = new Map<string, KeptShare>();
+    for (const [i, key] of keys.entries()) {
+      const share = values[i] as Partial<KeptShare> | undefined;
+      if (share?.v === 1) shares.set((key as string).slice(SHARE.length), share as KeptShare);
+    }
+    return shares;
+  }
+
+  async putShare(root: string, share: KeptShare, nodes: Iterable<KeptNode>): Promise<void> {
+    await this.#change([SETTINGS, NODES], (tx) => {
+      tx.objectStore(SETTINGS).put(share, SHARE + root);
+      for (const { node, bytes } of nodes) tx.objectStore(NODES).put(bytes, [root, node]);
+    });
+  }
+
+  async deleteShare(root: string, areNodesKept: boolean): Promise<void> {
+    await this.#change([SETTINGS, NODES], (tx) => {
+      tx.objectStore(SETTINGS).delete(SHARE + root);
+      if (!areNodesKept) tx.objectStore(NODES).delete(below(root));
+    });
+  }
+
+  /** All nodes that are here of an asset, by text CID. */
+  async nodesOf(root: string): Promise<Map<string, Uint8Array>> {
+    const store = this.#read(NODES);
+    const [keys, values] = await Promise.all([
+      resultOf(store.getAllKeys(below(root))),
+      resultOf(store.getAll(below(root))),
+    ]);
+    const nodes = new Map<string, Uint8Array>();
+    for (const [i, key] of keys.entries()) {
+      const bytes = bytesOf(values[i]);
+      if (bytes) nodes.set((key as [string, string])[1], bytes);
+    }
+    return nodes;
   }
 
   async getChunk(root: string, chunk: number): Promise<Uint8Array | undefined> {

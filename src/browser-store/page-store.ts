@@ -20,6 +20,7 @@ import type {
 import { ChunkLayout, type ChunkSpace } from './chunk-space.ts';
 import { KeptAsset, type OnCheck } from './kept-asset.ts';
 import { KeptNodes } from './kept-nodes.ts';
+import type { KeptShare, KeptShares } from './kept-shares.ts';
 import { PageHandle, type PageContent } from './page-handle.ts';
 import type { KeptNode, KeptRecord, PageRecords } from './page-records.ts';
 import type { SharedFiles } from './shared-files.ts';
@@ -32,6 +33,8 @@ export interface PageStoreParts {
   records: PageRecords;
   /** The first one takes what is new; what an earlier page put into another stays there. */
   spaces: readonly [ChunkSpace, ...ChunkSpace[]];
+  /** Where what is shared from handles is kept; undefined: it is not. */
+  shares?: KeptShares;
   log: (level: LogLevel, message: string) => void;
   /** Called when the first asset is kept, and when none is left. */
   onKept?: (isAny: boolean) => void;
@@ -101,7 +104,8 @@ export class PageStore implements Store {
   }
 
   async *list(): AsyncGenerator<AssetRecord> {
-    for (const text of new Set([...this.#shared.keys(), ...this.#records.keys()])) {
+    const shares = this.shares?.all.keys() ?? [];
+    for (const text of new Set([...this.#shared.keys(), ...this.#records.keys(), ...shares])) {
       const record = await this.get(CID.parse(text));
       if (record) yield record;
     }
@@ -115,7 +119,21 @@ export class PageStore implements Store {
       return { root, name: shared.name, type, bytes, bytesHere, state: 'shared', path: undefined };
     }
     const record = this.#records.get(text);
-    if (!record) return undefined;
+    if (!record) {
+      // It waits to be shared again.
+      const share = this.shares?.all.get(text);
+      return (
+        share && {
+          root,
+          name: share.name,
+          type: share.type,
+          bytes: share.bytes,
+          bytesHere: 0,
+          state: 'shared',
+          path: undefined,
+        }
+      );
+    }
     const { name, type, bytes } = record;
     // What lies where this browser no longer looks is not here.
     const state = this.#spaceOf(record) ? record.state : 'partial';
@@ -185,11 +203,27 @@ export class PageStore implements Store {
     return this.addShared(await importFiles([file], { name, chunkSize, onProgress, signal }));
   }
 
-  /** Serves files where they lie, until the page goes. */
-  async addShared(shared: SharedFiles): Promise<AssetRecord> {
-    this.#checkOpen();
+  /** What is kept of earlier shares; undefined where nothing is. */
+  get shares(): KeptShares | undefined {
+    return this.#parts.shares;
+  }
+
+  isShared(root: CID): boolean {
+    return this.#shared.has(root.toString());
+  }
+
+  /**
+   * Serves files where they lie, until the page goes.
+   *
+   * @param share what to keep, so that a later page can do so too
+   */
+  async addShared(shared: SharedFiles, share?: KeptShare): Promise<AssetRecord> {
     const { root } = shared.manifest;
-    this.#shared.set(root.toString(), shared);
+    await this.#lock.run(root.toString(), async () => {
+      this.#checkOpen();
+      if (share) await this.#keepShare(shared, share);
+      this.#shared.set(root.toString(), shared);
+    });
     return (await this.get(root)) as AssetRecord;
   }
 
@@ -225,8 +259,9 @@ export class PageStore implements Store {
   async remove(root: CID): Promise<void> {
     this.#checkOpen();
     const text = root.toString();
-    this.#shared.delete(text);
     await this.#lock.run(text, async () => {
+      this.#shared.delete(text);
+      await this.shares?.delete(text, this.#records.has(text));
       const live = this.#live.get(text);
       this.#live.delete(text);
       await live?.asset.close();
@@ -264,6 +299,17 @@ export class PageStore implements Store {
     const made = privateKeyToProtobuf(await generateKeyPair('Ed25519'));
     await this.#parts.records.putSetting(IDENTITY_KEY, made);
     return made;
+  }
+
+  /** Sharing does not depend on it. */
+  async #keepShare({ manifest, nodes }: SharedFiles, share: KeptShare): Promise<void> {
+    const kept = [...nodes].map(([node, bytes]) => ({ node, bytes }));
+    await this.shares?.put(manifest.root.toString(), share, kept).catch((error: unknown) => {
+      this.#parts.log(
+        'warn',
+        `${share.name ?? 'what is shared'} cannot be shared again by a later page: ${String(error)}`,
+      );
+    });
   }
 
   async #putNodes(root: CID, nodes: readonly KeptNode[]): Promise<void> {

@@ -20,7 +20,8 @@ export class SharedFiles implements PageContent {
   readonly state = 'shared';
   readonly manifest: Manifest;
   readonly name: string | undefined;
-  readonly #nodes: ReadonlyMap<string, Uint8Array>;
+  /** The interior nodes by text CID. */
+  readonly nodes: ReadonlyMap<string, Uint8Array>;
   /** By index in the manifest's entries. */
   readonly #files: readonly (Blob | undefined)[];
   /** A file was not what it was: a browser reads it no more, whatever becomes of it. */
@@ -35,7 +36,7 @@ export class SharedFiles implements PageContent {
   ) {
     this.manifest = manifest;
     this.name = name;
-    this.#nodes = nodes;
+    this.nodes = nodes;
     this.#files = manifest.entries.map(({ path }) => files.get(path.join('/')));
   }
 
@@ -51,7 +52,7 @@ export class SharedFiles implements PageContent {
 
   /** A node of the asset; of a file of one chunk, which has none, that chunk. */
   async node(cid: CID): Promise<Uint8Array | undefined> {
-    const known = this.#nodes.get(cid.toString());
+    const known = this.nodes.get(cid.toString());
     const { root, chunkCount } = this.manifest;
     if (known || cid.code !== RAW_CODE || !cid.equals(root)) return known;
     return chunkCount === 0 ? new Uint8Array(0) : (await this.read(0)).bytes;

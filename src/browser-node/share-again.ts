@@ -1,0 +1,142 @@
+import { CID } from 'multiformats/cid';
+import type { ShareAgainOptions, SharedAgain } from '../browser-api.ts';
+import { importFiles, sharedFiles, type FileToShare } from '../browser-store/import-files.ts';
+import type { FileStamp, KeptShare } from '../browser-store/kept-shares.ts';
+import type { PageStore } from '../browser-store/page-store.ts';
+import type { SharedFiles } from '../browser-store/shared-files.ts';
+import { ShoalError } from '../errors.ts';
+import type { ShoalNode } from '../node/shoal-node.ts';
+import { permissionOf } from './file-permission.ts';
+import { withPickedErrors } from './picked-error.ts';
+import { PickedFolder } from './picked-folder.ts';
+
+type Outcome = Pick<SharedAgain, 'state' | 'problem'>;
+
+const SHARED: Outcome = { state: 'shared', problem: undefined };
+
+/** What each file of some that were picked is now. */
+export function stampsOf(files: readonly FileToShare[]): Map<string, FileStamp> {
+  return new Map(
+    files.map(({ path, file }) => [
+      path,
+      { size: file.size, lastModified: file instanceof File ? file.lastModified : 0 },
+    ]),
+  );
+}
+
+/** See `PageShoal.shareAgain`. */
+export async function shareAgain(
+  node: ShoalNode,
+  store: PageStore,
+  options: ShareAgainOptions,
+): Promise<SharedAgain[]> {
+  const { ask = false, cid } = options;
+  const signal = options.signal ? AbortSignal.any([options.signal, node.closing]) : node.closing;
+  signal.throwIfAborted();
+  const shares = [...(store.shares?.all ?? [])].filter(([root]) => cid === undefined || root === cid);
+  // All are asked for at once: soon after a click it is too late.
+  const permitted = await Promise.all(shares.map(([, share]) => mayRead(share, ask)));
+  const results: SharedAgain[] = [];
+  for (const [i, [text, share]] of shares.entries()) {
+    signal.throwIfAborted();
+    const { name, bytes } = share;
+    const root = CID.parse(text);
+    const outcome: Outcome = store.isShared(root)
+      ? SHARED
+      : permitted[i]
+        ? await shareOne(node, store, root, share, signal)
+        : {
+            state: 'permission',
+            problem: `the browser wants to be allowed anew to read ${name ?? 'the files'}`,
+          };
+    results.push({ cid: text, name, bytes, ...outcome, source: share.handles.map(({ handle }) => handle) });
+  }
+  return results;
+}
+
+async function mayRead({ handles }: KeptShare, ask: boolean): Promise<boolean> {
+  // Without a click the browser refuses to ask.
+  const all = await Promise.all(
+    handles.map(({ handle }) => permissionOf(handle, 'read', ask).catch(() => 'prompt')),
+  );
+  return all.every((each) => each === 'granted');
+}
+
+async function shareOne(
+  node: ShoalNode,
+  store: PageStore,
+  root: CID,
+  share: KeptShare,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  try {
+    const files = await findFiles(share);
+    const stamps = stampsOf(files);
+    const isUntouched = [...share.stamps].every(
+      ([path, before]) => stamps.get(path)?.lastModified === before.lastModified,
+    );
+    const text = root.toString();
+    const known =
+      isUntouched && store.shares
+        ? await sharedFiles(root, share.name, await store.shares.nodes(text), files)
+        : undefined;
+    const shared = known ?? (await hashed(root, share, files, signal));
+    signal.throwIfAborted();
+    // It may have been removed meanwhile.
+    if (!store.shares?.all.has(text)) return { state: 'gone', problem: `${text} was removed` };
+    const record = await store.addShared(shared, known ? undefined : { ...share, stamps });
+    await node.publish(record, signal);
+    return SHARED;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof ShoalError)) throw error;
+    const { code, message: problem } = error;
+    if (code === 'ERR_ACCESS') return { state: 'permission', problem };
+    if (code === 'ERR_FILE_CHANGED') node.handleAssetError(root, error);
+    return { state: code === 'ERR_FILE_CHANGED' ? 'changed' : 'gone', problem };
+  }
+}
+
+/** The files as they are now. @throws ERR_NOT_FOUND; ERR_FILE_CHANGED where one is of another size; ERR_ACCESS, ERR_IO */
+async function findFiles({ handles, stamps }: KeptShare): Promise<FileToShare[]> {
+  const files: FileToShare[] = [];
+  for (const { path: at, handle } of handles) {
+    const folder = handle.kind === 'directory' ? new PickedFolder(handle) : undefined;
+    const above = at === '' ? '' : `${at}/`;
+    const paths = folder ? [...stamps.keys()].filter((path) => path.startsWith(above)) : [at];
+    for (const path of paths) {
+      const file =
+        handle.kind === 'file'
+          ? await withPickedErrors(handle.name, () => handle.getFile())
+          : await folder?.file(path.slice(above.length).split('/'));
+      if (!file) {
+        throw new ShoalError(
+          'ERR_NOT_FOUND',
+          `${path} is no longer in ${handle.name}, from where it was shared`,
+        );
+      }
+      if (file.size !== stamps.get(path)?.size) throw changed(path || handle.name);
+      files.push({ path, file });
+    }
+  }
+  return files;
+}
+
+/** Hashes what has another time than it had, or of which nodes are lost. @throws ERR_FILE_CHANGED */
+async function hashed(
+  root: CID,
+  { name, chunkSize }: KeptShare,
+  files: readonly FileToShare[],
+  signal: AbortSignal,
+): Promise<SharedFiles> {
+  const shared = await importFiles(files, { name, chunkSize, onProgress: undefined, signal });
+  if (shared.manifest.root.equals(root)) return shared;
+  throw changed(name ?? 'what was shared');
+}
+
+function changed(what: string): ShoalError {
+  return new ShoalError(
+    'ERR_FILE_CHANGED',
+    `${what} is no longer what was shared; share it again to publish what it is now`,
+  );
+}
