@@ -7,6 +7,7 @@ import { createLibp2p } from 'libp2p';
 import type { LogLevel } from '../api.ts';
 import { RELAY_PROTOCOL } from '../node/relay-protocol.ts';
 import type { ShoalLibp2p } from '../node/shoal-libp2p.ts';
+import { wholeMessages } from '../node/webrtc-messages.ts';
 import { version } from '../version.ts';
 import type { NodeParts } from './further-transports.ts';
 import { LaterTransports } from './later-transports.ts';
@@ -48,7 +49,7 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
     },
     transports: [
       // No STUN server: the node's address is known, and nothing is asked of anybody's servers.
-      ...(reach.hasWebRtc ? [webRTCDirect({ rtcConfiguration: { iceServers: [] } })] : []),
+      ...(reach.hasWebRtc ? [wholeMessages(webRTCDirect({ rtcConfiguration: { iceServers: [] } }))] : []),
       (parts: NodeParts) => (later = new LaterTransports(parts, { webRtc })),
     ],
     connectionEncrypters: [noise()],

@@ -1,6 +1,7 @@
 import type { Listener, Transport } from '@libp2p/interface';
 import { webRTCDirect, type TransportCertificate } from '@libp2p/webrtc';
 import { Audio } from 'node-datachannel';
+import { wholeMessages } from './webrtc-messages.ts';
 
 type Components = Parameters<ReturnType<typeof webRTCDirect>>[0];
 
@@ -27,7 +28,7 @@ export function webRtcDirectTransport(
   certificate: TransportCertificate,
 ): (components: Components) => Transport {
   // No STUN server: pages come to an address they have, and nothing is asked of anybody's servers.
-  const make = webRTCDirect({ certificate, rtcConfiguration: { iceServers: [] } });
+  const make = wholeMessages(webRTCDirect({ certificate, rtcConfiguration: { iceServers: [] } }));
   return (components) => {
     const transport = make(components);
     const createListener = transport.createListener.bind(transport);

@@ -1,6 +1,7 @@
 import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface';
 import { webRTC } from '@libp2p/webrtc';
 import { overridden } from './overridden.ts';
+import { wholeMessages } from './webrtc-messages.ts';
 
 type Components = Parameters<ReturnType<typeof webRTC>>[0];
 
@@ -28,7 +29,7 @@ export function webRtcTransport(stunServers: readonly string[]): (components: Co
   // A new object each time: the transport writes into it.
   const make = webRTC({ rtcConfiguration: () => ({ iceServers: [...iceServers] }) });
   return (components) => {
-    return make(overridden(components, { upgrader: patient(components.upgrader) }));
+    return wholeMessages(make)(overridden(components, { upgrader: patient(components.upgrader) }));
   };
 }
 

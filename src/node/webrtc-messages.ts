@@ -1,0 +1,126 @@
+import type { StreamMuxer, StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface';
+import type { AbstractStream } from '@libp2p/utils';
+import { Uint8ArrayList } from 'uint8arraylist';
+import { ProtoReader } from '../integrity/proto-reader.ts';
+import { ProtoWriter } from '../integrity/proto-writer.ts';
+import { handDirectly } from '../swarm/direct-reads.ts';
+import { FrameSplitter } from '../swarm/wire/frame-splitter.ts';
+import { overridden } from './overridden.ts';
+
+/** What this reads and changes of a stream of `@libp2p/webrtc` 6.0.33; all of it is public there. */
+interface ChannelStream extends AbstractStream {
+  readonly channel: RTCDataChannel;
+  readonly maxBufferedAmount: number;
+  processIncomingProtobuf(message: Uint8Array): void;
+  sendData(data: Uint8ArrayList): { sentBytes: number; canSendMore: boolean };
+  _sendMessage(parts: Uint8ArrayList | Uint8Array[]): void;
+}
+
+interface ChannelMuxer extends StreamMuxer {
+  onCreateStream(options?: object): Promise<ChannelStream>;
+  onRemoteStream(stream: ChannelStream): void;
+  onDataChannel(channel: RTCDataChannel, early?: readonly MessageEvent[]): void;
+}
+
+/** Most that a browser takes for one message; the specification asks for 16 KiB. */
+const MAX_MESSAGE_BYTES = 256 * 1024;
+
+/** The field with bytes; the other one is of flags. Source: https://github.com/libp2p/specs/tree/master/webrtc */
+const BYTES_FIELD = 2;
+
+/**
+ * WebRTC whose streams send each of their messages as one of the data channel. `@libp2p/webrtc` sends the length before it
+ * as a message of its own: twice the messages, and for what is short twice the packets, each of which goes through three
+ * processes of a browser. What arrives is handed on at once, to who asked for it without an event between
+ * (`direct-reads.ts`): there it goes through two queues, each with promises. And a channel that was full takes more when
+ * half of that has left, not all.
+ */
+export function wholeMessages<C extends { upgrader: Upgrader }, T extends Transport>(
+  make: (components: C) => T,
+): (components: C) => T {
+  return (components) => {
+    const transport = make(upgrading(components));
+    const dial = transport.dial.bind(transport);
+    transport.dial = (address, options) => dial(address, upgrading(options));
+    const createListener = transport.createListener.bind(transport);
+    transport.createListener = (options) => createListener(upgrading(options));
+    return transport;
+  };
+}
+
+/** The same, with an upgrader that changes the muxers that it is given. */
+function upgrading<T extends { upgrader: Upgrader }>(parts: T): T {
+  const { upgrader } = parts;
+  const changing =
+    (name: 'upgradeInbound' | 'upgradeOutbound') =>
+    (...[connection, options]: Parameters<Upgrader['upgradeOutbound']>) => {
+      change(options?.muxerFactory);
+      return upgrader[name](connection, options) as Promise<never>;
+    };
+  return overridden(parts, {
+    upgrader: overridden(upgrader, {
+      upgradeInbound: changing('upgradeInbound'),
+      upgradeOutbound: changing('upgradeOutbound'),
+    }),
+  } as Partial<T>);
+}
+
+/** Each connection has a factory of its own. */
+function change(factory: StreamMuxerFactory | undefined): void {
+  const create = factory?.createStreamMuxer.bind(factory);
+  if (!factory || !create) return;
+  factory.createStreamMuxer = (connection) => {
+    const muxer = create(connection) as ChannelMuxer;
+    const open = muxer.onCreateStream.bind(muxer);
+    muxer.onCreateStream = async (options) => changed(await open(options));
+    const accept = muxer.onRemoteStream.bind(muxer);
+    muxer.onRemoteStream = (stream) => accept(changed(stream));
+    const take = muxer.onDataChannel.bind(muxer);
+    muxer.onDataChannel = (channel, early = []) => {
+      take(channel);
+      // What came before there was a muxer is read as all that follows: the rest of it may be still to come.
+      for (const event of early) channel.onmessage?.(event);
+    };
+    return muxer;
+  };
+}
+
+function changed(stream: ChannelStream): ChannelStream {
+  const { channel } = stream;
+  const send = stream._sendMessage.bind(stream);
+  stream._sendMessage = (parts) => send(parts instanceof Uint8ArrayList ? [parts.subarray()] : parts);
+  stream.sendData = (data) => {
+    if (channel.readyState !== 'open') return { sentBytes: 0, canSendMore: false };
+    send([new ProtoWriter(data.byteLength + 24).bytes(BYTES_FIELD, data.subarray()).frame()]);
+    return {
+      sentBytes: data.byteLength,
+      canSendMore: channel.bufferedAmount < stream.maxBufferedAmount,
+    };
+  };
+  channel.bufferedAmountLowThreshold = stream.maxBufferedAmount / 2;
+  const frames = new FrameSplitter(MAX_MESSAGE_BYTES);
+  channel.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+    try {
+      frames.push(new Uint8Array(data), (message) => receive(stream, message));
+    } catch (error) {
+      stream.abort(error as Error);
+    }
+  };
+  return stream;
+}
+
+function receive(stream: ChannelStream, message: Uint8Array): void {
+  const bytes = onlyBytes(message);
+  if (!bytes) return stream.processIncomingProtobuf(message);
+  if (handDirectly(stream, bytes)) return;
+  if (stream.readStatus === 'readable' || stream.readStatus === 'paused') stream.onData(bytes);
+}
+
+/** The bytes of a message that has nothing else. */
+function onlyBytes(message: Uint8Array): Uint8Array | undefined {
+  const reader = new ProtoReader(message);
+  const { field, wire } = reader.tag();
+  if (field !== BYTES_FIELD || wire !== 2) return undefined;
+  const bytes = reader.bytes();
+  return reader.ended ? bytes : undefined;
+}
