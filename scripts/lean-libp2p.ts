@@ -38,6 +38,25 @@ const PARTS: Record<string, string> = {
     'const MAX = 4096; class Seen { #seen = new Set(); has(key) { return this.#seen.has(String(key)); } add(key) { if (this.#seen.size >= MAX) this.#seen.clear(); this.#seen.add(String(key)); return true; } remove(key) { return this.#seen.delete(String(key)); } } const make = () => new Seen(); export { make as createScalableCuckooFilter, make as createCuckooFilter, make as createBloomFilter, Seen as ScalableCuckooFilter, Seen as CuckooFilter, Seen as BloomFilter };',
   // The peer store below keeps nothing in a datastore.
   'datastore-core/dist/src/memory.js': 'export class MemoryDatastore {}',
+  // Only WebRTC's handshake is read by it, and by promises alone.
+  'it-length-prefixed/dist/src/decode.js': `import { decode as varint, encodingLength } from 'uint8-varint';
+import { Uint8ArrayList } from 'uint8arraylist';
+export async function* decode(source) {
+  const all = new Uint8ArrayList();
+  for await (const part of source) {
+    all.append(part);
+    while (all.byteLength > 0) {
+      let length;
+      try { length = varint(all); } catch (error) { if (all.byteLength > 8) throw error; break; }
+      if (length > 65536) throw new Error('a message is too long');
+      const start = encodingLength(length);
+      if (all.byteLength < start + length) break;
+      const message = all.sublist(start, start + length);
+      all.consume(start + length);
+      yield message;
+    }
+  }
+}`,
   // No message here has a fraction in it.
   'protons-runtime/dist/src/utils/float.js':
     'const no = () => { throw new RangeError(); }; export { no as readDoubleLE, no as readFloatLE, no as writeDoubleLE, no as writeFloatLE };',
