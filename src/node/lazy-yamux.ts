@@ -25,7 +25,7 @@ const ESTABLISHED = 3;
 
 /**
  * A connection is pinged so often: in time for the two minutes of silence after which libp2p's TCP ends it, with a ping to
- * spare where both ends do so. Every 30 s, as yamux does by itself, it was a third of what a seed at rest does.
+ * spare where both ends do so. Every 30 s, as yamux does by itself, it was a sixth of what a seed at rest does.
  */
 const KEEP_ALIVE_MS = 75_000;
 
