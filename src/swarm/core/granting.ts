@@ -12,12 +12,20 @@ import {
 } from './constants.ts';
 import type { Core } from './core.ts';
 import { DeliveryRate } from './delivery-rate.ts';
+import {
+  aheadOf,
+  grantBytesFor,
+  isComplete,
+  isKeeping,
+  originSwarm,
+  soleAsset,
+  windowOf,
+} from './grant-terms.ts';
 import type { Message } from './messages.ts';
 import { TimeLeft } from './time-left.ts';
 import { UplinkWait } from './uplink-wait.ts';
 import type { Acked } from './upload-queue.ts';
-import type { OriginPasses } from './origin-passes.ts';
-import { isServed, type Grant, type Membership, type Peer } from './peer.ts';
+import type { Grant, Peer } from './peer.ts';
 import {
   compareRanks,
   hasGiftBudget,
@@ -28,7 +36,6 @@ import {
   type Rank,
 } from './ranking.ts';
 import { isSpent } from './rate-limits.ts';
-import { randomInt, type Rng } from './rng.ts';
 
 /** The rate of the uplink is taken over so long. */
 const SAMPLE_MS = 250;
@@ -39,26 +46,8 @@ const REFRESH_MS = 100;
 /** What waits for the uplink is no more than it delivers in this share of the time that the neighbours still need. */
 const QUEUE_SHARE = 0.1;
 
-/** What a peer may have under way besides one chunk and the product of its rate and the loop: room for its rate to grow. */
-const WINDOW_BYTES = 768 * 1024;
-
-/** The same while an origin has chunks that nobody has passed on. */
-const FIRST_WINDOW_BYTES = 192 * 1024;
-
-/**
- * A loop takes longer than round trips say, for what waits in line counts too: a window of just what came in keeps the rate
- * where it is, whatever the link could do (one pair, 200 Mbit/s, 100 ms: 160 Mbit/s).
- */
-const WINDOW_MARGIN = 1.5;
-
 /** The next pause for late first copies comes no sooner: peers that leave offers lying must not stop the origin. */
 const HOLD_AGAIN_MS = 5000;
-
-/**
- * A peer that has passed on nothing yet gets no more chunks than these of which nobody else is known to have one, as long
- * as others do pass on: free-riders sat on a fifth of the first copies, and an origin may vanish at any time.
- */
-const MAX_KEPT = 6;
 
 /** A grant, its request, and slow start from ten segments to a chunk of 64 KiB. */
 const HOLD_ROUND_TRIPS = 4;
@@ -416,73 +405,4 @@ export class Granting {
     }
     this.#usualBytes = givers > 0 ? givenBytes / givers : 0;
   }
-}
-
-/** Whether the peer has all of something that it shares with this node. */
-function isComplete(peer: Peer): boolean {
-  for (const { have } of peer.memberships.values()) if (have?.isFull) return true;
-  return false;
-}
-
-/** Whether the peer seems to keep to itself what nobody else has, while there are such chunks. */
-function isKeeping(passes: OriginPasses, peer: Peer): boolean {
-  if (passes.isSpread || passes.proof.isProven(peer.key)) return false;
-  return passes.unforwarded(peer.key) >= MAX_KEPT;
-}
-
-/** How much further this node is than the peer, in what both want. */
-function aheadOf(peer: Peer): number {
-  let ahead = 0;
-  for (const { swarm, have } of peer.memberships.values()) {
-    if (have && swarm.wantedLeft > 0) ahead = Math.max(ahead, swarm.progress - have.count / have.size);
-  }
-  return ahead;
-}
-
-/** A grant is worth the largest chunk of what the peer lacks and this node holds. */
-function grantBytesFor(peer: Peer): number {
-  let bytes = MIN_GRANT_BYTES;
-  for (const membership of peer.memberships.values()) {
-    if (membership.lacks > 0 && isServed(membership)) bytes = Math.max(bytes, membership.swarm.maxChunkBytes);
-  }
-  return bytes;
-}
-
-/**
- * Where the peer lacks something that it is not to get now, or that has a limit, credit is good for one asset alone:
- * one of those it is to get, at random, an origin's first pass before others.
- */
-function soleAsset(peer: Peer, rng: Rng): AssetSwarm | undefined {
-  const lacking = [...peer.memberships.values()].filter(({ lacks }) => lacks > 0);
-  const served = lacking.filter(isServed);
-  const isFree = (membership: Membership) => isServed(membership) && !membership.swarm.throttle.upload;
-  if (lacking.every(isFree)) return undefined;
-  return originSwarm(peer) ?? served[randomInt(rng, served.length)]?.swarm;
-}
-
-/**
- * What may be under way to one peer: what it was seen to take in during a loop, and a little more. A peer with a
- * slow downlink would otherwise fill the look-ahead with data it cannot take, most of all where grants go by
- * progress (mixed uplinks at N = 10: 1.19 without, 1.10 with it).
- */
-function windowOf(peer: Peer, grantBytes: number): number {
-  const loopSec = (2 * peer.rttMs + LOOK_AHEAD_MARGIN_MS) / 1000;
-  const inLoop = WINDOW_MARGIN * peer.deliveryRate.bytesPerSec * loopSec;
-  // What nobody else passes on must not pile up before a slow path, where others could take it.
-  const swarm = originSwarm(peer);
-  const isFirst = swarm?.passes?.isSpread === false && swarm.members.size > 1;
-  const room = isFirst ? FIRST_WINDOW_BYTES : WINDOW_BYTES;
-  return Math.min(peer.windowBytes, Math.max(2 * grantBytes, grantBytes + room + inLoop));
-}
-
-/** A swarm this node is the origin of and the peer lacks something in; one in its first pass first. */
-function originSwarm(peer: Peer): AssetSwarm | undefined {
-  let found: AssetSwarm | undefined;
-  for (const membership of peer.memberships.values()) {
-    const { swarm, lacks } = membership;
-    if (lacks <= 0 || !swarm.passes || !isServed(membership)) continue;
-    if (swarm.passes.isFirstPass) return swarm;
-    found ??= swarm;
-  }
-  return found;
 }
