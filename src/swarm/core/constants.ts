@@ -84,7 +84,7 @@ export const PATIENT_DECLINES = 4;
 
 /**
  * What may be asked of an unknown peer at once: the greater of 2 chunks and 1 MiB, no less than an honest peer grants
- * one it knows nothing of (`granting.ts`).
+ * one it knows nothing of (`grant-terms.ts`).
  * Each verified byte adds {@link TRUST_GROWTH} bytes, so that trust keeps ahead of a grantor whose rate doubles
  * each round; each request given up halves it. It bounds what a peer that grants and never delivers holds up.
  */

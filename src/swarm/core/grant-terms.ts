@@ -34,13 +34,17 @@ export function isKeeping(passes: OriginPasses, peer: Peer): boolean {
   return passes.unforwarded(peer.key) >= MAX_KEPT;
 }
 
-/** How much further this node is than the peer, in what both want. */
-export function aheadOf(peer: Peer): number {
-  let ahead = 0;
+/** How much further this node is than the peer in what both want, and how large that is for each who takes part in it. */
+export function lagOf(peer: Peer): { ahead: number; bytesPerMember: number } {
+  const lag = { ahead: 0, bytesPerMember: 0 };
   for (const { swarm, have } of peer.memberships.values()) {
-    if (have && swarm.wantedLeft > 0) ahead = Math.max(ahead, swarm.progress - have.count / have.size);
+    if (!have || swarm.wantedLeft === 0) continue;
+    const ahead = swarm.progress - have.count / have.size;
+    if (ahead <= lag.ahead) continue;
+    lag.ahead = ahead;
+    lag.bytesPerMember = swarm.bytes / swarm.members.size;
   }
-  return ahead;
+  return lag;
 }
 
 /** A grant is worth the largest chunk of what the peer lacks and this node holds. */

@@ -13,10 +13,10 @@ import {
 import type { Core } from './core.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import {
-  aheadOf,
   grantBytesFor,
   isComplete,
   isKeeping,
+  lagOf,
   originSwarm,
   soleAsset,
   windowOf,
@@ -310,7 +310,7 @@ export class Granting {
     const ledger = { grantBytes, sentBytes, grantedBytes, receivedBytes };
     const { fleet } = this.#core.settings;
     if (isLeeching && !fleet) {
-      const debtor = { ...ledger, ahead: aheadOf(peer), usualBytes: this.#usualBytes };
+      const debtor = { ...ledger, ...lagOf(peer), usualBytes: this.#usualBytes };
       return rankWhileLeeching(debtor, giftBudget);
     }
     const passes = isLeeching ? undefined : originSwarm(peer)?.passes;

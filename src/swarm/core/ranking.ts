@@ -16,6 +16,8 @@ export interface Ledger {
 export interface LeechingCandidate extends Ledger {
   /** How much further this node is, 0 to 1. */
   ahead: number;
+  /** The size of what both want, divided by those who have joined it here. */
+  bytesPerMember: number;
   /** Verified bytes that a peer usually gave me, of those who gave any. */
   usualBytes: number;
 }
@@ -44,14 +46,22 @@ export interface Rank {
 }
 
 /**
- * A peer that is a tenth of the file behind this node is given so many chunks more before it has to give: who has fallen
- * behind has little to give. A one-off for each link, and only for peers that gave something, yet less than is usual, in
- * full where it was half of that: who gives like everybody has as much as everybody, whatever it says. (Peers that told
- * a quarter of what they had were done in 0.94 of the others' time when that was not looked at, and in 1.02 with it.)
+ * A peer that is a tenth of the file behind this node is given so much more before it has to give: who has fallen
+ * behind has little to give. A one-off for each link: four chunks, which sixty neighbours make a quarter of a file of a
+ * thousand chunks; with fewer neighbours as many more as make the same quarter over all of them. (Mixed uplinks, N = 10,
+ * mean of 24 seeds: 1.133 with four chunks, 1.122 with that.)
  */
 const LAG_CHUNKS = 4;
+const LAG_SHARE = 0.25;
 const LAG_SLOPE = 10;
-const SCANT_SLOPE = 2;
+
+/**
+ * That is for peers that gave something, yet less than 0.7 of what is usual, in full where it was 0.37 of it: who gives
+ * like others has as much as others, whatever it says. (Of ten peers those that told a quarter of what they had were done
+ * in 0.92 of the others' time when half of the usual was little enough for all of it, and in 1.02 with this.)
+ */
+const SCANT_SHARE = 0.7;
+const SCANT_SLOPE = 3;
 
 /** After the first pass copies are many, and who has least matters more than who passes on fastest. */
 const LATER_UNFORWARDED_STEP = 12;
@@ -73,15 +83,16 @@ export function rankWhileLeeching(peer: LeechingCandidate, giftBudget: boolean):
   const deficit = peer.sentBytes + peer.grantedBytes - peer.receivedBytes;
   const isNew = peer.receivedBytes === 0;
   const isGifted = isNew && peer.sentBytes + peer.grantedBytes >= peer.grantBytes;
-  const lag = isNew ? 0 : toShare(peer.ahead * LAG_SLOPE) * scantness(peer);
-  const band = Math.floor(deficit / peer.grantBytes + (isGifted ? 1 : 0) - lag * LAG_CHUNKS);
+  const lagBytes = Math.max(LAG_CHUNKS * peer.grantBytes, LAG_SHARE * peer.bytesPerMember);
+  const lag = isNew ? 0 : toShare(peer.ahead * LAG_SLOPE) * scantness(peer) * lagBytes;
+  const band = Math.floor((deficit - lag) / peer.grantBytes + (isGifted ? 1 : 0));
   if (!isNew) return { band, place: 0 };
   return { band, place: isGifted || !giftBudget ? LAST : FIRST };
 }
 
-/** 0 for a peer that gave this node what others usually do, 1 for one that gave half of it or less. */
+/** 0 for a peer that gave this node 0.7 of what others usually do, 1 for one that gave 0.37 of it or less. */
 function scantness({ receivedBytes, usualBytes }: LeechingCandidate): number {
-  return usualBytes > 0 ? toShare(SCANT_SLOPE * (1 - receivedBytes / usualBytes)) : 0;
+  return usualBytes > 0 ? toShare(SCANT_SLOPE * (SCANT_SHARE - receivedBytes / usualBytes)) : 0;
 }
 
 function toShare(value: number): number {

@@ -26,6 +26,7 @@ function peer(
     receivedBytes: received * Q,
     progress,
     ahead: 0,
+    bytesPerMember: 0,
     usualBytes: 5 * Q,
   };
 }
@@ -48,11 +49,19 @@ describe('the ranking of grants', () => {
   it('gives who has fallen behind more than it owes, but not who gave as much as others do', () => {
     const behind = (received: number): Rank =>
       rankWhileLeeching({ ...peer(received, received), ahead: 0.2 }, true);
-    assert.equal(behind(2.5).band, -4);
-    assert.equal(behind(1).band, -4);
-    assert.equal(behind(3.75).band, -2);
-    assert.equal(behind(5).band, 0);
+    assert.equal(behind(1.5).band, -4);
+    assert.equal(behind(0.5).band, -4);
+    assert.equal(behind(2.6).band, -3); // of 5, as is usual: 0.54 of the four
+    assert.equal(behind(3.5).band, 0);
     assert.equal(behind(9).band, 0);
+  });
+
+  it('gives who has fallen behind a quarter of the file at most, over all neighbours', () => {
+    const behind = (members: number): Rank =>
+      rankWhileLeeching({ ...peer(1, 1), ahead: 0.2, bytesPerMember: (1024 * Q) / members }, true);
+    assert.equal(behind(8).band, -32);
+    assert.equal(behind(32).band, -8);
+    assert.equal(behind(500).band, -4);
   });
 
   it('gives a newcomer one gift before others of its band, as long as the budget lasts', () => {
