@@ -1,3 +1,5 @@
+import type { PickedHandle } from 'shoal/browser';
+import { droppedHandles } from './pickers.ts';
 import type { Chosen } from './share-view.ts';
 
 interface PathFile {
@@ -20,8 +22,21 @@ export function chosenOf(list: FileList): Chosen | undefined {
   return several(folder, paths);
 }
 
+/** What was picked. @returns undefined where that is nothing */
+export function pickedOf(handles: readonly PickedHandle[] | undefined): Chosen | undefined {
+  const [first] = handles ?? [];
+  if (!handles || !first) return undefined;
+  return {
+    name: handles.length === 1 ? first.name : `${handles.length} files`,
+    files: [...handles],
+    bytes: undefined,
+  };
+}
+
 /** What was dropped: files, or folders with all that is in them. */
 export async function droppedOf(data: DataTransfer): Promise<Chosen | undefined> {
+  const handles = droppedHandles(data);
+  if (handles) return pickedOf(await handles);
   // Entries have to be asked for before anything is waited for.
   const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const [first] = entries;

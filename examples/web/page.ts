@@ -3,11 +3,13 @@
  * plays it meanwhile, and shows the swarm at work. An example of Shoal in a browser, on its public API alone.
  */
 import { AssetView } from './asset-view.ts';
-import { chosenOf, droppedOf } from './chosen-files.ts';
+import { chosenOf, droppedOf, pickedOf } from './chosen-files.ts';
 import { at, make } from './elements.ts';
 import { startNode, type Here } from './node.ts';
+import { pickFiles, pickFolder } from './pickers.ts';
 import { hideProblem, showProblem } from './problem.ts';
 import { ShareView, type Chosen } from './share-view.ts';
+import { showSharedBefore } from './shared-before.ts';
 import { SwarmView } from './swarm-view.ts';
 import { countText, sizeText } from './text.ts';
 
@@ -68,6 +70,13 @@ function run(here: Here): App {
   const swarm = new SwarmView(here);
   const asset = new AssetView(here, swarm);
   const share = new ShareView(here, swarm);
+  const showLists = async (): Promise<void> => {
+    await showKept(here);
+    await showSharedBefore(here, {
+      show: (cid) => void share.show(cid),
+      share: (chosen) => void app.share(chosen).catch(showProblem),
+    });
+  };
   const app: App = {
     async route() {
       const link = linkInAddress();
@@ -75,7 +84,7 @@ function run(here: Here): App {
         asset.close();
         document.title = 'Shoal';
         at('start').hidden = false;
-        await showKept(here);
+        await showLists();
       } else {
         await share.close();
         at('start').hidden = true;
@@ -98,7 +107,7 @@ function run(here: Here): App {
       share.update();
     },
   };
-  share.onStop = () => void showKept(here);
+  share.onStop = () => void showLists().catch(showProblem);
   swarm.onPeers = () => app.showPeers();
   app.showPeers();
   addEventListener('pagehide', () => void here.shoal.close());
@@ -125,12 +134,16 @@ function listen(started: Promise<App>): void {
     event.preventDefault();
     openLink(at('link', HTMLInputElement).value);
   });
-  for (const [button, input] of [
-    ['choose', 'files'],
-    ['choose-folder', 'folder'],
+  for (const [button, input, pick] of [
+    ['choose', 'files', pickFiles],
+    ['choose-folder', 'folder', pickFolder],
   ] as const) {
     const field = at(input, HTMLInputElement);
-    at(button).addEventListener('click', () => field.click());
+    at(button).addEventListener('click', () => {
+      const picking = pick();
+      if (!picking) field.click();
+      else picking.then((handles) => then((app) => app.share(pickedOf(handles))), showProblem);
+    });
     field.addEventListener('change', () => {
       const chosen = field.files ? chosenOf(field.files) : undefined;
       field.value = '';

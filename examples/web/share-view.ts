@@ -1,5 +1,5 @@
 import { encodeQR } from 'qr';
-import type { PageAsset, PageFile } from 'shoal/browser';
+import type { PageAsset, PageFile, PickedHandle } from 'shoal/browser';
 import { at } from './elements.ts';
 import type { Here } from './node.ts';
 import { hideProblem, showProblem } from './problem.ts';
@@ -9,8 +9,9 @@ import { countText, sizeText } from './text.ts';
 /** What was dropped or chosen. */
 export interface Chosen {
   name: string;
-  files: File | PageFile[];
-  bytes: number;
+  files: File | PageFile[] | PickedHandle[];
+  /** Undefined: it is found out when it is read. */
+  bytes: number | undefined;
 }
 
 /** This machine: another device gets nowhere with it. */
@@ -61,7 +62,27 @@ export class ShareView {
     if (!this.#isKept) await this.#here.shoal.remove(asset.cid).catch(() => undefined);
   }
 
-  async share({ name, files, bytes }: Chosen): Promise<void> {
+  /** Shows what is shared already, as by an earlier visit. */
+  async show(cid: string): Promise<void> {
+    if (this.#asset?.cid !== cid) await this.close();
+    hideProblem();
+    try {
+      const asset = await this.#here.shoal.open(cid);
+      this.#asset = asset;
+      this.#isKept = false;
+      let bytes = 0;
+      for await (const entry of asset.entries()) bytes += entry.size;
+      at('start').hidden = true;
+      at('shared').hidden = false;
+      at('shared-progress').hidden = true;
+      at('shared-name').textContent = asset.name ?? cid;
+      this.#ready(bytes);
+    } catch (error) {
+      showProblem(error);
+    }
+  }
+
+  async share({ name, files, bytes: size }: Chosen): Promise<void> {
     await this.close();
     hideProblem();
     const { signal } = this.#stop;
@@ -71,24 +92,25 @@ export class ShareView {
     at('shared-ready').hidden = true;
     at('shared-given').textContent = '';
     at('shared-name').textContent = name;
-    at('shared-state').textContent = `Reading ${sizeText(bytes)} once, for its fingerprint…`;
+    let bytes = size ?? 0;
+    at('shared-state').textContent =
+      `Reading ${size === undefined ? 'it' : sizeText(size)} once, for its fingerprint…`;
     progress.hidden = false;
     progress.value = 0;
     try {
       const kept = new Set<string>();
-      for await (const { cid } of this.#here.shoal.list()) kept.add(cid);
+      for await (const { cid, state } of this.#here.shoal.list()) if (state !== 'shared') kept.add(cid);
       const asset = await this.#here.shoal.share(files instanceof File ? files : [...files], {
         name,
         signal,
-        onProgress: ({ bytes: read }) => (progress.value = bytes > 0 ? read / bytes : 1),
+        onProgress: ({ bytes: read, total = bytes }) => {
+          bytes = total;
+          progress.value = total > 0 ? read / total : 1;
+        },
       });
       this.#asset = asset;
       this.#isKept = kept.has(asset.cid);
-      at('shared-state').textContent = `${sizeText(bytes)}, shared for as long as this page is open.`;
-      at('shared-ready').hidden = false;
-      this.#showLink();
-      this.#swarm.show(asset.cid, bytes, 1);
-      this.update();
+      this.#ready(bytes);
     } catch (error) {
       if (signal.aborted) return;
       await this.close();
@@ -96,6 +118,14 @@ export class ShareView {
     } finally {
       progress.hidden = true;
     }
+  }
+
+  #ready(bytes: number): void {
+    at('shared-state').textContent = `${sizeText(bytes)}, shared for as long as this page is open.`;
+    at('shared-ready').hidden = false;
+    this.#showLink();
+    if (this.#asset) this.#swarm.show(this.#asset.cid, bytes, 1);
+    this.update();
   }
 
   #showLink(): void {

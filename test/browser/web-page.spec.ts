@@ -169,6 +169,44 @@ describe('the page in Chromium', function () {
     await page.locator('#kept').waitFor({ state: 'hidden' });
   });
 
+  it('shares again after a reload what was picked, with its link, or as it is now', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const page = await openPage(site.url(), {
+      // No test can use the browser's own dialog; the origin's private files have the same handles.
+      before: () => {
+        const picked = async (): Promise<FileSystemFileHandle> => {
+          const top = await navigator.storage.getDirectory();
+          return top.getFileHandle('mine.txt', { create: true });
+        };
+        Object.assign(globalThis, {
+          showOpenFilePicker: async () => [await picked()],
+          put: async (text: string) => {
+            const writing = await (await picked()).createWritable();
+            await writing.write(text);
+            await writing.close();
+          },
+        });
+      },
+    });
+    await page.evaluate('put("what I have")');
+    await page.click('#choose');
+    await shows(page, '#shared-state', /^11 bytes, shared for as long as this page is open/);
+    const link = await page.inputValue('#shared-link');
+    await page.reload();
+    await page.focus('[aria-label="Show link: mine.txt"]');
+    await page.keyboard.press('Enter');
+    await shows(page, '#shared-state', /^11 bytes, shared/);
+    assert.equal(await page.inputValue('#shared-link'), link);
+    await page.evaluate('put("what I have now")');
+    await page.reload();
+    await shows(page, '#before-list .size', /^11 bytes, has changed since$/);
+    await page.click('text=Share as it is now');
+    await shows(page, '#shared-state', /^15 bytes, shared/);
+    assert.notEqual(await page.inputValue('#shared-link'), link);
+    await page.click('#shared-stop');
+    await page.locator('#before').waitFor({ state: 'hidden' });
+  });
+
   it('gives a file to another page, which finds it through the node of shoal web', async () => {
     await using scene = new Scene();
     const bytes = pseudoRandomBytes(2_000_000);
