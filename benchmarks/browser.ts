@@ -9,8 +9,9 @@ import { parseArgs } from 'node:util';
 import { chromium, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
 import { bundleBrowser } from '../scripts/bundle-browser.ts';
 import { BrowserRig, findChromium, FLAGS } from '../test/browser/chromium.ts';
-import { bareBetween, fetchBetween } from './browser-between.ts';
-import { crowdBoundMs, pageCrowd } from './browser-crowd.ts';
+import { bareSpeed } from './bare-channels.ts';
+import { fetchBetween } from './browser-between.ts';
+import { crowdBoundMs, pageCrowd, type PageCrowd, type PageCrowdOutcome } from './browser-crowd.ts';
 import { Child } from './process.ts';
 import { writeRandomFile } from './random-file.ts';
 import { Recorder } from './result.ts';
@@ -27,18 +28,27 @@ A page in headless Chromium fetches a file from a node on this machine, verified
 how fast against a bare webrtc-direct stream between the same two in the same run, how much memory the page takes
 meanwhile, and how busy its main thread is. Then a page fetches from another page, against a bare data channel between
 the two. At last a crowd of 8 pages fetches from one node and from each other, all with limited uploads, against the
-fluid bound: once with the node there, and once with it killed after it uploaded 1.05 times the file.
+fluid bound, and against what the same pages move over bare data channels right after that: once with the node there,
+and once with it killed after it uploaded 1.05 times the file.
 
-  --repeats N  runs of each (default: 3)
-  --size N     MiB of the file (default: 512)
-  --large      2 GiB, once, to a page alone
-  --mbit N     upload limit of each in the crowd, Mbit/s (default: 4; 20 is asked, and wants more than two cores)
-  --crowd N    MiB of the crowd's file (default: 8)
-  --json FILE  where the result goes (default: benchmarks/results)
+  --phase P      fetch, between, crowd or killed; may be repeated (default: all of them)
+  --repeats N    runs of each (default: 3)
+  --size N       MiB of the file (default: 512)
+  --large        2 GiB, once, to a page alone
+  --mbit N       upload limit of each in the crowd, Mbit/s (default: 4; 20 is asked, and wants more than two cores)
+  --page-mbit N  upload limit of its pages, where it is another; 0: none
+  --crowd N      MiB of the crowd's file (default: 8)
+  --json FILE    where the result goes (default: benchmarks/results)
 `;
+
+/** The parts of this benchmark, each of which runs by itself too. */
+const PHASES = ['fetch', 'between', 'crowd', 'killed'] as const;
 
 /** Of the bare stream: enough for a steady speed. */
 const BARE_BYTES = 256 * MIB;
+
+/** For so long the bare data channel is measured. */
+const BARE_MS = 8000;
 
 /** Pages of the crowd. */
 const CROWD = 8;
@@ -160,6 +170,45 @@ async function shoalRun(page: Page, file: string, bytes: number, folder: string)
   return { mbPerSec: bytes / 1000 / ms, cpuMs, ...usage };
 }
 
+async function measureFetch(
+  context: BrowserContext,
+  origin: string,
+  bytes: number,
+  folder: string,
+  repeats: number,
+  recorder: Recorder,
+): Promise<void> {
+  const file = join(folder, 'original');
+  await writeRandomFile(file, bytes);
+  const bareSpeeds: number[] = [];
+  const runs: Awaited<ReturnType<typeof shoalRun>>[] = [];
+  for (let i = 0; i < repeats; i++) {
+    bareSpeeds.push(await inPage(context, origin, bareRun));
+    runs.push(await inPage(context, origin, (page) => shoalRun(page, file, bytes, folder)));
+  }
+  const what = `node to page, ${bytes / MIB} MiB`;
+  recorder.add({
+    name: `${what}, verified and in its files`,
+    unit: 'MB/s',
+    better: 'more',
+    values: runs.map(({ mbPerSec }) => mbPerSec),
+    bound: { name: 'a bare webrtc-direct stream', values: bareSpeeds, asked: 0.9 },
+  });
+  const lines = [
+    ['peak heap of the page', 'MB', runs.map((run) => run.peakHeapBytes / 1e6), 100],
+    [
+      'peak heap and buffers of the page',
+      'MB',
+      runs.map((run) => run.peakHeapAndBuffersBytes / 1e6),
+      undefined,
+    ],
+    ['main thread of the page busy', '%', runs.map((run) => run.busy * 100), 50],
+    ['CPU of the node', 'ms', runs.map((run) => run.cpuMs), undefined],
+  ] as const;
+  for (const [name, unit, values, asked] of lines)
+    recorder.add({ name: `${name}, ${what}`, unit, better: 'less', values, asked });
+}
+
 /** One page to another. The one that shares is of another site to the browser, and so a process with storage of its own. */
 async function measureBetween(
   context: BrowserContext,
@@ -179,7 +228,7 @@ async function measureBetween(
   for (let i = 0; i < repeats; i++) {
     await inPage(context, origin.replace('127.0.0.1', 'localhost'), (from) =>
       inPage(context, origin, async (to) => {
-        bareSpeeds.push(await bareBetween(from, to, BARE_BYTES));
+        bareSpeeds.push(await bareSpeed([[from, to]], BARE_MS));
         speeds.push(await fetchBetween(from, to, file, BARE_BYTES, direct));
       }),
     );
@@ -195,42 +244,85 @@ async function measureBetween(
 
 async function measureCrowd(
   executablePath: string,
+  crowd: PageCrowd,
+  what: string,
   folder: string,
-  mib: number,
-  mbit: number,
   repeats: number,
   recorder: Recorder,
 ): Promise<void> {
-  const crowd = { file: join(folder, 'crowd'), bytes: mib * MIB, pages: CROWD, bytesPerSec: mbit * 125_000 };
-  await writeRandomFile(crowd.file, crowd.bytes);
+  const isKilled = crowd.seedDiesAfter !== undefined;
+  const outcomes: PageCrowdOutcome[] = [];
   await using rig = await BrowserRig.start(executablePath);
-  for (const isKilled of [false, true]) {
-    const outcomes: Awaited<ReturnType<typeof pageCrowd>>[] = [];
-    for (let i = 0; i < repeats; i++) {
-      outcomes.push(
-        await pageCrowd(rig, isKilled ? { ...crowd, seedDiesAfter: 1.05 * crowd.bytes } : crowd, folder),
-      );
-    }
-    const what = `${CROWD} pages, ${mib} MiB, ${mbit} Mbit/s${isKilled ? ', seed killed after 1.05 F' : ''}`;
-    recorder.add({
-      name: `last of ${what}`,
-      unit: 's',
-      better: 'less',
-      values: outcomes.map(({ lastMs }) => lastMs / 1000),
-      bound: {
-        name: 'the fluid bound',
-        values: outcomes.map(() => crowdBoundMs(crowd) / 1000),
-        ...(!isKilled && { asked: 1.3 }),
-      },
-    });
-    recorder.add({
-      name: `finished of ${what}`,
-      unit: 'pages',
-      better: 'more',
-      values: outcomes.map(({ finished }) => finished),
-      asked: CROWD,
-    });
+  const context = await rig.lastingContext();
+  try {
+    // Without these permissions Chromium hides loopback addresses behind mDNS names.
+    await context.grantPermissions(['camera', 'microphone']);
+    for (let i = 0; i < repeats; i++) outcomes.push(await pageCrowd(rig, context, crowd, folder));
+  } finally {
+    await context.close();
   }
+  recorder.add({
+    name: `last of ${what}`,
+    unit: 's',
+    better: 'less',
+    values: outcomes.map(({ lastMs }) => lastMs / 1000),
+    bound: {
+      name: 'the fluid bound',
+      values: outcomes.map(() => crowdBoundMs(crowd) / 1000),
+      ...(!isKilled && { asked: 1.3 }),
+    },
+  });
+  recorder.add({
+    name: `all together of ${what}`,
+    unit: 'MB/s',
+    better: 'more',
+    values: outcomes.map(({ lastMs, finished }) => (finished * crowd.bytes) / 1000 / lastMs),
+    bound: {
+      name: 'their bare data channels, each to the next',
+      values: outcomes.map(({ bareMbPerSec }) => bareMbPerSec),
+    },
+  });
+  recorder.add({
+    name: `finished of ${what}`,
+    unit: 'pages',
+    better: 'more',
+    values: outcomes.map(({ finished }) => finished),
+    asked: CROWD,
+  });
+}
+
+async function measureCrowds(
+  executablePath: string,
+  phases: ReadonlySet<string>,
+  options: { mib: number; mbit: number; pageMbit: number },
+  folder: string,
+  repeats: number,
+  recorder: Recorder,
+): Promise<void> {
+  const { mib, mbit, pageMbit } = options;
+  const bytes = mib * MIB;
+  const pageBytesPerSec = pageMbit === 0 ? Infinity : pageMbit * 125_000;
+  const crowd = {
+    file: join(folder, 'crowd'),
+    bytes,
+    pages: CROWD,
+    bytesPerSec: mbit * 125_000,
+    pageBytesPerSec,
+  };
+  await writeRandomFile(crowd.file, bytes);
+  const limits = pageMbit === mbit ? `${mbit} Mbit/s` : `${mbit} Mbit/s, of a page ${pageMbit || 'any'}`;
+  const what = `${CROWD} pages, ${mib} MiB, ${limits}`;
+  const killed = { ...crowd, seedDiesAfter: 1.05 * bytes };
+  if (phases.has('crowd')) await measureCrowd(executablePath, crowd, what, folder, repeats, recorder);
+  if (phases.has('killed'))
+    await measureCrowd(
+      executablePath,
+      killed,
+      `${what}, seed killed after 1.05 F`,
+      folder,
+      repeats,
+      recorder,
+    );
 }
 
 /** A new page, so that nothing of what ran before counts. */
@@ -265,7 +357,9 @@ async function main(): Promise<void> {
       repeats: { type: 'string', default: '3' },
       size: { type: 'string', default: '512' },
       mbit: { type: 'string', default: '4' },
+      'page-mbit': { type: 'string' },
       crowd: { type: 'string', default: '8' },
+      phase: { type: 'string', multiple: true, default: [...PHASES] },
       large: { type: 'boolean', default: false },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
@@ -276,10 +370,10 @@ async function main(): Promise<void> {
   if (executablePath === undefined) throw new Error('no Chromium found: install it, or name it in $CHROMIUM');
   const bytes = (values.large ? 2048 : Number(values.size)) * MIB;
   const repeats = values.large ? 1 : Number(values.repeats);
-  if (!(bytes > 0) || !(repeats >= 1)) throw new TypeError(USAGE);
+  const phases = new Set<string>(values.large ? ['fetch'] : values.phase);
+  const isKnown = [...phases].every((phase) => PHASES.some((known) => known === phase));
+  if (!(bytes > 0) || !(repeats >= 1) || !isKnown) throw new TypeError(USAGE);
   const folder = await mkdtemp(join(await baseFolder(2.5 * bytes), 'shoal-bench-'));
-  const file = join(folder, 'original');
-  await writeRandomFile(file, bytes);
   const server = await serve(join(folder, 'served'));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   // Not like a private window: files lie on the disk.
@@ -289,45 +383,13 @@ async function main(): Promise<void> {
     args: FLAGS,
   });
   try {
-    const bareSpeeds: number[] = [];
-    const runs: Awaited<ReturnType<typeof shoalRun>>[] = [];
-    for (let i = 0; i < repeats; i++) {
-      bareSpeeds.push(await inPage(context, origin, bareRun));
-      runs.push(await inPage(context, origin, (page) => shoalRun(page, file, bytes, folder)));
-    }
     const recorder = new Recorder();
-    const what = `node to page, ${bytes / MIB} MiB`;
-    recorder.add({
-      name: `${what}, verified and in its files`,
-      unit: 'MB/s',
-      better: 'more',
-      values: runs.map(({ mbPerSec }) => mbPerSec),
-      bound: { name: 'a bare webrtc-direct stream', values: bareSpeeds, asked: 0.9 },
-    });
-    const lines = [
-      ['peak heap of the page', 'MB', runs.map((run) => run.peakHeapBytes / 1e6), 100],
-      [
-        'peak heap and buffers of the page',
-        'MB',
-        runs.map((run) => run.peakHeapAndBuffersBytes / 1e6),
-        undefined,
-      ],
-      ['main thread of the page busy', '%', runs.map((run) => run.busy * 100), 50],
-      ['CPU of the node', 'ms', runs.map((run) => run.cpuMs), undefined],
-    ] as const;
-    for (const [name, unit, values, asked] of lines)
-      recorder.add({ name: `${name}, ${what}`, unit, better: 'less', values, asked });
-    if (!values.large) {
-      await measureBetween(context, origin, folder, repeats, recorder);
-      await measureCrowd(
-        executablePath,
-        folder,
-        Number(values.crowd),
-        Number(values.mbit),
-        repeats,
-        recorder,
-      );
-    }
+    if (phases.has('fetch')) await measureFetch(context, origin, bytes, folder, repeats, recorder);
+    if (phases.has('between')) await measureBetween(context, origin, folder, repeats, recorder);
+    const mbit = Number(values.mbit);
+    const crowd = { mib: Number(values.crowd), mbit, pageMbit: Number(values['page-mbit'] ?? mbit) };
+    if (phases.has('crowd') || phases.has('killed'))
+      await measureCrowds(executablePath, phases, crowd, folder, repeats, recorder);
     recorder.write('browser', values.json);
   } finally {
     await context.close();
