@@ -25,11 +25,13 @@ export class ShareView {
   #asset: PageAsset | undefined;
   /** It was fetched here before: stopping to share it does not throw it away. */
   #isKept = false;
+  /** The browser remembers where it lies: it is shared until that is stopped, and listed at the start. */
+  #isRemembered = false;
 
   constructor(here: Here, swarm: SwarmView) {
     this.#here = here;
     this.#swarm = swarm;
-    at('shared-stop').addEventListener('click', () => void this.close().then(() => this.onStop()));
+    at('shared-stop').addEventListener('click', () => void this.close(true).then(() => this.onStop()));
     here.shoal.addEventListener('addresses:change', () => this.#showLink());
     for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-copy]'))
       button.addEventListener('click', () => void copy(button));
@@ -48,8 +50,8 @@ export class ShareView {
         : 'Nobody has fetched it yet.';
   }
 
-  /** Stops sharing. */
-  async close(): Promise<void> {
+  /** Hides the card. @param isStopped whether also what can be shared again is to be forgotten */
+  async close(isStopped = false): Promise<void> {
     this.#stop.abort();
     this.#stop = new AbortController();
     const asset = this.#asset;
@@ -59,7 +61,8 @@ export class ShareView {
     at('start').hidden = false;
     if (!asset) return;
     await asset.close();
-    if (!this.#isKept) await this.#here.shoal.remove(asset.cid).catch(() => undefined);
+    if (!this.#isKept && (isStopped || !this.#isRemembered))
+      await this.#here.shoal.remove(asset.cid).catch(() => undefined);
   }
 
   /** Shows what is shared already, as by an earlier visit. */
@@ -70,6 +73,7 @@ export class ShareView {
       const asset = await this.#here.shoal.open(cid);
       this.#asset = asset;
       this.#isKept = false;
+      this.#isRemembered = true;
       let bytes = 0;
       for await (const entry of asset.entries()) bytes += entry.size;
       at('start').hidden = true;
@@ -110,6 +114,7 @@ export class ShareView {
       });
       this.#asset = asset;
       this.#isKept = kept.has(asset.cid);
+      this.#isRemembered = Array.isArray(files) && files.every((each) => 'kind' in each);
       this.#ready(bytes);
     } catch (error) {
       if (signal.aborted) return;
