@@ -1,7 +1,11 @@
-import type { AssetType } from '../api.ts';
+import type { CID } from 'multiformats/cid';
+import type { AssetType, LogLevel } from '../api.ts';
 import type { PickedHandle } from '../browser-api.ts';
-import type { KeptNode } from './page-records.ts';
+import type { AssetRecord } from '../store/store.ts';
 import type { PageDatabase } from './page-database.ts';
+import type { SharedFiles } from './shared-files.ts';
+
+type Log = (level: LogLevel, message: string) => void;
 
 /** What is kept of an asset that a page shares from handles, so that a later page can share it again. */
 export interface KeptShare {
@@ -28,23 +32,42 @@ export class KeptShares {
   readonly #db: PageDatabase;
   readonly #shares: Map<string, KeptShare>;
 
-  private constructor(db: PageDatabase, shares: Map<string, KeptShare>) {
+  readonly #log: Log;
+
+  private constructor(db: PageDatabase, log: Log, shares: Map<string, KeptShare>) {
     this.#db = db;
+    this.#log = log;
     this.#shares = shares;
   }
 
   /** @param db closed by whoever opened it */
-  static async load(db: PageDatabase): Promise<KeptShares> {
-    return new KeptShares(db, await db.loadShares());
+  static async load(db: PageDatabase, log: Log): Promise<KeptShares> {
+    return new KeptShares(db, log, await db.loadShares());
   }
 
   get all(): ReadonlyMap<string, KeptShare> {
     return this.#shares;
   }
 
-  async put(root: string, share: KeptShare, nodes: Iterable<KeptNode>): Promise<void> {
-    await this.#db.putShare(root, share, nodes);
-    this.#shares.set(root, share);
+  /** What is known of an asset that waits to be shared again. */
+  recordOf(root: CID): AssetRecord | undefined {
+    const share = this.#shares.get(root.toString());
+    if (!share) return undefined;
+    const { name, type, bytes } = share;
+    return { root, name, type, bytes, bytesHere: 0, state: 'shared', path: undefined };
+  }
+
+  /** Keeps what is shared; where the browser cannot, that is logged, since sharing does not depend on it. */
+  async keep({ manifest, nodes }: SharedFiles, share: KeptShare): Promise<void> {
+    const root = manifest.root.toString();
+    const kept = [...nodes].map(([node, bytes]) => ({ node, bytes }));
+    try {
+      await this.#db.putShare(root, share, kept);
+      this.#shares.set(root, share);
+    } catch (error) {
+      const what = share.name ?? 'what is shared';
+      this.#log('warn', `${what} cannot be shared again by a later page: ${String(error)}`);
+    }
   }
 
   /** Forgets it, and its nodes unless they are needed for what was fetched of it. */

@@ -34,7 +34,7 @@ export async function openKeptStore(options: OpenPageStoreOptions): Promise<Open
     const mark = keptMark();
     const store = await PageStore.open({
       records: db,
-      shares: await KeptShares.load(db),
+      shares: await KeptShares.load(db, log),
       spaces,
       log,
       onEvicted: options.onEvicted,

@@ -119,21 +119,7 @@ export class PageStore implements Store {
       return { root, name: shared.name, type, bytes, bytesHere, state: 'shared', path: undefined };
     }
     const record = this.#records.get(text);
-    if (!record) {
-      // It waits to be shared again.
-      const share = this.shares?.all.get(text);
-      return (
-        share && {
-          root,
-          name: share.name,
-          type: share.type,
-          bytes: share.bytes,
-          bytesHere: 0,
-          state: 'shared',
-          path: undefined,
-        }
-      );
-    }
+    if (!record) return this.shares?.recordOf(root);
     const { name, type, bytes } = record;
     // What lies where this browser no longer looks is not here.
     const state = this.#spaceOf(record) ? record.state : 'partial';
@@ -221,7 +207,7 @@ export class PageStore implements Store {
     const { root } = shared.manifest;
     await this.#lock.run(root.toString(), async () => {
       this.#checkOpen();
-      if (share) await this.#keepShare(shared, share);
+      if (share) await this.shares?.keep(shared, share);
       this.#shared.set(root.toString(), shared);
     });
     return (await this.get(root)) as AssetRecord;
@@ -299,17 +285,6 @@ export class PageStore implements Store {
     const made = privateKeyToProtobuf(await generateKeyPair('Ed25519'));
     await this.#parts.records.putSetting(IDENTITY_KEY, made);
     return made;
-  }
-
-  /** Sharing does not depend on it. */
-  async #keepShare({ manifest, nodes }: SharedFiles, share: KeptShare): Promise<void> {
-    const kept = [...nodes].map(([node, bytes]) => ({ node, bytes }));
-    await this.shares?.put(manifest.root.toString(), share, kept).catch((error: unknown) => {
-      this.#parts.log(
-        'warn',
-        `${share.name ?? 'what is shared'} cannot be shared again by a later page: ${String(error)}`,
-      );
-    });
   }
 
   async #putNodes(root: CID, nodes: readonly KeptNode[]): Promise<void> {
