@@ -2,7 +2,7 @@ import type { PageFile, PageShareSource, PickedHandle } from '../browser-api.ts'
 import type { FileToShare } from '../browser-store/import-files.ts';
 import type { KeptShare } from '../browser-store/kept-shares.ts';
 import { ShoalError } from '../errors.ts';
-import { permissionOf } from './file-permission.ts';
+import { permit } from './file-permission.ts';
 import { withPickedErrors } from './picked-error.ts';
 
 /** What a person chose, as the files of one asset and what to call it. */
@@ -32,7 +32,7 @@ export async function collectFiles(source: PageShareSource): Promise<CollectedFi
     const { path, what } = partOf(each);
     if (isHandle(what)) {
       handles.push({ path, handle: what });
-      await permitReading(what);
+      await permit(what, 'read');
       for await (const file of filesOf(path, what)) chosen.push(file);
     } else {
       isFromHandles = false;
@@ -66,15 +66,6 @@ async function* filesOf(path: string, handle: PickedHandle): AsyncGenerator<File
     for await (const each of handle.values()) below.push(each as PickedHandle);
   });
   for (const each of below) yield* filesOf(`${path}/${each.name}`, each);
-}
-
-async function permitReading(handle: PickedHandle): Promise<void> {
-  const found = await withPickedErrors(handle.name, () => permissionOf(handle, 'read', true));
-  if (found === 'granted') return;
-  throw new ShoalError(
-    'ERR_ACCESS',
-    `this page may not read ${handle.name}: it was not allowed to; pick it again, and allow it`,
-  );
 }
 
 /** What all files lie in, or the one that it is; undefined where they lie in nothing in common. */

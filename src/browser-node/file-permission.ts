@@ -26,12 +26,12 @@ export async function permissionOf(
   return (await handle.requestPermission?.({ mode })) ?? now;
 }
 
-/** @throws ERR_ACCESS where the page may not write to it, and the person does not allow it when asked */
-export async function permitWriting(handle: FileSystemHandle): Promise<void> {
-  const found = await withPickedErrors(handle.name, () => permissionOf(handle, 'readwrite', true));
+/** @throws ERR_ACCESS where the page may not use the handle so, and the person does not allow it when asked */
+export async function permit(handle: FileSystemHandle, mode: 'read' | 'readwrite'): Promise<void> {
+  const found = await withPickedErrors(handle.name, () => permissionOf(handle, mode, true));
   if (found === 'granted') return;
   throw new ShoalError(
     'ERR_ACCESS',
-    `this page may not write to ${handle.name}: it was not allowed to; pick it again, and allow it`,
+    `this page may not ${mode === 'read' ? 'read' : 'write to'} ${handle.name}: it was not allowed to; pick it again, and allow it`,
   );
 }

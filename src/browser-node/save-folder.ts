@@ -8,7 +8,7 @@ import type { AssetHandle } from '../node/asset-handle.ts';
 import { forEachBounded } from '../store/bounded.ts';
 import { checkCollisions, checkNames } from '../store/entry-names.ts';
 import type { StoredAsset } from '../store/store.ts';
-import { permitWriting } from './file-permission.ts';
+import { permit } from './file-permission.ts';
 import { PickedFolder } from './picked-folder.ts';
 import { WritingMeter } from './writing-meter.ts';
 
@@ -33,7 +33,7 @@ export async function saveFolder(
   const signal = handle.untilClosed(options.signal);
   const folder = new PickedFolder(options.to);
   // First of all: browsers ask only soon after a click.
-  await permitWriting(options.to);
+  await permit(options.to, 'readwrite');
   const manifest = await handle.manifest({ timeoutMs: options.timeoutMs, signal });
   if (manifest.type !== 'directory') {
     throw new ShoalError(

@@ -31,7 +31,6 @@ export interface FileStamp {
 export class KeptShares {
   readonly #db: PageDatabase;
   readonly #shares: Map<string, KeptShare>;
-
   readonly #log: Log;
 
   private constructor(db: PageDatabase, log: Log, shares: Map<string, KeptShare>) {

@@ -42,11 +42,9 @@ export class PageDatabase implements PageRecords {
   }
 
   async load(): Promise<Map<string, KeptRecord>> {
-    const store = this.#read(ASSETS);
-    const [keys, values] = await Promise.all([resultOf(store.getAllKeys()), resultOf(store.getAll())]);
     const records = new Map<string, KeptRecord>();
-    for (const [i, key] of keys.entries()) {
-      const record = values[i] as Partial<KeptRecord> | undefined;
+    for (const [key, value] of await this.#entries(ASSETS)) {
+      const record = value as Partial<KeptRecord> | undefined;
       // What another version wrote is left alone.
       if (typeof key === 'string' && record?.v === 1) records.set(key, record as KeptRecord);
     }
@@ -91,15 +89,10 @@ export class PageDatabase implements PageRecords {
   }
 
   async loadShares(): Promise<Map<string, KeptShare>> {
-    const store = this.#read(SETTINGS);
-    const range = IDBKeyRange.bound(SHARE, `${SHARE}\uffff`);
-    const [keys, values] = await Promise.all([
-      resultOf(store.getAllKeys(range)),
-      resultOf(store.getAll(range)),
-    ]);
     const shares = new Map<string, KeptShare>();
-    for (const [i, key] of keys.entries()) {
-      const share = values[i] as Partial<KeptShare> | undefined;
+    const range = IDBKeyRange.bound(SHARE, `${SHARE}\uffff`);
+    for (const [key, value] of await this.#entries(SETTINGS, range)) {
+      const share = value as Partial<KeptShare> | undefined;
       if (share?.v === 1) shares.set((key as string).slice(SHARE.length), share as KeptShare);
     }
     return shares;
@@ -121,14 +114,9 @@ export class PageDatabase implements PageRecords {
 
   /** All nodes that are here of an asset, by text CID. */
   async nodesOf(root: string): Promise<Map<string, Uint8Array>> {
-    const store = this.#read(NODES);
-    const [keys, values] = await Promise.all([
-      resultOf(store.getAllKeys(below(root))),
-      resultOf(store.getAll(below(root))),
-    ]);
     const nodes = new Map<string, Uint8Array>();
-    for (const [i, key] of keys.entries()) {
-      const bytes = bytesOf(values[i]);
+    for (const [key, value] of await this.#entries(NODES, below(root))) {
+      const bytes = bytesOf(value);
       if (bytes) nodes.set((key as [string, string])[1], bytes);
     }
     return nodes;
@@ -174,6 +162,16 @@ export class PageDatabase implements PageRecords {
 
   async close(): Promise<void> {
     this.#db.close();
+  }
+
+  /** All keys of a store, or those in a range, each with its value. */
+  async #entries(name: string, range?: IDBKeyRange): Promise<[IDBValidKey, unknown][]> {
+    const store = this.#read(name);
+    const [keys, values] = await Promise.all([
+      resultOf(store.getAllKeys(range)),
+      resultOf<unknown[]>(store.getAll(range)),
+    ]);
+    return keys.map((key, i) => [key, values[i]]);
   }
 
   #read(store: string): IDBObjectStore {

@@ -45,7 +45,7 @@ export function save(page: DrivenPage, link: string) {
 }
 
 /** Begins to save what the link names, and resolves when so much is here. */
-export function saveUntil(page: DrivenPage, link: string, bytes: number): Promise<void> {
+export function saveUntil(page: Pick<DrivenPage, 'evaluate'>, link: string, bytes: number): Promise<void> {
   return page.evaluate(
     async ([link, bytes]) => {
       const asset = await globalThis.node.open(link);

@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core';
 import type { PageAsset, PageShoal, PageShoalOptions, Progress, SavedBlob } from '../../src/browser.ts';
 import type * as shoalOfPage from '../../src/browser.ts';
 import { pseudoRandomBytes, TestNodes } from '../node/test-nodes.ts';
+import { saveUntil } from './driven-page.ts';
 import { BrowserRig, hashOf, needChromium } from './chromium.ts';
 
 /** What test/browser/chromium.ts puts into the page, and what these tests do. */
@@ -66,20 +67,6 @@ async function failureOf(page: Page, link: string) {
       return { code, message };
     }
   }, link);
-}
-
-/** Begins to save in the page, and resolves when so much is here. */
-async function saveUntil(page: Page, link: string, bytes: number): Promise<void> {
-  await page.evaluate(
-    async ([link, bytes]) => {
-      const asset = await globalThis.node.open(link);
-      await new Promise<void>((resolve, reject) => {
-        globalThis.saving = asset.save({ onProgress: (each) => each.bytes >= bytes && resolve() });
-        globalThis.saving.catch(reject);
-      });
-    },
-    [link, bytes] as const,
-  );
 }
 
 describe('what a page keeps', function () {
