@@ -2,6 +2,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 
+/** A file of Shoal's, as text that stands for it in an import. */
+const ours = (file: string): string =>
+  JSON.stringify(resolve(import.meta.dirname, '../src/browser-node', file));
+
 /**
  * Parts of libp2p that no page uses, each with what others import of it; together a tenth of what a page loads. By the
  * path below `node_modules`.
@@ -60,6 +64,24 @@ export async function* decode(source) {
   // No message here has a fraction in it.
   'protons-runtime/dist/src/utils/float.js':
     'const no = () => { throw new RangeError(); }; export { no as readDoubleLE, no as readFloatLE, no as writeDoubleLE, no as writeFloatLE };',
+  // Noise and Ed25519 by the browser itself, which has both: two and three times as much script as all else that they need.
+  '@libp2p/noise/dist/src/crypto/js.js': 'export const pureJsCrypto = { generateX25519KeyPair() {} };',
+  '@libp2p/noise/dist/src/crypto.js': 'export const wrapCrypto = () => undefined;',
+  '@libp2p/noise/dist/src/metrics.js': 'export const registerMetrics = () => undefined;',
+  '@libp2p/noise/dist/src/performHandshake.js': `import { handshake } from ${ours('noise-handshake.ts')};
+import { createHandshakePayload, decodeHandshakePayload } from './utils.js';
+const perform = (initiator) => ({ connection, prologue, privateKey, extensions, remoteIdentityKey }, options) => handshake({
+  initiator, connection, prologue, options,
+  createPayload: (key) => createHandshakePayload(privateKey, key, extensions),
+  checkPayload: (payload, key) => decodeHandshakePayload(payload, key, remoteIdentityKey),
+});
+export const performHandshakeInitiator = perform(true), performHandshakeResponder = perform(false);`,
+  '@libp2p/crypto/dist/src/keys/ed25519/index.browser.js': `import { ed25519 } from ${ours('curves.ts')};
+export const publicKeyLength = 32, privateKeyLength = 64;
+export const generateKey = async () => { const privateKey = await ed25519.generate(); return { privateKey, publicKey: privateKey.subarray(32) }; };
+export const generateKeyFromSeed = () => { throw new Error('pages make no keys of seeds'); };
+export const hashAndSign = (key, message) => ed25519.sign(key, message.subarray());
+export const hashAndVerify = (key, signature, message) => ed25519.verify(key, signature, message.subarray());`,
   // No name here is written in emoji.
   'multiformats/dist/src/bases/base256emoji.js': 'export {};',
 };
@@ -97,11 +119,19 @@ export const identify = (init = {}) => (components) => new Identify(components, 
 const FIRST = '?first=';
 
 /** Dials nodes by this. */
-const DIALLED_BY = `import { DirectPeerConnection as RTCPeerConnection } from ${JSON.stringify(
-  resolve(import.meta.dirname, '../src/browser-node/direct-peer-connection.ts'),
-)};\n`;
+const DIALLED_BY = `import { DirectPeerConnection as RTCPeerConnection } from ${ours('direct-peer-connection.ts')};\n`;
 const DIALS_NODES =
   /@libp2p\/webrtc\/dist\/src\/private-to-public\/utils\/get-rtcpeerconnection\.browser\.js$/;
+
+/** Keys come from the browser, which takes its time: one word in the file that makes them. */
+const MAKES_KEYS = /@libp2p\/crypto\/dist\/src\/keys\/ed25519\/utils\.js$/;
+const MAKES_KEY = ' = crypto.generateKey();';
+
+function awaitKeys(path: string): string {
+  const text = readFileSync(path, 'utf8');
+  if (text.split(MAKES_KEY).length !== 2) throw new Error(`${path} makes its keys in another way now`);
+  return text.replace(MAKES_KEY, MAKES_KEY.replace('crypto', 'await crypto'));
+}
 
 /** Stands in for `@libp2p/peer-store`. */
 const PEER_STORE = resolve(import.meta.dirname, '../src/browser-node/memory-peer-store.ts');
@@ -125,6 +155,7 @@ export const leanLibp2p: Plugin = {
       if (first !== undefined) return { contents: first };
       const file = path.replaceAll('\\', '/').replace(/^.*\/node_modules\//, '');
       if (DIALS_NODES.test(file)) return { contents: DIALLED_BY + readFileSync(path, 'utf8') };
+      if (MAKES_KEYS.test(file)) return { contents: awaitKeys(path) };
       const contents = REPLACED.get(file);
       return contents === undefined ? undefined : { contents };
     });

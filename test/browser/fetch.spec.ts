@@ -95,6 +95,33 @@ describe('a page in Chromium', function () {
     });
   }
 
+  it('fetches from a node over webrtc-direct with what it loaded first, where nothing more comes', async () => {
+    const bytes = pseudoRandomBytes(3_000_000);
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(bytes);
+    const page = await rig.page();
+    await page.route('**/chunks/**', (route) => route.abort());
+    assert.equal((await save(page, only(link, '/webrtc-direct/'))).hash, hashOf(bytes));
+  });
+
+  it('fetches in a browser that knows neither Ed25519 nor X25519, by script', async () => {
+    const bytes = pseudoRandomBytes(300_000);
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(bytes);
+    const before = (): void => {
+      const { subtle } = crypto;
+      const isCurve = (algorithm: unknown): boolean =>
+        /25519/.test(String((algorithm as { name?: string }).name ?? algorithm));
+      for (const name of ['generateKey', 'importKey'] as const) {
+        const known = subtle[name].bind(subtle) as (...all: unknown[]) => Promise<never>;
+        const refusing = (...all: unknown[]): Promise<never> =>
+          all.some(isCurve) ? Promise.reject(new Error('no such curve')) : known(...all);
+        Object.assign(subtle, { [name]: refusing });
+      }
+    };
+    assert.equal((await save(await rig.page({ before }), only(link, '/webrtc-direct/'))).hash, hashOf(bytes));
+  });
+
   it('says that the link is out of date where the node has another certificate now', async () => {
     const seed = await nodes.start({ web: true });
     const { link } = await seed.share(pseudoRandomBytes(1000));
