@@ -366,7 +366,7 @@ export class World {
     if (to.links.get(from.name) !== end.back) return;
     to.outcome.receivedBytes += bytes;
     if (to.have.has(chunk)) to.outcome.wastedBytes += bytes;
-    const isExpected = to.exchange.expects(from.name, ASSET, chunk);
+    const isKept = to.exchange.keeps(from.name, ASSET, chunk);
     this.handle(to, {
       type: 'data',
       peer: from.name,
@@ -375,7 +375,7 @@ export class World {
       bytes,
       last,
     });
-    if (!last || !isExpected || to.exchange.expects(from.name, ASSET, chunk)) return;
+    if (!last || !isKept) return;
     const isWrong = from.group.strategy === 'liar';
     if (isWrong) to.outcome.wastedBytes += this.sizes[chunk] as number;
     to.diskFreeAtMs =

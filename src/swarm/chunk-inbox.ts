@@ -13,14 +13,16 @@ export interface InboxAsset {
 export interface ChunkInboxHost {
   /** The asset behind the sender's slot. */
   assetOf(slot: number): InboxAsset | undefined;
-  /** Whether the chunk was asked of this peer. */
-  expects(asset: AssetKey, chunk: number): boolean;
+  /** Whether the chunk is kept if it comes: asked before there is memory for it, and when it is whole. */
+  keeps(asset: AssetKey, chunk: number): boolean;
   /** Memory for a chunk of that size, with anything in it. */
   take(size: number): Uint8Array;
   /** Payload arrived; `last` where the chunk is whole. */
   onBytes(asset: AssetKey, chunk: number, bytes: number, last: boolean): void;
-  /** An expected chunk is whole, to be verified. */
+  /** A chunk that is kept is whole, to be verified. */
   onChunk(asset: AssetKey, chunk: number, bytes: Uint8Array): void;
+  /** A chunk that would be kept now is whole, and was dropped, since it was not when it began. */
+  onLost(asset: AssetKey, chunk: number): void;
 }
 
 /** Of a chunk that is not whole it is told when its frame is, and each time so much of it came. */
@@ -32,7 +34,7 @@ interface Incoming {
   size: number;
   /** Whether `size` is the chunk's; else only a frame's, of an asset that was left. */
   isSized: boolean;
-  /** Undefined where nobody asked for it (any more): then it is counted, and dropped. */
+  /** Undefined where it was not kept when it began: then it is counted, and dropped. */
   buffer: Uint8Array | undefined;
   received: number;
   /** Received and not yet told. */
@@ -83,9 +85,11 @@ export class ChunkInbox {
     if (received < size) return this.#tell(incoming);
     this.#incoming = undefined;
     this.#dropped = isSized ? undefined : { asset, chunk, offset: received };
-    const isWanted = buffer !== undefined && this.#host.expects(asset, chunk);
+    const isKept = isSized && this.#host.keeps(asset, chunk);
     this.#host.onBytes(asset, chunk, untold, isSized);
-    if (isWanted) this.#host.onChunk(asset, chunk, buffer);
+    if (!isKept) return;
+    if (buffer) this.#host.onChunk(asset, chunk, buffer);
+    else this.#host.onLost(asset, chunk);
   }
 
   /** Tells of what came of a chunk that is not whole. */
@@ -106,7 +110,7 @@ export class ChunkInbox {
     const dropped = this.#dropped;
     const isRest =
       offset > 0 && dropped?.asset === key && dropped.chunk === chunk && dropped.offset === offset;
-    const buffer = isSized && !isRest && this.#host.expects(key, chunk) ? this.#host.take(size) : undefined;
+    const buffer = isSized && !isRest && this.#host.keeps(key, chunk) ? this.#host.take(size) : undefined;
     return { asset: key, chunk, size, isSized, buffer, received: isSized && !isRest ? 0 : offset, untold: 0 };
   }
 }

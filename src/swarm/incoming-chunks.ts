@@ -10,8 +10,8 @@ import type { PeerLink } from './peer-link.ts';
 /** What {@link IncomingChunks} works with. */
 export interface IncomingChunksHost {
   assets: AssetTable;
-  /** Whether the chunk was asked of this peer. */
-  expects(peer: PeerKey, asset: AssetKey, chunk: number): boolean;
+  /** Whether the chunk is kept if it comes from this peer. */
+  keeps(peer: PeerKey, asset: AssetKey, chunk: number): boolean;
   handle(event: Event): void;
 }
 
@@ -30,7 +30,7 @@ export class IncomingChunks {
     const { peer } = link;
     return new ChunkInbox({
       assetOf: (slot) => this.#assetOf(link, slot),
-      expects: (asset, chunk) => this.#host.expects(peer, asset, chunk),
+      keeps: (asset, chunk) => this.#host.keeps(peer, asset, chunk),
       take: (size) => this.#buffers.take(size),
       onBytes: (asset, chunk, bytes, last) => {
         this.#host.handle({ type: 'data', peer, asset, chunk, bytes, last });
@@ -45,6 +45,7 @@ export class IncomingChunks {
         });
         this.#storing.add(storing);
       },
+      onLost: (asset, chunk) => this.#host.handle({ type: 'unstored', peer, asset, chunk }),
     });
   }
 

@@ -137,7 +137,7 @@ export class SwarmShell {
     this.#care = new LinkCare({ nowMs, links: this.#links, handle: (event) => this.#driver.handle(event) });
     this.#incoming = new IncomingChunks({
       assets: this.#assets,
-      expects: (peer, asset, chunk) => this.#exchange.expects(peer, asset, chunk),
+      keeps: (peer, asset, chunk) => this.#exchange.keeps(peer, asset, chunk),
       handle: (event) => this.#driver.handle(event),
     });
     this.#outgoing = new OutgoingChunks({

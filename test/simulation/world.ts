@@ -275,9 +275,9 @@ export class World {
     to.downFreeAtMs = Math.max(to.downFreeAtMs + tookMs, arrivesMs);
     this.#queue.push(to.downFreeAtMs, () => {
       if (to.isDead || !to.links.has(from.name)) return;
-      const isExpected = to.exchange.expects(from.name, ASSET, chunk);
+      const isKept = to.exchange.keeps(from.name, ASSET, chunk);
       this.handle(to, { type: 'data', peer: from.name, asset: ASSET, chunk, bytes, last });
-      if (!last || !isExpected) return;
+      if (!last || !isKept) return;
       const outcome = from.options.isLiar ? 'corrupt' : 'verified';
       this.#later(0, () => this.handle(to, { type: outcome, peer: from.name, asset: ASSET, chunk }));
     });

@@ -44,14 +44,14 @@ export type Event =
   /**
    * `bytes` payload bytes of a DATA frame arrived for a chunk; `last` when the chunk is complete and the shell
    * has begun to verify it. Untrusted: the core answers with a `misbehaved` action where it never asked. The
-   * shell asks `Exchange.expects(peer, asset, chunk)` first, before it takes memory for the chunk.
+   * shell asks `Exchange.keeps(peer, asset, chunk)` first, before it takes memory for the chunk, and when it is whole.
    */
   | { type: 'data'; peer: PeerKey; asset: AssetKey; chunk: number; bytes: number; last: boolean }
   /** The chunk that `peer` sent has been verified and is safely on disk: it may be announced and forwarded. */
   | { type: 'verified'; peer: PeerKey; asset: AssetKey; chunk: number }
   /** The chunk that `peer` sent did not verify. The core drops the peer. */
   | { type: 'corrupt'; peer: PeerKey; asset: AssetKey; chunk: number }
-  /** The chunk was verified but could not be stored (disk full …); it is wanted again unless the asset is removed. */
+  /** The chunk could not be stored (disk full …), or its beginning was dropped before it was asked for again; it is wanted again unless the asset is removed. */
   | { type: 'unstored'; peer: PeerKey; asset: AssetKey; chunk: number }
   /** An `upload` action could not be carried out: the local copy changed or failed. The core rejects it and no longer has that chunk. */
   | { type: 'upload-failed'; peer: PeerKey; asset: AssetKey; chunk: number }

@@ -107,9 +107,19 @@ export class Exchange {
     return atMs === Infinity ? undefined : Math.max(atMs, this.#core.nowMs);
   }
 
-  /** Whether data of this chunk is awaited from this peer: ask before taking memory for it. */
+  /** Whether data of this chunk is awaited from this peer. */
   expects(peer: PeerKey, asset: AssetKey, chunk: number): boolean {
     return this.#core.peers.get(peer)?.requests.has(chunkKey(asset, chunk)) ?? false;
+  }
+
+  /**
+   * Whether this chunk is kept when it comes from this peer: awaited, or taken back from it and lacked still. Ask before
+   * taking memory for it, and once more when it is whole, before the `data` event that says so: where the answer is yes
+   * then, the core waits for what comes of it (`verified`, `corrupt`, or `unstored`).
+   */
+  keeps(peer: PeerKey, asset: AssetKey, chunk: number): boolean {
+    const from = this.#core.peers.get(peer);
+    return from !== undefined && this.#receiving.keeps(from, asset, chunk);
   }
 
   /** How an asset is doing, or undefined where this node takes no part in it. */

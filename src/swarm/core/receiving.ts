@@ -40,6 +40,15 @@ export class Receiving {
     return undefined;
   }
 
+  /** @see Exchange.keeps */
+  keeps(peer: Peer, asset: AssetKey, chunk: number): boolean {
+    const key = chunkKey(asset, chunk);
+    if (peer.requests.has(key)) return true;
+    const swarm = peer.tombstones.has(key) ? this.#core.assets.get(asset) : undefined;
+    if (!swarm?.isWanted(chunk) || swarm.have.has(chunk)) return false;
+    return !swarm.requests.get(chunk)?.isWhole;
+  }
+
   /** Whether the data taken in last was the end of a chunk that is not kept, and acknowledged all the same. */
   takeUnkept(): boolean {
     const isUnkept = this.#isUnkept;
@@ -57,7 +66,7 @@ export class Receiving {
   verified(from: PeerKey, swarm: AssetSwarm, chunk: number): boolean {
     const bytes = swarm.bytesOf(chunk);
     const request = this.#settle(from, swarm, chunk);
-    // Data of a request that was given up came after all: the second request for it is not needed.
+    // It was taken back, asked of somebody else, and came after all: the second request for it is not needed.
     const other = swarm.requests.get(chunk);
     const otherPeer = other && this.#core.peers.get(other.peer);
     if (other && !other.isWhole && otherPeer) this.#requesting.cancel(otherPeer, other);
@@ -89,11 +98,12 @@ export class Receiving {
     return request;
   }
 
-  #match(peer: Peer, { asset, chunk, bytes, last }: Data): Misbehaviour | undefined {
+  #match(peer: Peer, data: Data): Misbehaviour | undefined {
+    const { asset, chunk, bytes, last } = data;
     const key = chunkKey(asset, chunk);
     const request = peer.requests.get(key);
     peer.lastDataAtMs = this.#core.nowMs;
-    if (!request) return this.#matchLate(peer, key, bytes, last);
+    if (!request) return this.#matchLate(peer, data);
     peer.servingSinceMs = Math.min(peer.servingSinceMs, request.requestedAtMs);
     request.progressAtMs = this.#core.nowMs;
     request.receivedBytes += bytes;
@@ -114,15 +124,27 @@ export class Receiving {
   }
 
   /** Data of a request that was given up: tolerated up to the chunk's size. */
-  #matchLate(peer: Peer, key: number, bytes: number, last: boolean): Misbehaviour | undefined {
+  #matchLate(peer: Peer, { asset, chunk, bytes, last }: Data): Misbehaviour | undefined {
+    const key = chunkKey(asset, chunk);
     const tombstone = peer.tombstones.get(key);
     if (!tombstone || bytes > tombstone.left) return unrequested('data nobody asked for');
     tombstone.left -= bytes;
-    this.#isUnkept ||= last;
     // What was taken back comes before all that is awaited.
     peer.servingSinceMs = -Infinity;
-    if (last && --tombstone.ends === 0) peer.tombstones.delete(key);
+    if (!last) return undefined;
+    this.#isUnkept ||= !this.#adopt(peer, asset, chunk);
+    if (--tombstone.ends === 0) peer.tombstones.delete(key);
     return undefined;
+  }
+
+  /** A chunk that nobody was asked for since it was taken back is as good as asked for. @returns whether it is such a one */
+  #adopt(peer: Peer, asset: AssetKey, chunk: number): boolean {
+    const { assets, inboundBytes, settings } = this.#core;
+    const swarm = assets.get(asset);
+    if (!swarm?.picker.isPickable(chunk)) return false;
+    if (inboundBytes + swarm.bytesOf(chunk) > settings.maxInboundBytes) return false;
+    this.#requesting.adopt(peer, swarm, chunk);
+    return true;
   }
 
   /** Acknowledges all that has come from the peer, where it was not yet. */

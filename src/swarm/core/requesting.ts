@@ -412,6 +412,15 @@ export class Requesting {
     peer.requests.set(chunkKey(swarm.key, chunk), request);
   }
 
+  /** The chunk has come whole from the peer, unasked since it was taken back: it is verified as if it were asked for. */
+  adopt(peer: Peer, swarm: AssetSwarm, chunk: number): void {
+    this.#take(peer, swarm, chunk);
+    const request = swarm.requests.get(chunk) as ChunkRequest;
+    request.isWhole = true;
+    peer.requests.delete(chunkKey(swarm.key, chunk));
+    peer.requestedBytes -= request.bytes;
+  }
+
   /** Bytes that may be asked of the peer now: memory, the downlink's queue and limit, and how far it is trusted. */
   #room(peer: Peer): number {
     const { settings, inboundBytes, nowMs } = this.#core;

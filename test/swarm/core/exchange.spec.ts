@@ -453,6 +453,61 @@ describe('Exchange: credit spent', () => {
     assert.deepEqual(kinds, ['ack', 'join']);
   });
 
+  it('keeps a chunk that comes after it was taken back, where nobody else was asked for it', () => {
+    const rig = new Rig().add('.').join('a', 'x').grants('a', 1);
+    rig.pass(10_500);
+    assert.equal(rig.sent('cancel', 'a').length, 1);
+    rig.take();
+    assert.ok(rig.exchange.keeps('a', 1, 0));
+    rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q, last: true });
+    rig.grants('a', 2);
+    assert.equal(rig.sent('request').length, 0, 'it is being verified');
+    assert.equal(rig.exchange.inFlightBytes, Q);
+    assert.ok(!rig.exchange.keeps('a', 1, 0), 'once is enough');
+    rig.handle({ type: 'verified', peer: 'a', asset: 1, chunk: 0 });
+    assert.equal(rig.exchange.inFlightBytes, 0);
+    const kinds = rig.take().map((action) => (action.type === 'send' ? action.message.type : action.type));
+    assert.deepEqual(kinds, ['ack', 'decline', 'complete']);
+  });
+
+  it('keeps a chunk that comes after it was taken back and asked of another, who is spared it', () => {
+    const rig = new Rig().add('.').join('a', 'x').grants('a', 1).join('b', 'x');
+    rig.pass(10_500).grants('b', 1);
+    assert.equal(rig.sent('request', 'b').length, 1);
+    assert.ok(rig.exchange.keeps('a', 1, 0));
+    rig.sends('a', 0);
+    assert.equal(rig.sent('cancel', 'b').length, 1);
+    assert.equal(rig.exchange.stats(1)?.chunksHere, 1);
+    assert.equal(rig.exchange.inFlightBytes, 0);
+  });
+
+  it('asks again for a chunk whose beginning was dropped before it was asked for again', () => {
+    const rig = new Rig().add('.').join('a', 'x').grants('a', 1);
+    rig.handle({ type: 'want', asset: 1, wanted: 'none', urgent: [] });
+    assert.ok(!rig.exchange.keeps('a', 1, 0));
+    rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q >> 1, last: false });
+    rig.handle({ type: 'want', asset: 1, wanted: 'all', urgent: [] }).grants('a', 2);
+    assert.ok(rig.exchange.keeps('a', 1, 0));
+    rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q >> 1, last: true });
+    rig.handle({ type: 'unstored', peer: 'a', asset: 1, chunk: 0 });
+    rig.sends('a', 0);
+    assert.equal(rig.exchange.stats(1)?.chunksHere, 1);
+    assert.deepEqual(rig.faults(), []);
+  });
+
+  it('asks once more where what came of a chunk asked for twice was dropped whole', () => {
+    const rig = new Rig().add('.').join('a', 'x').grants('a', 1);
+    rig.handle({ type: 'want', asset: 1, wanted: 'none', urgent: [] });
+    rig.handle({ type: 'want', asset: 1, wanted: 'all', urgent: [] }).grants('a', 2);
+    rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q, last: true });
+    rig.handle({ type: 'unstored', peer: 'a', asset: 1, chunk: 0 });
+    assert.equal(rig.exchange.inFlightBytes, 0);
+    rig.take();
+    rig.grants('a', 3);
+    assert.equal(rig.sent('request', 'a').length, 1);
+    assert.deepEqual(rig.faults(), []);
+  });
+
   it('takes a reject of what it took back for no reject of what it asked for since', () => {
     const rig = new Rig().add('.').join('a', 'x').grants('a', 1);
     rig.handle({ type: 'want', asset: 1, wanted: 'none', urgent: [] });

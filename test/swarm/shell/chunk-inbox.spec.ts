@@ -10,10 +10,11 @@ function world(expected: readonly number[]) {
       if (slot === 1) return { key: 7, sizeOf: (chunk) => (chunk < 3 ? 10 : undefined) };
       return slot === 2 ? { key: 8, sizeOf: undefined } : undefined;
     },
-    expects: (_asset, chunk) => expected.includes(chunk),
+    keeps: (_asset, chunk) => expected.includes(chunk),
     take: (size) => new Uint8Array(size).fill(0xee),
     onBytes: (asset, chunk, bytes, last) => void log.push(`${asset}/${chunk} ${bytes}${last ? ' last' : ''}`),
     onChunk: (asset, chunk, bytes) => void log.push(`${asset}/${chunk} = ${[...bytes].join('')}`),
+    onLost: (asset, chunk) => void log.push(`${asset}/${chunk} lost`),
   });
   const frame = (slot: number, chunk: number, offset: number, payload: readonly number[]): void => {
     inbox.begin({ slot, chunk, offset, length: payload.length });
@@ -44,10 +45,11 @@ describe('chunk inbox', () => {
     const told: string[] = [];
     const inbox = new ChunkInbox({
       assetOf: () => ({ key: 7, sizeOf: () => 150_000 }),
-      expects: () => true,
+      keeps: () => true,
       take: (size) => new Uint8Array(size),
       onBytes: (_asset, _chunk, bytes, last) => void told.push(`${bytes}${last ? ' last' : ''}`),
       onChunk: () => void told.push('whole'),
+      onLost: () => void told.push('lost'),
     });
     inbox.begin({ slot: 1, chunk: 0, offset: 0, length: 150_000 });
     for (let n = 0; n < 15; n++) inbox.payload(new Uint8Array(10_000));
@@ -59,6 +61,16 @@ describe('chunk inbox', () => {
     const { log, frame } = world([]);
     frame(1, 2, 0, DIGITS);
     assert.deepEqual(log, ['7/2 10 last']);
+  });
+
+  it('tells that it dropped a chunk whose beginning came before it was asked for again', () => {
+    const expected: number[] = [];
+    const { log, frame } = world(expected);
+    frame(1, 2, 0, DIGITS.slice(0, 4));
+    expected.push(2);
+    frame(1, 2, 4, DIGITS.slice(4));
+    frame(1, 2, 0, DIGITS);
+    assert.deepEqual(log, ['7/2 4', '7/2 6 last', '7/2 lost', '7/2 10 last', '7/2 = 0123456789']);
   });
 
   it('counts, frame by frame, what comes of an asset that was left', () => {
@@ -73,11 +85,12 @@ describe('chunk inbox', () => {
     let isJoined = false;
     const inbox = new ChunkInbox({
       assetOf: () => ({ key: 7, sizeOf: isJoined ? () => 10 : undefined }),
-      expects: (_asset, chunk) => chunk === 1,
+      keeps: (_asset, chunk) => chunk === 1,
       take: (size) => new Uint8Array(size),
       onBytes: (asset, chunk, bytes, last) =>
         void log.push(`${asset}/${chunk} ${bytes}${last ? ' last' : ''}`),
       onChunk: (asset, chunk) => void log.push(`${asset}/${chunk} whole`),
+      onLost: (asset, chunk) => void log.push(`${asset}/${chunk} lost`),
     });
     const frame = (chunk: number, offset: number, length: number): void => {
       inbox.begin({ slot: 1, chunk, offset, length });
