@@ -71,7 +71,7 @@ export interface PageFile {
   file: Blob | FileSystemFileHandle;
 }
 
-/** What a page can share: what a person chose, dropped, or the page made. Empty folders are left out. */
+/** What a page can share: what a person chose, dropped, or the page made. A `FileList` does not tell of empty folders; a handle does. */
 export type PageShareSource = Blob | Uint8Array | PickedHandle | Iterable<File | PageFile | PickedHandle>;
 
 export interface ShareAgainOptions {

@@ -8,6 +8,8 @@ import { withPickedErrors } from './picked-error.ts';
 /** What a person chose, as the files of one asset and what to call it. */
 export interface CollectedFiles {
   files: FileToShare[];
+  /** Paths of folders in which there is nothing: only handles tell of them. */
+  emptyFolders: string[];
   name: string | undefined;
   /** The handles that all of it comes from; undefined where some of it comes from none. */
   handles: KeptShare['handles'] | undefined;
@@ -22,41 +24,52 @@ export interface CollectedFiles {
 export async function collectFiles(source: PageShareSource): Promise<CollectedFiles> {
   if (source instanceof Uint8Array) source = new Blob([source as Uint8Array<ArrayBuffer>]);
   if (source instanceof Blob)
-    return { files: [{ path: '', file: source }], name: nameOf(source), handles: undefined };
+    return {
+      files: [{ path: '', file: source }],
+      emptyFolders: [],
+      name: nameOf(source),
+      handles: undefined,
+    };
   if (isHandle(source)) source = [source];
   if (typeof source !== 'object' || source === null || !(Symbol.iterator in source)) throw noFiles();
   const handles: { path: string; handle: PickedHandle }[] = [];
   const chosen: FileToShare[] = [];
+  const empty: string[] = [];
   let isFromHandles = true;
   for (const each of source) {
     const { path, what } = partOf(each);
     if (isHandle(what)) {
       handles.push({ path, handle: what });
       await permit(what, 'read');
-      for await (const file of filesOf(path, what)) chosen.push(file);
+      for await (const each of contentOf(path, what)) {
+        if (typeof each === 'string') empty.push(each);
+        else chosen.push(each);
+      }
     } else {
       isFromHandles = false;
       chosen.push({ path, file: what });
     }
   }
-  const [first] = chosen;
-  if (!first) throw new ShoalError('ERR_SHARE_SOURCE', 'no file was chosen; choose one or several');
-  const below = belowOneFolder(chosen);
+  const paths = [...chosen.map(({ path }) => path), ...empty];
+  if (paths.length === 0)
+    throw new ShoalError('ERR_SHARE_SOURCE', 'no file was chosen; choose one or several');
+  const below = belowOneFolder(paths);
   const strip = (path: string): string => (below === undefined ? path : path.slice(below.length + 1));
   return {
     files: chosen.map(({ path, file }) => ({ path: strip(path), file })),
+    emptyFolders: empty.map(strip),
     name: below,
     handles: isFromHandles ? handles.map(({ path, handle }) => ({ path: strip(path), handle })) : undefined,
   };
 }
 
 /**
- * The files of a handle.
+ * The files of a handle, and the paths of folders in which there is nothing.
  *
  * @param path of it in the asset
  * @throws ERR_ACCESS, ERR_NOT_FOUND, ERR_IO
  */
-async function* filesOf(path: string, handle: PickedHandle): AsyncGenerator<FileToShare> {
+async function* contentOf(path: string, handle: PickedHandle): AsyncGenerator<FileToShare | string> {
   if (handle.kind === 'file') {
     yield { path, file: await withPickedErrors(path, () => handle.getFile()) };
     return;
@@ -65,15 +78,16 @@ async function* filesOf(path: string, handle: PickedHandle): AsyncGenerator<File
   await withPickedErrors(path, async () => {
     for await (const each of handle.values()) below.push(each as PickedHandle);
   });
-  for (const each of below) yield* filesOf(`${path}/${each.name}`, each);
+  if (below.length === 0) yield path;
+  for (const each of below) yield* contentOf(`${path}/${each.name}`, each);
 }
 
 /** What all files lie in, or the one that it is; undefined where they lie in nothing in common. */
-function belowOneFolder(chosen: readonly FileToShare[]): string | undefined {
-  const { path: first = '' } = chosen[0] ?? {};
-  if (chosen.length === 1 && !first.includes('/')) return first;
+function belowOneFolder(paths: readonly string[]): string | undefined {
+  const [first = ''] = paths;
+  if (paths.length === 1 && !first.includes('/')) return first;
   const top = first.slice(0, first.indexOf('/') + 1);
-  return top !== '' && chosen.every(({ path }) => path.startsWith(top)) ? top.slice(0, -1) : undefined;
+  return top !== '' && paths.every((path) => path.startsWith(top)) ? top.slice(0, -1) : undefined;
 }
 
 /** A file of a folder that was chosen (`<input webkitdirectory>`) knows its path. */

@@ -17,15 +17,16 @@ export async function shareFiles(
   source: PageShareSource,
   options: ShareOptions,
 ): Promise<AssetRecord> {
-  const { files, name, handles } = await collectFiles(source);
+  const { files, emptyFolders, name, handles } = await collectFiles(source);
   const { chunkSize, onProgress, signal } = options;
   const shared = await importFiles(files, {
+    emptyFolders,
     name: options.name ?? name,
     chunkSize,
     onProgress: (bytes, total) => onProgress?.({ bytes, total }),
     signal,
   });
   const { type, size: bytes } = shared.manifest;
-  const share = { name: shared.name, type, bytes, chunkSize, stamps: stampsOf(files) };
+  const share = { name: shared.name, type, bytes, chunkSize, stamps: stampsOf(files), emptyFolders };
   return store.addShared(shared, handles && { v: 1, ...share, handles });
 }

@@ -125,11 +125,11 @@ async function findFiles({ handles, stamps }: KeptShare): Promise<FileToShare[]>
 /** Hashes what has another time than it had, or of which nodes are lost. @throws ERR_FILE_CHANGED */
 async function hashed(
   root: CID,
-  { name, chunkSize }: KeptShare,
+  { name, chunkSize, emptyFolders }: KeptShare,
   files: readonly FileToShare[],
   signal: AbortSignal,
 ): Promise<SharedFiles> {
-  const shared = await importFiles(files, { name, chunkSize, onProgress: undefined, signal });
+  const shared = await importFiles(files, { name, chunkSize, emptyFolders, onProgress: undefined, signal });
   if (shared.manifest.root.equals(root)) return shared;
   throw changed(name ?? 'what was shared');
 }

@@ -21,6 +21,8 @@ export interface FileToShare {
 
 /** What {@link importFiles} takes besides the files. */
 export interface ImportFilesOptions {
+  /** Paths of folders with nothing in them; the asset itself is `''`. Default: none. */
+  emptyFolders?: readonly string[] | undefined;
   /** What the asset is called in its link. */
   name: string | undefined;
   chunkSize: number | undefined;
@@ -48,7 +50,7 @@ export async function importFiles(
   const total = files.reduce((sum, { file }) => sum + file.size, 0);
   const nodes = new Map<string, Uint8Array>();
   let bytes = 0;
-  const { cid: root } = await importTree(treeOf(files), {
+  const { cid: root } = await importTree(treeOf(files, options.emptyFolders), {
     chunkSize: options.chunkSize,
     signal: options.signal,
     onNode: (cid, node) => void nodes.set(cid.toString(), node),
@@ -97,26 +99,15 @@ async function rawRoot(files: readonly FileToShare[]): Promise<Uint8Array> {
   return new Uint8Array((await first?.file.slice(0, MAX_LEAF_BYTES + 1).arrayBuffer()) ?? []);
 }
 
-function treeOf(files: readonly FileToShare[]): SourceEntry {
+function treeOf(files: readonly FileToShare[], emptyFolders: readonly string[] = []): SourceEntry {
   const [first] = files;
-  if (first?.path === '' && files.length === 1) return fileEntry('', first.file);
+  if (first?.path === '' && files.length === 1 && emptyFolders.length === 0) return fileEntry('', first.file);
   const top: Folder = { files: new Map(), folders: new Map() };
   for (const { path, file } of files) {
     const parts = path.split('/');
-    const unsafe = parts.find((part) => !isSafeName(part));
-    if (unsafe !== undefined) {
-      throw new ShoalError(
-        'ERR_UNSAFE_NAME',
-        `${JSON.stringify(path)} has a name that not every system can store safely; rename it`,
-      );
-    }
+    checkNames(path, parts);
     const name = parts.pop() as string;
-    let folder = top;
-    for (const part of parts) {
-      const below: Folder = folder.folders.get(part) ?? { files: new Map(), folders: new Map() };
-      folder.folders.set(part, below);
-      folder = below;
-    }
+    const folder = folderAt(top, parts);
     if (folder.files.has(name)) {
       throw new ShoalError(
         'ERR_DUPLICATE_NAME',
@@ -125,7 +116,32 @@ function treeOf(files: readonly FileToShare[]): SourceEntry {
     }
     folder.files.set(name, file);
   }
+  for (const path of emptyFolders) {
+    const parts = path === '' ? [] : path.split('/');
+    checkNames(path, parts);
+    folderAt(top, parts);
+  }
   return folderEntry('', top);
+}
+
+/** @throws ERR_UNSAFE_NAME */
+function checkNames(path: string, parts: readonly string[]): void {
+  if (parts.every(isSafeName)) return;
+  throw new ShoalError(
+    'ERR_UNSAFE_NAME',
+    `${JSON.stringify(path)} has a name that not every system can store safely; rename it`,
+  );
+}
+
+/** Makes a folder, and those above it, unless they are there. */
+function folderAt(top: Folder, parts: readonly string[]): Folder {
+  let folder = top;
+  for (const part of parts) {
+    const below: Folder = folder.folders.get(part) ?? { files: new Map(), folders: new Map() };
+    folder.folders.set(part, below);
+    folder = below;
+  }
+  return folder;
 }
 
 interface Folder {

@@ -19,6 +19,8 @@ export interface KeptShare {
   handles: readonly { path: string; handle: PickedHandle }[];
   /** What each file was when it was hashed, by path in the asset. */
   stamps: ReadonlyMap<string, FileStamp>;
+  /** Paths of folders in which there was nothing. Undefined: it was shared without them, by a version that left them out. */
+  emptyFolders?: readonly string[];
 }
 
 /** By what a file is known not to have changed. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import type { PageShoal, PickedHandle, ShareAgainOptions } from '../../src/browser.ts';
 import type * as shoalOfPage from '../../src/browser.ts';
@@ -30,7 +30,7 @@ async function start(page: Page, peer?: Shoal, storage: 'auto' | 'memory' = 'aut
 }
 
 /**
- * Writes files where a page can have handles of them. No test can use the browser's own dialog; the origin's private file
+ * Writes files, and folders whose names end in `/`, where a page can have handles of them. No test can use the browser's own dialog; the origin's private file
  * system has the same handles, and gives them without asking.
  */
 async function putFiles(page: Page, files: Record<string, readonly number[]>): Promise<void> {
@@ -40,6 +40,7 @@ async function putFiles(page: Page, files: Record<string, readonly number[]>): P
       const parts = path.split('/');
       let folder = globalThis.ownFiles;
       for (const part of parts.slice(0, -1)) folder = await folder.getDirectoryHandle(part, { create: true });
+      if (path.endsWith('/')) continue;
       const file = await folder.getFileHandle(parts.at(-1) as string, { create: true });
       const writing = await file.createWritable();
       await writing.write(Uint8Array.from(bytes));
@@ -153,6 +154,41 @@ describe('what a page shares from handles', function () {
       (await shareAgain(page, { cid: file.cid })).map(({ cid, state }) => [cid, state]),
       [[file.cid, 'shared']],
     );
+  });
+
+  it('has the folders in which there is nothing, and so the CID that `shoal share` gives', async () => {
+    const bytes = pseudoRandomBytes(100_000);
+    const content = { 'folder/full/a': [...bytes], 'folder/full/none/': [], 'folder/below/none/': [] };
+    await putFiles(page, { ...content, 'hollow/none/': [], 'bare/': [] });
+    for (const path of ['folder/full/none', 'folder/below/none', 'hollow/none', 'bare'])
+      await mkdir(nodes.path(...path.split('/')), { recursive: true });
+    await writeFile(nodes.path('folder', 'full', 'a'), bytes);
+    const node = await nodes.start();
+    const shared: string[] = [];
+    for (const name of ['folder', 'hollow', 'bare']) {
+      const { cid, name: called } = await share(page, `${name}/`);
+      assert.deepEqual([cid, called], [(await node.share(nodes.path(name))).cid, name]);
+      shared.push(cid);
+    }
+    const states = async (): Promise<string[]> =>
+      (await shareAgain(page)).map(({ cid, state }) => `${cid} ${state}`).sort();
+    const expected = shared.map((cid) => `${cid} shared`).sort();
+    await reload();
+    assert.deepEqual(await states(), expected);
+    await reload();
+    // Written anew it has another time, so that all is hashed.
+    await putFiles(page, content);
+    assert.deepEqual(await states(), expected);
+    await (await other.open(shared[0] ?? '')).save(nodes.path('copy'));
+    assert.deepEqual((await readdir(nodes.path('copy'), { recursive: true })).sort(), [
+      'below',
+      'below/none',
+      'full',
+      'full/a',
+      'full/none',
+    ]);
+    await (await other.open(shared[1] ?? '')).save(nodes.path('hollow copy'));
+    assert.deepEqual(await readdir(nodes.path('hollow copy')), ['none']);
   });
 
   it('waits until the person allows it, where the browser wants that, by one click for all', async () => {
