@@ -28,6 +28,15 @@ const DEFAULT_MEMORY_BYTES = 1024 ** 3;
 const MAX_INBOUND_BYTES = 16 << 20;
 
 /**
+ * Neighbours in a swarm, of the 30 that a node has: each is a WebRTC connection, whose handshake takes tens of milliseconds
+ * of CPU at both ends, and which browsers have but some hundred of.
+ */
+const DEGREE = 8;
+
+/** For the same reason: with more, twenty pages of a machine of two cores took so long over it that most dials timed out. */
+const DIALS_AT_A_TIME = 3;
+
+/**
  * Starts a node in this page. It dials nodes and listens nowhere; what it has it serves to those it is connected to, until
  * the page goes. What it has fetched stays, where the browser has a place for it: the next page goes on from there.
  *
@@ -98,7 +107,8 @@ async function start(
     uploadBytesPerSec: options.uploadBytesPerSec,
     downloadBytesPerSec: options.downloadBytesPerSec,
     perPeer: options.perPeer,
-    exchangeConfig: { maxInboundBytes: MAX_INBOUND_BYTES },
+    exchangeConfig: { maxInboundBytes: MAX_INBOUND_BYTES, degree: DEGREE },
+    dialsAtATime: DIALS_AT_A_TIME,
     resolveAsset: async (root: CID) => late.node?.resolve(root),
     getNode: (root: CID, cid: CID) => store.getNode(root, cid),
     onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),

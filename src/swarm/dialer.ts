@@ -4,8 +4,8 @@ import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import type { Contact, PeerKey } from './core/messages.ts';
 import { directConnection, findDirect } from './direct-connection.ts';
 
-/** Dials at a time: libp2p's own limit is higher, but each costs a handshake. */
-const MAX_PARALLEL = 8;
+/** Dials at a time, where nothing else is said: libp2p's own limit is higher, but each costs a handshake. */
+const DIALS_AT_A_TIME = 8;
 
 /** Contacts that wait to be dialled; more are answered as failed at once, and the exchange tries others. */
 const MAX_QUEUED = 128;
@@ -16,6 +16,7 @@ const DIAL_TIMEOUT_MS = 15_000;
 /** What a {@link Dialer} works with. */
 export interface DialerHost {
   libp2p: Libp2p;
+  dialsAtATime: number | undefined;
   /** Opens the link on a connection, or throws. */
   ensure(connection: Connection): Promise<unknown>;
   onFailed(peer: PeerKey, error: unknown): void;
@@ -50,7 +51,7 @@ export class Dialer {
 
   #next(): void {
     for (const [peer, contact] of this.#queued) {
-      if (this.#running.size >= MAX_PARALLEL) return;
+      if (this.#running.size >= (this.#host.dialsAtATime ?? DIALS_AT_A_TIME)) return;
       this.#queued.delete(peer);
       const dialling = this.#connect(contact)
         .catch((error: unknown) => {

@@ -42,6 +42,8 @@ export interface SwarmShellOptions {
   /** Part of the protocol ids, so that networks never mix. */
   network: string;
   exchangeConfig?: ExchangeConfig;
+  /** Contacts dialled at a time. Default: 8. */
+  dialsAtATime?: number;
   /** Whether this node has a transport for an address: of what others tell, the rest is passed over. Default: for all. */
   canDial?: (address: string) => boolean;
   log?: Log;
@@ -151,6 +153,7 @@ export class SwarmShell {
     this.#outgoing.setLimit(uploadBytesPerSec);
     this.#dialer = new Dialer({
       libp2p,
+      dialsAtATime: options.dialsAtATime,
       ensure: (connection) => this.#links.ensure(connection),
       onFailed: (peer, error) => {
         log('debug', `cannot reach ${peer}: ${String(error)}`);
