@@ -11,6 +11,13 @@ const GROWTH = 1.25;
 /** The look-ahead is this much longer during the start, so that the rate can double each round. */
 const START_GAIN = 2;
 
+/**
+ * An uplink that once was so much faster is tried anew, as at the start, every so often: where everybody is late for want of
+ * CPU time, one chunk after another goes out, each looks like a slow uplink, and nothing else would ever be tried.
+ */
+const FALLEN = 1 / 4;
+const RETRY_MS = 2000;
+
 /** With as much under way as the link delivers in this time it has enough to do, whatever else there is to send. */
 const PLENTY_SEC = 0.3;
 
@@ -30,7 +37,7 @@ export interface SendStamp {
  * raise the rate. After BBR (Cardwell et al. 2016), which does this for each packet.
  */
 export class DeliveryRate {
-  /** What a sample covers at least, once the start is over: chunks are large, and acknowledgements bunch. */
+  /** What a sample covers at least, once the start is over, of an uplink: chunks are large, and acknowledgements bunch. 0: of one peer. */
   readonly #sampleMs: number;
   /** When how much had been delivered, since the link last rested, oldest first. */
   #marks: { atMs: number; delivered: number }[] = [];
@@ -43,6 +50,9 @@ export class DeliveryRate {
   #roundStart = 0;
   #roundBase = 0;
   #flatRounds = 0;
+  /** The best rate that was ever measured, and when a start was last over. */
+  #best = 0;
+  #startedAtMs = 0;
 
   constructor(sampleMs = 0) {
     this.#sampleMs = sampleMs;
@@ -93,7 +103,8 @@ export class DeliveryRate {
     const rate = ((this.#delivered - since.delivered) * 1000) / intervalMs;
     if (stamp.starved && rate < this.bytesPerSec) return;
     this.#note(nowMs, rate);
-    if (this.#starting && stamp.delivered >= this.#roundStart) this.#endRound();
+    if (this.#sampleMs > 0) this.#watchFall(nowMs);
+    if (this.#starting && stamp.delivered >= this.#roundStart) this.#endRound(nowMs);
   }
 
   /** `bytes` will never be acknowledged: dropped before they were sent, or the peer is gone. */
@@ -120,7 +131,7 @@ export class DeliveryRate {
   }
 
   /** A round is over when something sent after its beginning has been acknowledged. */
-  #endRound(): void {
+  #endRound(nowMs: number): void {
     this.#roundStart = this.#delivered;
     const rate = this.bytesPerSec;
     if (rate >= this.#roundBase * GROWTH) {
@@ -128,6 +139,17 @@ export class DeliveryRate {
       this.#flatRounds = 0;
     } else if (++this.#flatRounds >= FULL_ROUNDS) {
       this.#starting = false;
+      this.#startedAtMs = nowMs;
     }
+  }
+
+  #watchFall(nowMs: number): void {
+    this.#best = Math.max(this.#best, this.bytesPerSec);
+    if (this.#starting || this.bytesPerSec > FALLEN * this.#best || nowMs - this.#startedAtMs < RETRY_MS)
+      return;
+    this.#starting = true;
+    this.#roundStart = this.#delivered;
+    this.#roundBase = this.bytesPerSec;
+    this.#flatRounds = 0;
   }
 }

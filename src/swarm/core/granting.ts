@@ -55,7 +55,10 @@ const HOLD_ROUND_TRIPS = 4;
 /** Bytes per second: an uplink that seems slower is one that was not measured. */
 const SLOWEST = 100_000;
 
-/** Ids of expired grants remembered for each peer: as many as the largest look-ahead holds. */
+/** What comes too late may use so many look-aheads, with what was given in its place. */
+const LATE_LOOK_AHEADS = 2;
+
+/** Expired grants remembered for each peer: as many as the largest look-ahead holds. */
 const EXPIRED_KEPT = 1024;
 
 /** Hands out credit: to whom, how much at once, and what becomes of credit that is not used. */
@@ -213,14 +216,39 @@ export class Granting {
       this.#watchStuck(peer);
       for (const grant of peer.grants.values()) {
         if (grant.expiresAtMs > this.#core.nowMs) break;
-        this.close(peer, grant);
+        this.lapse(peer, grant);
         if (!grant.isSpent && peer.heardAtMs <= grant.sentAtMs) peer.isMute = true;
-        peer.expiredGrants.add(grant.id);
-        if (peer.expiredGrants.size > EXPIRED_KEPT) {
-          peer.expiredGrants.delete(peer.expiredGrants.values().next().value as number);
-        }
       }
     }
+  }
+
+  /** Takes back what is left of a grant, and remembers it: it was given in good faith. */
+  lapse(peer: Peer, grant: Grant): void {
+    peer.expiredGrants.set(grant.id, { ...grant });
+    this.close(peer, grant);
+    if (peer.expiredGrants.size <= EXPIRED_KEPT) return;
+    peer.expiredGrants.delete(peer.expiredGrants.keys().next().value as number);
+  }
+
+  /**
+   * A request came after the lease ran out: its credit is good once more, where little else was given in its place. Where
+   * everybody is slow to ask, for want of CPU time, all leases run out first, and each would be refused for the next one's.
+   */
+  revive(peer: Peer, id: number): Grant | undefined {
+    const core = this.#core;
+    const expired = peer.expiredGrants.get(id);
+    if (!expired) return undefined;
+    const aheadBytes = core.committedBytes - core.stuckBytes + expired.left;
+    if (aheadBytes > LATE_LOOK_AHEADS * this.lookAheadBytes()) return undefined;
+    peer.expiredGrants.delete(id);
+    const { left, only } = expired;
+    const grant: Grant = { ...expired, offer: undefined };
+    peer.grants.set(id, grant);
+    peer.grantedBytes += left;
+    core.committedBytes += left;
+    peer.throttle.upload?.take(left);
+    only?.throttle.upload?.take(left);
+    return grant;
   }
 
   /** A peer that finds what an offloaded origin holds with nobody else gets it from the origin after all. */

@@ -75,6 +75,9 @@ export interface Grant {
   offer: { swarm: AssetSwarm; chunks: Set<number> } | undefined;
 }
 
+/** What was left of a grant when its lease ran out: a request may have been on its way. */
+export type ExpiredGrant = Pick<Grant, 'id' | 'left' | 'isSpent' | 'sentAtMs' | 'expiresAtMs' | 'only'>;
+
 /** Data of a request that was given up may still come. */
 export interface Tombstone {
   left: number;
@@ -114,7 +117,7 @@ export class Peer {
 
   readonly grants = new Map<number, Grant>();
   /** Grants whose lease ran out: a request for one is late, not a lie. */
-  readonly expiredGrants = new Set<number>();
+  readonly expiredGrants = new Map<number, ExpiredGrant>();
   /** When it last said or sent anything. */
   heardAtMs = 0;
   /** It left a grant lying and said nothing since that was sent: its way is interrupted, and credit for it lost. */

@@ -28,15 +28,17 @@ export class Serving {
     const swarm = this.#core.assets.get(message.asset);
     const fault = faultOf(message, swarm);
     if (fault) return fault;
-    const isMember = swarm?.members.has(peer.key);
-    const grant = peer.grants.get(message.grant);
+    const isMine = swarm !== undefined && swarm.members.has(peer.key);
+    const open = peer.grants.get(message.grant);
+    const grant = open ?? (isMine ? this.#granting.revive(peer, message.grant) : undefined);
     for (const { from, count } of message.runs) {
       for (let chunk = from; chunk < from + count; chunk++) {
-        if (swarm && isMember) this.#serve(peer, swarm, chunk, message.grant, grant);
+        if (isMine) this.#serve(peer, swarm, chunk, message.grant, grant);
         else this.#rejectStranger(peer, message.asset, chunk);
       }
     }
-    if (grant && grant.left === 0) this.#granting.close(peer, grant);
+    if (grant?.left === 0) this.#granting.close(peer, grant);
+    else if (grant && !open) this.#granting.lapse(peer, grant);
     return undefined;
   }
 

@@ -55,4 +55,21 @@ describe('DeliveryRate', () => {
       rate.acked(now + 100, 8000, rate.sent(now, 8000, false));
     assert.equal(rate.gain, 1);
   });
+
+  it('tries an uplink anew that is far below what it once was, every other second, and a peer never', () => {
+    const [uplink, peer] = [new DeliveryRate(250), new DeliveryRate()];
+    for (const rate of [uplink, peer]) {
+      let now = 0;
+      for (let round = 0; round < 8; round++, now += 100)
+        rate.acked(now + 100, 100_000, rate.sent(now, 100_000, false));
+      assert.ok(!rate.isStarting);
+      const starts: boolean[] = [];
+      for (let round = 0; round < 12; round++, now += 1000) {
+        rate.acked(now + 1000, 50_000, rate.sent(now, 50_000, false));
+        starts.push(rate.isStarting);
+      }
+      assert.equal(starts.includes(true), rate === uplink);
+      if (rate === uplink) assert.ok(starts.lastIndexOf(false) > starts.indexOf(true), 'it ends again');
+    }
+  });
 });
