@@ -60,7 +60,9 @@ function makeLazy(muxer: WindowedMuxer): void {
     const stream = create(...args);
     const receive = stream.onData.bind(stream);
     stream.onData = (data) => {
-      if (!(data instanceof Uint8Array && handDirectly(stream, data))) receive(data);
+      if (!(data instanceof Uint8Array)) receive(data);
+      // What is kept must be a copy: the memory is used again.
+      else if (!handDirectly(stream, data)) receive(new Uint8Array(data));
     };
     const tell = stream.sendWindowUpdate.bind(stream);
     stream.sendWindowUpdate = () => {

@@ -5,6 +5,7 @@ import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils';
 import { isLent, takenBySocket } from '../store/sent-memory.ts';
 import { noteShortLived } from '../store/short-lived-memory.ts';
 import { handDirectly } from '../swarm/direct-reads.ts';
+import { reuseReadMemory } from './reused-reads.ts';
 
 /** `@libp2p/tcp`'s connection: the socket is there, though its type does not tell. */
 export type SocketConnection = AbstractMultiaddrConnection & { readonly socket: Socket };
@@ -18,7 +19,7 @@ const LINGER_MS = 500;
 
 /**
  * The clear side of a TLS connection as a libp2p message stream. What is sent goes to OpenSSL in one `writev`, so
- * that a frame's header and body share a record; what arrives is handed on in the buffers that OpenSSL filled.
+ * that a frame's header and body share a record; what arrives is read into memory that is used again.
  *
  * The end of the socket, of the TCP connection under it and of this stream always come together: whichever ends
  * first ends the others, with the same error where there is one.
@@ -41,10 +42,15 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
     });
     this.#connection = connection;
     this.#socket = socket;
-    socket.on('data', (bytes) => {
-      if (!handDirectly(this, bytes)) this.onData(bytes);
-      noteShortLived(bytes.byteLength);
+    const isReused = reuseReadMemory(socket, (bytes) => {
+      if (!handDirectly(this, bytes)) this.onData(new Uint8Array(bytes));
     });
+    if (!isReused) {
+      socket.on('data', (bytes) => {
+        if (!handDirectly(this, bytes)) this.onData(bytes);
+        noteShortLived(bytes.byteLength);
+      });
+    }
     socket.on('drain', () => this.safeDispatchEvent('drain'));
     socket.on('error', (error) => this.abort(error));
     // Where a server's socket tells of broken records after the handshake (node:internal/tls/wrap).

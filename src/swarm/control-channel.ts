@@ -77,7 +77,8 @@ export class ControlChannel {
 
   #receive(data: Parameters<typeof piecesOf>[0]): void {
     for (const piece of piecesOf(data)) {
-      this.#splitter.push(piece, (frame) => {
+      // A copy: messages keep parts of it.
+      this.#splitter.push(new Uint8Array(piece), (frame) => {
         const message = decodeControl(frame);
         if (message) this.#events.onMessage(message);
         return this.#isOpen;

@@ -9,7 +9,7 @@ const readers = new WeakMap<MessageStream, ((bytes: Uint8Array) => void) | undef
  * TLS, twice, that was a quarter of what a receiver's main thread did. Listeners for `message` are still needed: for what
  * was buffered before, and for streams of other owners.
  *
- * @param read undefined: back to events
+ * @param read gets memory that may be used again as soon as it returns; undefined: back to events
  */
 export function readDirectly(stream: MessageStream, read: ((bytes: Uint8Array) => void) | undefined): void {
   readers.set(stream, read);

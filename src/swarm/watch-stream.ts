@@ -5,6 +5,7 @@ type Received = StreamMessageEvent['data'];
 
 /** What {@link watchStream} tells. */
 export interface StreamWatcher {
+  /** Memory that may be used again as soon as this returns. */
   onBytes(data: Received): void;
   /** The stream takes bytes again. */
   onDrain(): void;
