@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, type KeyObject } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -31,7 +31,7 @@ export interface HashJob {
   to: number;
   chunkSize: number;
   /** Makes a seal of each chunk that is worth one (`Seals`). */
-  sealKey?: Uint8Array | undefined;
+  sealKey?: KeyObject | undefined;
 }
 
 /** Looks at entries of a folder, and reads and hashes the files among them that are small enough to be one leaf. */

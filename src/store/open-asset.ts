@@ -61,10 +61,10 @@ export class OpenAsset implements StoredAsset {
     return this.#now.read(chunk, signal);
   }
 
-  async write(chunk: number, data: VerifiedChunk): Promise<void> {
+  async write(chunk: number, data: VerifiedChunk, isReadSoon?: boolean): Promise<void> {
     this.#checkOpen();
     const now = this.#now;
-    if (now.state === 'partial') await now.write(chunk, data);
+    if (now.state === 'partial') await now.write(chunk, data, isReadSoon);
   }
 
   async finish(options: { force?: boolean } = {}): Promise<string | undefined> {

@@ -149,12 +149,12 @@ export class Partial {
   }
 
   /** See `StoredAsset.write`. */
-  async write(chunk: number, data: VerifiedChunk): Promise<void> {
+  async write(chunk: number, data: VerifiedChunk, isReadSoon = true): Promise<void> {
     if (this.#have.has(chunk)) return;
     await this.#moving;
     let writing = this.#writing.get(chunk);
     if (!writing) {
-      const write = (): Promise<void> => this.#write(chunk, data);
+      const write = (): Promise<void> => this.#write(chunk, data, isReadSoon);
       // Small files are written many at a time, in few jobs: each must not wait for a slot.
       writing = this.#isSmall(chunk) ? write() : this.#slots.run(write);
       writing = writing.finally(() => this.#writing.delete(chunk));
@@ -209,7 +209,7 @@ export class Partial {
     await Promise.allSettled(this.#writing.values());
   }
 
-  async #write(chunk: number, data: VerifiedChunk): Promise<void> {
+  async #write(chunk: number, data: VerifiedChunk, isReadSoon: boolean): Promise<void> {
     if (this.#isEnded) throw new ShoalError('ERR_CLOSED', 'the download has been closed', { fault: 'none' });
     const { bytes, digest } = data;
     if (!digestEquals(digest, this.#manifest.chunkDigest(chunk)))
@@ -223,7 +223,7 @@ export class Partial {
     }
     const [first, ...others] = this.#manifest.places(chunk) as [ChunkPlace, ...ChunkPlace[]];
     const write = ({ file, offset }: ChunkPlace): Promise<void> => this.#writePlace(file, offset, bytes);
-    this.#seals.keep(data);
+    if (isReadSoon) this.#seals.keep(data);
     await write(first);
     if (others.length > 0) await forEachBounded(others, PARALLEL_SMALL, write);
     await this.#bitmap.mark(chunk);

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { MIN_SEALED_BYTES, sealOf } from './seal-of.ts';
 
@@ -12,7 +12,7 @@ const SLOTS = 1 << 15;
  */
 export class Seals {
   /** For threads that read for the first time. */
-  readonly key: Uint8Array = randomBytes(16);
+  readonly key: KeyObject = createSecretKey(randomBytes(16));
   /** By the first bits of the digest; whoever comes later takes the place. 0: nobody. */
   readonly #digests = new BigUint64Array(SLOTS);
   readonly #seals = new BigUint64Array(SLOTS);

@@ -36,9 +36,11 @@ export interface StoredAsset {
   /**
    * Writes a chunk to all its places in the partial, then marks its bit. Resolves when a `kill -9` can no longer
    * lose it. Idempotent. The bytes are the caller's again once it has resolved: what is kept has to be copied.
+   *
+   * @param isReadSoon Whether others lack it, and will have it read: then it may be prepared for that. Default true
    * @throws ERR_DISK_FULL, ERR_READ_ONLY, ERR_IO; the partial stays usable
    */
-  write(chunk: number, data: VerifiedChunk): Promise<void>;
+  write(chunk: number, data: VerifiedChunk, isReadSoon?: boolean): Promise<void>;
   /**
    * All chunks are here: syncs, then renames the partial to its target, atomically, and serves from there.
    * @returns the absolute path, or undefined where the content lies inside the data folder

@@ -12,6 +12,8 @@ export interface IncomingChunksHost {
   assets: AssetTable;
   /** Whether the chunk is kept if it comes from this peer. */
   keeps(peer: PeerKey, asset: AssetKey, chunk: number): boolean;
+  /** Whether a connected peer lacks something of the asset. */
+  isLacked(asset: AssetKey): boolean;
   handle(event: Event): void;
 }
 
@@ -73,7 +75,7 @@ export class IncomingChunks {
     const isActive = (): boolean => assets.byKey(asset.key) === asset;
     if (!isActive()) return;
     try {
-      await asset.stored.write(chunk, verified);
+      await asset.stored.write(chunk, verified, this.#host.isLacked(asset.key));
     } catch (cause) {
       if (!isActive()) return;
       handle({ type: 'unstored', ...event });

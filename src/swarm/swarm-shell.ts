@@ -140,6 +140,7 @@ export class SwarmShell {
     this.#incoming = new IncomingChunks({
       assets: this.#assets,
       keeps: (peer, asset, chunk) => this.#exchange.keeps(peer, asset, chunk),
+      isLacked: (key) => this.#exchange.isLacked(key),
       handle: (event) => this.#driver.handle(event),
     });
     this.#outgoing = new OutgoingChunks({
