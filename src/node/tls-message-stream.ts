@@ -5,6 +5,7 @@ import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils';
 import { isLent, takenBySocket } from '../store/sent-memory.ts';
 import { noteShortLived } from '../store/short-lived-memory.ts';
 import { handDirectly } from '../swarm/direct-reads.ts';
+import { writeLargeAlone } from './large-writes.ts';
 import { reuseReadMemory } from './reused-reads.ts';
 
 /** `@libp2p/tcp`'s connection: the socket is there, though its type does not tell. */
@@ -51,6 +52,7 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
         noteShortLived(bytes.byteLength);
       });
     }
+    writeLargeAlone(socket);
     socket.on('drain', () => this.safeDispatchEvent('drain'));
     socket.on('error', (error) => this.abort(error));
     // Where a server's socket tells of broken records after the handshake (node:internal/tls/wrap).
