@@ -1,4 +1,7 @@
-/** Memory kept for chunks to come. Enough for what is written while as much arrives on a fast link. */
+/**
+ * Memory kept for chunks to come. Enough for what is written while as much arrives on a fast link. Twice as much is kept while
+ * some is in use: what a slow disk holds back for a moment is soon held back again.
+ */
 const MAX_KEPT_BYTES = 16 << 20;
 
 /** Smaller ones cost more to keep than to make. */
@@ -11,6 +14,7 @@ const MIN_KEPT_BYTES = 64 << 10;
 export class ChunkBuffers {
   readonly #kept = new Map<number, Uint8Array[]>();
   #keptBytes = 0;
+  #inUseBytes = 0;
 
   /**
    * Memory of exactly `size` bytes, with anything in it.
@@ -18,6 +22,7 @@ export class ChunkBuffers {
    * @param onFresh told of memory that is new
    */
   take(size: number, onFresh?: (size: number) => void): Uint8Array {
+    this.#inUseBytes += size;
     const kept = this.#kept.get(size)?.pop();
     if (kept) {
       this.#keptBytes -= size;
@@ -30,11 +35,14 @@ export class ChunkBuffers {
   /** Gives memory back: nobody may read or write it from here on. */
   give(bytes: Uint8Array): void {
     const size = bytes.byteLength;
-    if (size < MIN_KEPT_BYTES || this.#keptBytes + size > MAX_KEPT_BYTES) return;
-    const kept = this.#kept.get(size);
-    if (kept) kept.push(bytes);
-    else this.#kept.set(size, [bytes]);
+    this.#inUseBytes -= size;
+    if (size < MIN_KEPT_BYTES) return;
+    const kept = this.#kept.get(size) ?? [];
+    this.#kept.set(size, kept);
+    kept.push(bytes);
     this.#keptBytes += size;
+    const max = this.#inUseBytes > 0 ? 2 * MAX_KEPT_BYTES : MAX_KEPT_BYTES;
+    while (this.#keptBytes > max && kept.pop()) this.#keptBytes -= size;
   }
 }
 

@@ -28,6 +28,18 @@ describe('ChunkBuffers', () => {
     assert.equal(again.filter((each) => given.includes(each)).length, 16);
   });
 
+  it('keeps twice as much while some is in use, and no longer', () => {
+    const buffers = new ChunkBuffers();
+    const last = buffers.take(1 << 20);
+    const given = Array.from({ length: 100 }, () => buffers.take(1 << 20));
+    for (const each of given) buffers.give(each);
+    const again = Array.from({ length: 100 }, () => buffers.take(1 << 20));
+    assert.equal(again.filter((each) => given.includes(each)).length, 32);
+    for (const each of [...again, last]) buffers.give(each);
+    const final = Array.from({ length: 100 }, () => buffers.take(1 << 20));
+    assert.equal(final.filter((each) => [...again, last].includes(each)).length, 16);
+  });
+
   it('gives exactly the size that was asked for', () => {
     const buffers = new ChunkBuffers();
     for (const size of [1, 1000, SIZE, SIZE + 1]) assert.equal(buffers.take(size).byteLength, size);

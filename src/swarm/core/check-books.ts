@@ -24,6 +24,7 @@ export function checkBooks(core: Core): void {
   }
   equal(core.committedBytes, committed, 'committed');
   let inbound = 0;
+  let unstored = 0;
   for (const swarm of core.assets.values()) {
     swarm.picker.checkInvariants();
     let wanted = 0;
@@ -34,9 +35,13 @@ export function checkBooks(core: Core): void {
       if (swarm.picker.isPickable(chunk) !== isPickable) throw new Error(`chunk ${chunk} is pickable or not`);
     }
     equal(swarm.wantedLeft, wanted, 'wanted chunks');
-    for (const request of swarm.requests.values()) inbound += request.bytes;
+    for (const { bytes, isWhole } of swarm.requests.values()) {
+      inbound += bytes;
+      if (isWhole) unstored += bytes;
+    }
   }
   equal(core.inboundBytes, inbound, 'inbound');
+  equal(core.unstoredBytes, unstored, 'unstored');
 }
 
 function equal(actual: number, expected: number, what: string): void {

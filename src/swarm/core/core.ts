@@ -27,6 +27,8 @@ export class Core {
   stuckBytes = 0;
   /** Bytes asked for by this node and not stored, over all peers. */
   inboundBytes = 0;
+  /** Those of them that are here, and wait for the hash or the disk. */
+  unstoredBytes = 0;
   /** Peers that are to lose their links, once the event that showed it is dealt with. */
   readonly blamed: { peer: Peer; fault: Misbehaviour }[] = [];
   #actions: Action[] = [];

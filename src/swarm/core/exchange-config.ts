@@ -17,7 +17,10 @@ export interface ExchangeConfig {
    * Each doubling of the rate takes two round trips.
    */
   firstGrantBytes?: number;
-  /** Most bytes this node has requested and not yet stored, over all peers: its memory for chunks in flight. Default 32 MiB. */
+  /**
+   * Most bytes this node has requested and not yet stored, over all peers: its memory for chunks in flight. Half as many
+   * where they are here and wait for the disk. Default 32 MiB.
+   */
   maxInboundBytes?: number;
   /** Limit of the uplink, bytes per second. Default: none. */
   uploadBytesPerSec?: number;

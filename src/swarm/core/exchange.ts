@@ -364,7 +364,10 @@ export class Exchange {
       }
       for (const grant of peer.grants.values()) if (grant.offer?.swarm === swarm) grant.offer = undefined;
     }
-    for (const request of swarm.requests.values()) core.inboundBytes -= request.bytes;
+    for (const { bytes, isWhole } of swarm.requests.values()) {
+      core.inboundBytes -= bytes;
+      if (isWhole) core.unstoredBytes -= bytes;
+    }
     swarm.requests.clear();
     this.#announcing.leave(swarm);
     this.#neighbourhood.forgetAsset(swarm.key);

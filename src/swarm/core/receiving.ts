@@ -95,6 +95,7 @@ export class Receiving {
     if (request?.peer !== from || !request.isWhole) return undefined;
     swarm.requests.delete(chunk);
     this.#core.inboundBytes -= request.bytes;
+    this.#core.unstoredBytes -= request.bytes;
     return request;
   }
 
@@ -117,6 +118,7 @@ export class Receiving {
       return undefined;
     }
     request.isWhole = true;
+    this.#core.unstoredBytes += request.bytes;
     peer.requests.delete(key);
     peer.requestedBytes -= request.bytes;
     noteServed(peer, request, this.#core.nowMs);

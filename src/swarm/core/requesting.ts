@@ -417,14 +417,16 @@ export class Requesting {
     this.#take(peer, swarm, chunk);
     const request = swarm.requests.get(chunk) as ChunkRequest;
     request.isWhole = true;
+    this.#core.unstoredBytes += request.bytes;
     peer.requests.delete(chunkKey(swarm.key, chunk));
     peer.requestedBytes -= request.bytes;
   }
 
   /** Bytes that may be asked of the peer now: memory, the downlink's queue and limit, and how far it is trusted. */
   #room(peer: Peer): number {
-    const { settings, inboundBytes, nowMs } = this.#core;
-    const memory = settings.maxInboundBytes - inboundBytes;
+    const { settings, inboundBytes, unstoredBytes, nowMs } = this.#core;
+    // What waits for the disk counts twice: a slow disk would have all of this memory, which is meant for long paths.
+    const memory = settings.maxInboundBytes - inboundBytes - unstoredBytes;
     const trust = peer.requestedBytes === 0 ? Infinity : trustOf(peer) - peer.requestedBytes;
     const { download } = this.#core;
     const isQueued = download && inboundBytes > 0 && inboundBytes >= download.burst;

@@ -314,6 +314,22 @@ describe('Exchange: credit spent', () => {
     assert.deepEqual(rig.sent('decline'), [{ type: 'decline', grant: 1, bytes: 2 * Q, reason: 'busy' }]);
   });
 
+  it('asks for nothing more while half of that memory waits for the disk', () => {
+    const rig = new Rig({ maxInboundBytes: 4 * Q }).add('....').join('a', 'xxxx');
+    rig.grants('a', 1, 2 * Q);
+    const asked = rig
+      .sent('request')
+      .flatMap(({ runs }) => runs.flatMap(({ from, count }) => (count === 1 ? [from] : [from, from + 1])));
+    for (const chunk of asked) rig.handle({ type: 'data', peer: 'a', asset: 1, chunk, bytes: Q, last: true });
+    rig.take();
+    rig.grants('a', 2, Q);
+    assert.deepEqual(rig.sent('decline'), [{ type: 'decline', grant: 2, bytes: Q, reason: 'busy' }]);
+    rig.take();
+    rig.handle({ type: 'verified', peer: 'a', asset: 1, chunk: asked[0] as number });
+    rig.grants('a', 3, Q);
+    assert.equal(rig.sent('request').length, 1);
+  });
+
   it('asks for no more than a download limit allows', () => {
     const rig = new Rig({ downloadBytesPerSec: Q }).add('.'.repeat(200)).join('a', 'x'.repeat(200));
     for (let id = 1; id <= 200; id++, rig.nowMs += 100) {
