@@ -317,12 +317,12 @@ export class Requesting {
     return this.#moveLate(peer, only, maxBytes);
   }
 
-  /** Nothing is silent either: the request that would be answered latest moves, where that is much sooner. */
+  /** Nothing is silent either: the request that would be answered latest moves, where that is sooner. */
   #moveLate(peer: Peer, only: AssetKey | undefined, maxBytes: number): Choice | undefined {
     const { nowMs, peers } = this.#core;
     for (const { swarm } of peer.memberships.values()) {
       if (isSpent(swarm.throttle.download) || (only !== undefined && swarm.key !== only)) continue;
-      const request = worthMoving(peer, swarm, maxBytes, nowMs, (key) => peers.get(key));
+      const request = worthMoving(peer, swarm, maxBytes, nowMs);
       const other = request && peers.get(request.peer);
       if (!other) continue;
       swarm.rushed.add(request.chunk);
@@ -505,11 +505,12 @@ function allowedMs(peer: Peer): number {
 export function noteServed(peer: Peer, request: ChunkRequest, nowMs: number): void {
   const tookMs = Math.max(nowMs - request.requestedAtMs, 1);
   const busyMs = Math.max(nowMs - Math.max(request.requestedAtMs, peer.lastServedAtMs), 1);
-  const rate = (Math.max(request.bytes, 1) * 1000) / busyMs;
+  const bytes = Math.max(request.bytes, 1);
   const isFirst = peer.serviceMs === 0;
   peer.serviceMs = isFirst ? tookMs : peer.serviceMs + SMOOTHING * (tookMs - peer.serviceMs);
-  const before = peer.serviceBytesPerSec;
-  peer.serviceBytesPerSec = isFirst ? rate : before + SMOOTHING * (rate - before);
+  // Times are smoothed, not speeds: of chunks that come in bursts, all but the first of each seem fast.
+  const usualMs = isFirst ? busyMs : (bytes * 1000) / peer.serviceBytesPerSec;
+  peer.serviceBytesPerSec = (bytes * 1000) / (usualMs + SMOOTHING * (busyMs - usualMs));
   peer.lastServedAtMs = nowMs;
 }
 

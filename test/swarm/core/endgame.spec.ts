@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { Q, Rig } from './exchange-rig.ts';
+
+/** The chunks that the peer was asked for since the last `take`, in their order. */
+function asked(rig: Rig, peer: string): number[] {
+  const runs = rig.sent('request', peer).flatMap((request) => request.runs);
+  return runs.flatMap(({ from, count }) => Array.from({ length: count }, (_, i) => from + i));
+}
+
+/** A peer that sends one chunk in so many ms. */
+function served(rig: Rig, peer: string, ms: number): void {
+  rig.join(peer, 'xxxxx').grants(peer, 1);
+  const [chunk] = asked(rig, peer) as [number];
+  rig.pass(ms).sends(peer, chunk).take();
+}
+
+describe('Exchange: the last requests', () => {
+  it('move to a peer that answers sooner, the one first that has most before it', () => {
+    const rig = new Rig().add('.....');
+    served(rig, 'slow', 400);
+    served(rig, 'fast', 200);
+    rig.grants('slow', 2, 3 * Q);
+    const inOrder = asked(rig, 'slow');
+    assert.equal(inOrder.length, 3);
+    rig.grants('fast', 2);
+    assert.deepEqual(asked(rig, 'fast'), inOrder.slice(-1));
+    const taken = rig.sent('cancel', 'slow').map(({ chunk }) => chunk);
+    assert.deepEqual(taken, inOrder.slice(-1));
+  });
+
+  it('stay where the other would answer later', () => {
+    const rig = new Rig().add('.....');
+    served(rig, 'slow', 700);
+    served(rig, 'fast', 200);
+    rig.grants('fast', 2, 3 * Q).take();
+    rig.grants('slow', 2, 3 * Q);
+    assert.deepEqual(asked(rig, 'slow'), []);
+    assert.equal(rig.sent('cancel', 'fast').length, 0);
+  });
+});
