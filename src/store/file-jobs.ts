@@ -1,4 +1,4 @@
-import { hash, type KeyObject } from 'node:crypto';
+import { createHash, hash, type KeyObject } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -12,7 +12,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { join } from 'node:path';
-import { MIN_SEALED_BYTES, sealOf } from './seal-of.ts';
+import { MIN_SEALED_BYTES, SealMaker } from './seal-of.ts';
 
 /**
  * Work on files that is done in one go, by synchronous calls: a call costs a few microseconds, where the same one through
@@ -155,6 +155,9 @@ const GUARD = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 const DIGEST_BYTES = 32;
 
+/** Read and hashed at once: what stays in the core's own cache meanwhile. Whole chunks of 1 MiB took half as much time again. */
+const PIECE_BYTES = 128 << 10;
+
 /** The buffer of hash jobs: kept, since a new one for each counts against V8's limit for memory outside of its heap. */
 let scratch = new Uint8Array(0);
 
@@ -176,14 +179,21 @@ function runHash({ path, stamp, from, to, chunkSize, sealKey }: HashJob): FileJo
   const failures: FileFailure[] = [];
   const seals = new Map<number, bigint>();
   const digests = new Uint8Array(Math.ceil((to - from) / chunkSize) * DIGEST_BYTES);
-  if (scratch.byteLength < chunkSize) scratch = Buffer.allocUnsafeSlow(chunkSize);
+  if (scratch.byteLength < PIECE_BYTES) scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
   attempt(failures, 0, () =>
     withFile(path, constants.O_RDONLY, (fd) => {
       for (let at = from, n = 0; at < to; at += chunkSize, n++) {
-        const chunk = scratch.subarray(0, Math.min(chunkSize, to - at));
-        if (readFully(fd, chunk, at) < chunk.byteLength) throw changed();
-        digests.set(hash('sha256', chunk, 'buffer'), n * DIGEST_BYTES);
-        if (sealKey && chunk.byteLength >= MIN_SEALED_BYTES) seals.set(n, sealOf(sealKey, chunk));
+        const end = Math.min(to, at + chunkSize);
+        const digest = createHash('sha256');
+        const seal = sealKey && end - at >= MIN_SEALED_BYTES ? new SealMaker(sealKey) : undefined;
+        for (let from = at; from < end; from += PIECE_BYTES) {
+          const piece = scratch.subarray(0, Math.min(PIECE_BYTES, end - from));
+          if (readFully(fd, piece, from) < piece.byteLength) throw changed();
+          digest.update(piece);
+          seal?.update(piece);
+        }
+        digests.set(digest.digest(), n * DIGEST_BYTES);
+        if (seal) seals.set(n, seal.end());
       }
       checkUnchanged(fd, stamp);
     }),

@@ -1,4 +1,4 @@
-import { createCipheriv, type KeyObject } from 'node:crypto';
+import { createCipheriv, type CipherGCM, type KeyObject } from 'node:crypto';
 
 /** To set up a MAC takes some 10 µs: smaller chunks are hashed as soon. */
 export const MIN_SEALED_BYTES = 256 << 10;
@@ -12,8 +12,25 @@ const NONCE = new Uint8Array(12);
  * @param key 16 bytes, secret. A `KeyObject`: with plain bytes Node makes, and throws away, an error for each call
  */
 export function sealOf(key: KeyObject, bytes: Uint8Array): bigint {
-  const mac = createCipheriv('aes-128-gcm', key, NONCE);
-  mac.setAAD(bytes);
-  mac.final();
-  return mac.getAuthTag().readBigUInt64LE();
+  const maker = new SealMaker(key);
+  maker.update(bytes);
+  return maker.end();
+}
+
+/** Makes the seal of bytes that come in pieces. */
+export class SealMaker {
+  readonly #mac: CipherGCM;
+
+  constructor(key: KeyObject) {
+    this.#mac = createCipheriv('aes-128-gcm', key, NONCE);
+  }
+
+  update(piece: Uint8Array): void {
+    this.#mac.setAAD(piece);
+  }
+
+  end(): bigint {
+    this.#mac.final();
+    return this.#mac.getAuthTag().readBigUInt64LE();
+  }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { sha256 } from '../../src/integrity/sha256.ts';
 import { VerifiedChunk } from '../../src/integrity/verified-chunk.ts';
-import { MIN_SEALED_BYTES, sealOf } from '../../src/store/seal-of.ts';
+import { createSecretKey } from 'node:crypto';
+import { MIN_SEALED_BYTES, SealMaker, sealOf } from '../../src/store/seal-of.ts';
 import { Seals } from '../../src/store/seals.ts';
 
 function chunk(seed: number, size = MIN_SEALED_BYTES): Uint8Array {
@@ -21,6 +22,19 @@ describe('seals of chunks', () => {
     }
     assert.equal(await seals.verify(digest, bytes.subarray(1)), undefined);
     assert.ok(await seals.verify(digest, bytes), 'what failed changes nothing');
+  });
+
+  it('are the same of bytes that come in pieces', () => {
+    const key = createSecretKey(Buffer.alloc(16, 7));
+    const bytes = Uint8Array.from({ length: 300_001 }, (_, i) => i % 251);
+    const maker = new SealMaker(key);
+    for (const [from, to] of [
+      [0, 1],
+      [1, 131_073],
+      [131_073, 300_001],
+    ])
+      maker.update(bytes.subarray(from, to));
+    assert.equal(maker.end(), sealOf(key, bytes));
   });
 
   it('accept no wrong bytes for which somebody else made a seal', async () => {
