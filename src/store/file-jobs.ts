@@ -155,7 +155,7 @@ const GUARD = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 const DIGEST_BYTES = 32;
 
-/** Read and hashed at once: what stays in the core's own cache meanwhile. Whole chunks of 1 MiB took half as much time again. */
+/** Read and hashed at once: what stays in the core's own cache meanwhile. On a busy machine whole chunks of 1 MiB take half as much time again. */
 const PIECE_BYTES = 128 << 10;
 
 /** The buffer of hash jobs: kept, since a new one for each counts against V8's limit for memory outside of its heap. */
