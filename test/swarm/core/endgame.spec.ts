@@ -8,8 +8,8 @@ function asked(rig: Rig, peer: string): number[] {
 }
 
 /** A peer that sends one chunk in so many ms. */
-function served(rig: Rig, peer: string, ms: number): void {
-  rig.join(peer, 'xxxxx').grants(peer, 1);
+function served(rig: Rig, peer: string, ms: number, have = 'xxxxx'): void {
+  rig.join(peer, have).grants(peer, 1);
   const [chunk] = asked(rig, peer) as [number];
   rig.pass(ms).sends(peer, chunk).take();
 }
@@ -36,5 +36,24 @@ describe('Exchange: the last requests', () => {
     rig.grants('slow', 2, 3 * Q);
     assert.deepEqual(asked(rig, 'slow'), []);
     assert.equal(rig.sent('cancel', 'fast').length, 0);
+  });
+
+  it('do not move to a peer of which much comes at once, and then nothing for long', () => {
+    const rig = new Rig()
+      .add('......')
+      .join('bursty', 'xxxxxx')
+      .grants('bursty', 1, 4 * Q);
+    const burst = asked(rig, 'bursty');
+    assert.equal(burst.length, 4);
+    rig.pass(1000);
+    for (const chunk of burst) {
+      rig.nowMs++;
+      rig.sends('bursty', chunk);
+    }
+    served(rig, 'steady', 200, 'xxxxxx');
+    rig.grants('steady', 2);
+    assert.equal(asked(rig, 'steady').length, 1);
+    rig.grants('bursty', 2);
+    assert.equal(rig.sent('cancel', 'steady').length, 0);
   });
 });
