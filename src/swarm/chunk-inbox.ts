@@ -17,6 +17,8 @@ export interface ChunkInboxHost {
   keeps(asset: AssetKey, chunk: number): boolean;
   /** Memory for a chunk of that size, with anything in it. */
   take(size: number): Uint8Array;
+  /** Takes that memory back from a chunk that comes to nothing. */
+  give(memory: Uint8Array): void;
   /** Payload arrived; `last` where the chunk is whole. */
   onBytes(asset: AssetKey, chunk: number, bytes: number, last: boolean): void;
   /** A chunk that is kept is whole, to be verified. */
@@ -48,6 +50,7 @@ interface Incoming {
 export class ChunkInbox {
   readonly #host: ChunkInboxHost;
   #incoming: Incoming | undefined;
+  #isStopped = false;
   /** Where the sender is in a chunk of an asset that was left: should it be joined again, the rest is dropped too. */
   #dropped: { asset: AssetKey; chunk: number; offset: number } | undefined;
 
@@ -57,6 +60,7 @@ export class ChunkInbox {
 
   /** @throws ERR_PEER_BAD_DATA where the header fits no asset, chunk or order */
   begin(header: DataHeader): void {
+    if (this.#isStopped) return;
     const asset = this.#host.assetOf(header.slot);
     if (!asset) throw badData(`data for slot ${header.slot}, which it never named`);
     let incoming = this.#incoming;
@@ -71,7 +75,8 @@ export class ChunkInbox {
   }
 
   payload(bytes: Uint8Array): void {
-    const incoming = this.#incoming as Incoming;
+    const incoming = this.#incoming;
+    if (!incoming) return;
     incoming.buffer?.set(bytes, incoming.received);
     incoming.received += bytes.byteLength;
     incoming.untold += bytes.byteLength;
@@ -80,16 +85,28 @@ export class ChunkInbox {
 
   /** A frame's payload is complete: perhaps the chunk is. */
   end(): void {
-    const incoming = this.#incoming as Incoming;
+    const incoming = this.#incoming;
+    if (!incoming) return;
     const { asset, chunk, size, isSized, received, untold, buffer } = incoming;
     if (received < size) return this.#tell(incoming);
     this.#incoming = undefined;
     this.#dropped = isSized ? undefined : { asset, chunk, offset: received };
     const isKept = isSized && this.#host.keeps(asset, chunk);
     this.#host.onBytes(asset, chunk, untold, isSized);
-    if (!isKept) return;
-    if (buffer) this.#host.onChunk(asset, chunk, buffer);
+    if (!isKept) this.#giveBack(buffer);
+    else if (buffer) this.#host.onChunk(asset, chunk, buffer);
     else this.#host.onLost(asset, chunk);
+  }
+
+  /** The link has ended: nothing more comes. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#giveBack(this.#incoming?.buffer);
+    this.#incoming = undefined;
+  }
+
+  #giveBack(buffer: Uint8Array | undefined): void {
+    if (buffer) this.#host.give(buffer);
   }
 
   /** Tells of what came of a chunk that is not whole. */

@@ -34,6 +34,7 @@ export class IncomingChunks {
       assetOf: (slot) => this.#assetOf(link, slot),
       keeps: (asset, chunk) => this.#host.keeps(peer, asset, chunk),
       take: (size) => this.#buffers.take(size),
+      give: (memory) => this.#buffers.give(memory),
       onBytes: (asset, chunk, bytes, last) => {
         this.#host.handle({ type: 'data', peer, asset, chunk, bytes, last });
         this.#host.assets.byKey(asset)?.session?.events.onBytes?.(bytes);

@@ -8,12 +8,15 @@ import type { ControlMessage, HelloMessage } from './wire/control-message.ts';
 import type { DataHeader } from './wire/data-codec.ts';
 import { badFrame } from './wire/wire-error.ts';
 
+/** The receiving end of a data stream; `stop`: the link has ended. */
+type Inbox = Pick<DataChannelEvents, 'begin' | 'payload' | 'end'> & { stop(): void };
+
 /** What a {@link PeerLink} tells its table. */
 export interface PeerLinkEvents {
   onHello(link: PeerLink): void;
   onMessage(link: PeerLink, message: ControlMessage): void;
   /** Makes the receiving end of the data stream. */
-  inbox(link: PeerLink): Pick<DataChannelEvents, 'begin' | 'payload' | 'end'>;
+  inbox(link: PeerLink): Inbox;
   onDrain(link: PeerLink): void;
   /** Once, for whatever reason; a {@link ShoalError} of fault `peer` names what the peer did. */
   onEnd(link: PeerLink, error: unknown): void;
@@ -46,6 +49,7 @@ export class PeerLink {
   readonly #nowMs: () => number;
   readonly #control: ControlChannel;
   #data: DataChannel | undefined;
+  #inbox: Inbox | undefined;
   #isEnded = false;
   #isFarewell = false;
   #controlDrained: (() => void)[] = [];
@@ -92,6 +96,7 @@ export class PeerLink {
   /** Takes the data stream that belongs to this link. */
   attach(data: DataChannel, nowMs: () => number): void {
     const inbox = this.#events.inbox(this);
+    this.#inbox = inbox;
     this.#data = data;
     data.hand({
       attach: () => {
@@ -159,6 +164,7 @@ export class PeerLink {
     const reason = error instanceof Error ? error : new Error(farewell ?? 'the link ended');
     this.#control.end(reason);
     this.#data?.end(reason);
+    this.#inbox?.stop();
     this.#releaseDrained();
     this.#events.onEnd(this, error);
   }

@@ -12,6 +12,7 @@ function world(expected: readonly number[]) {
     },
     keeps: (_asset, chunk) => expected.includes(chunk),
     take: (size) => new Uint8Array(size).fill(0xee),
+    give: ({ byteLength }) => void log.push(`gave ${byteLength} back`),
     onBytes: (asset, chunk, bytes, last) => void log.push(`${asset}/${chunk} ${bytes}${last ? ' last' : ''}`),
     onChunk: (asset, chunk, bytes) => void log.push(`${asset}/${chunk} = ${[...bytes].join('')}`),
     onLost: (asset, chunk) => void log.push(`${asset}/${chunk} lost`),
@@ -47,6 +48,7 @@ describe('chunk inbox', () => {
       assetOf: () => ({ key: 7, sizeOf: () => 150_000 }),
       keeps: () => true,
       take: (size) => new Uint8Array(size),
+      give: () => {},
       onBytes: (_asset, _chunk, bytes, last) => void told.push(`${bytes}${last ? ' last' : ''}`),
       onChunk: () => void told.push('whole'),
       onLost: () => void told.push('lost'),
@@ -73,6 +75,19 @@ describe('chunk inbox', () => {
     assert.deepEqual(log, ['7/2 4', '7/2 6 last', '7/2 lost', '7/2 10 last', '7/2 = 0123456789']);
   });
 
+  it('gives the memory back of a chunk that is not kept after all, and of one that a link ends in', () => {
+    const expected = [0, 1];
+    const { inbox, log, frame } = world(expected);
+    frame(1, 0, 0, DIGITS.slice(0, 4));
+    expected.shift();
+    frame(1, 0, 4, DIGITS.slice(4));
+    frame(1, 1, 0, DIGITS.slice(0, 4));
+    inbox.stop();
+    // The rest of a piece that had come already.
+    frame(1, 1, 4, DIGITS.slice(4));
+    assert.deepEqual(log, ['7/0 4', '7/0 6 last', 'gave 10 back', '7/1 4', 'gave 10 back']);
+  });
+
   it('counts, frame by frame, what comes of an asset that was left', () => {
     const { log, frame } = world([0]);
     frame(2, 5, 0, DIGITS);
@@ -87,6 +102,7 @@ describe('chunk inbox', () => {
       assetOf: () => ({ key: 7, sizeOf: isJoined ? () => 10 : undefined }),
       keeps: (_asset, chunk) => chunk === 1,
       take: (size) => new Uint8Array(size),
+      give: () => {},
       onBytes: (asset, chunk, bytes, last) =>
         void log.push(`${asset}/${chunk} ${bytes}${last ? ' last' : ''}`),
       onChunk: (asset, chunk) => void log.push(`${asset}/${chunk} whole`),
