@@ -1,5 +1,5 @@
 import { limitOf, type Allowance } from './allowance.ts';
-import type { AssetSwarm } from './asset-swarm.ts';
+import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import type { Action } from './events.ts';
 import type { Settings } from './exchange-config.ts';
 import type { AssetKey, Message, PeerKey } from './messages.ts';
@@ -38,6 +38,12 @@ export class Core {
     this.settings = settings;
     this.rng = rng;
     this.download = limitOf(settings.downloadBytesPerSec, 0);
+  }
+
+  /** The request is over: nothing is awaited of it any more. */
+  settle({ bytes, isWhole }: ChunkRequest): void {
+    this.inboundBytes -= bytes;
+    if (isWhole) this.unstoredBytes -= bytes;
   }
 
   /** Drops the peer after the event, where there is a fault. */

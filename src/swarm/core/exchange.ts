@@ -107,7 +107,7 @@ export class Exchange {
     return atMs === Infinity ? undefined : Math.max(atMs, this.#core.nowMs);
   }
 
-  /** Whether data of this chunk is awaited from this peer. */
+  /** Whether data of this chunk is awaited from this peer. For tests; what a shell asks is {@link keeps}. */
   expects(peer: PeerKey, asset: AssetKey, chunk: number): boolean {
     return this.#core.peers.get(peer)?.requests.has(chunkKey(asset, chunk)) ?? false;
   }
@@ -364,10 +364,7 @@ export class Exchange {
       }
       for (const grant of peer.grants.values()) if (grant.offer?.swarm === swarm) grant.offer = undefined;
     }
-    for (const { bytes, isWhole } of swarm.requests.values()) {
-      core.inboundBytes -= bytes;
-      if (isWhole) core.unstoredBytes -= bytes;
-    }
+    for (const request of swarm.requests.values()) core.settle(request);
     swarm.requests.clear();
     this.#announcing.leave(swarm);
     this.#neighbourhood.forgetAsset(swarm.key);

@@ -224,7 +224,7 @@ export class Granting {
 
   /** Takes back what is left of a grant, and remembers it: it was given in good faith. */
   lapse(peer: Peer, grant: Grant): void {
-    peer.expiredGrants.set(grant.id, { ...grant });
+    peer.expiredGrants.set(grant.id, { ...grant, offer: undefined });
     this.close(peer, grant);
     if (peer.expiredGrants.size <= EXPIRED_KEPT) return;
     peer.expiredGrants.delete(peer.expiredGrants.keys().next().value as number);
@@ -236,19 +236,23 @@ export class Granting {
    */
   revive(peer: Peer, id: number): Grant | undefined {
     const core = this.#core;
-    const expired = peer.expiredGrants.get(id);
-    if (!expired) return undefined;
-    const aheadBytes = core.committedBytes - core.stuckBytes + expired.left;
+    const grant = peer.expiredGrants.get(id);
+    if (!grant) return undefined;
+    const aheadBytes = core.committedBytes - core.stuckBytes + grant.left;
     if (aheadBytes > LATE_LOOK_AHEADS * this.lookAheadBytes()) return undefined;
     peer.expiredGrants.delete(id);
-    const { left, only } = expired;
-    const grant: Grant = { ...expired, offer: undefined };
+    this.#open(peer, grant);
+    return grant;
+  }
+
+  /** Books a grant as given, until {@link close}. */
+  #open(peer: Peer, grant: Grant): void {
+    const { id, left, only } = grant;
     peer.grants.set(id, grant);
     peer.grantedBytes += left;
-    core.committedBytes += left;
+    this.#core.committedBytes += left;
     peer.throttle.upload?.take(left);
     only?.throttle.upload?.take(left);
-    return grant;
   }
 
   /** A peer that finds what an offloaded origin holds with nobody else gets it from the origin after all. */
@@ -374,11 +378,7 @@ export class Granting {
     this.#grants++;
     if (peer.receivedBytes === 0) this.#gifts++;
     peer.lastGrant = this.#grants;
-    peer.grants.set(grant.id, grant);
-    peer.grantedBytes += bytes;
-    core.committedBytes += bytes;
-    peer.throttle.upload?.take(bytes);
-    only?.throttle.upload?.take(bytes);
+    this.#open(peer, grant);
     if (grant.offer) grant.offer.swarm.givenBytes += bytes;
     const offer = grant.offer && { asset: grant.offer.swarm.key, chunks: offered };
     core.send(peer, {

@@ -75,9 +75,6 @@ export interface Grant {
   offer: { swarm: AssetSwarm; chunks: Set<number> } | undefined;
 }
 
-/** What was left of a grant when its lease ran out: a request may have been on its way. */
-export type ExpiredGrant = Pick<Grant, 'id' | 'left' | 'isSpent' | 'sentAtMs' | 'expiresAtMs' | 'only'>;
-
 /** Data of a request that was given up may still come. */
 export interface Tombstone {
   left: number;
@@ -116,8 +113,8 @@ export class Peer {
   receivedBytes: number;
 
   readonly grants = new Map<number, Grant>();
-  /** Grants whose lease ran out: a request for one is late, not a lie. */
-  readonly expiredGrants = new Map<number, ExpiredGrant>();
+  /** Grants whose lease ran out, with what was left of them: a request for one is late, not a lie. */
+  readonly expiredGrants = new Map<number, Grant>();
   /** When it last said or sent anything. */
   heardAtMs = 0;
   /** It left a grant lying and said nothing since that was sent: its way is interrupted, and credit for it lost. */

@@ -94,8 +94,7 @@ export class Receiving {
     const request = swarm.requests.get(chunk);
     if (request?.peer !== from || !request.isWhole) return undefined;
     swarm.requests.delete(chunk);
-    this.#core.inboundBytes -= request.bytes;
-    this.#core.unstoredBytes -= request.bytes;
+    this.#core.settle(request);
     return request;
   }
 
@@ -117,10 +116,7 @@ export class Receiving {
       request.receivedBytes = 0; // the end of what was asked for before
       return undefined;
     }
-    request.isWhole = true;
-    this.#core.unstoredBytes += request.bytes;
-    peer.requests.delete(key);
-    peer.requestedBytes -= request.bytes;
+    this.#requesting.cameWhole(peer, request);
     noteServed(peer, request, this.#core.nowMs);
     return undefined;
   }

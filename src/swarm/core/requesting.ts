@@ -226,7 +226,7 @@ export class Requesting {
   #forget(peer: Peer, request: ChunkRequest): void {
     peer.requests.delete(chunkKey(request.asset, request.chunk));
     peer.requestedBytes -= request.bytes;
-    this.#core.inboundBytes -= request.bytes;
+    this.#core.settle(request);
     const swarm = this.#core.assets.get(request.asset);
     swarm?.release(request);
     for (const limit of this.#limits(peer, swarm)) limit.giveBack(request.bytes - request.receivedBytes);
@@ -387,7 +387,7 @@ export class Requesting {
     return undefined;
   }
 
-  #take(peer: Peer, swarm: AssetSwarm, chunk: number): void {
+  #take(peer: Peer, swarm: AssetSwarm, chunk: number): ChunkRequest {
     const { nowMs } = this.#core;
     const bytes = swarm.bytesOf(chunk);
     peer.requestedBytes += bytes;
@@ -410,15 +410,19 @@ export class Requesting {
     swarm.picker.remove(chunk);
     swarm.requests.set(chunk, request);
     peer.requests.set(chunkKey(swarm.key, chunk), request);
+    return request;
   }
 
   /** The chunk has come whole from the peer, unasked since it was taken back: it is verified as if it were asked for. */
   adopt(peer: Peer, swarm: AssetSwarm, chunk: number): void {
-    this.#take(peer, swarm, chunk);
-    const request = swarm.requests.get(chunk) as ChunkRequest;
+    this.cameWhole(peer, this.#take(peer, swarm, chunk));
+  }
+
+  /** All of it is here: the peer owes nothing more of it, and the shell verifies and stores it. */
+  cameWhole(peer: Peer, request: ChunkRequest): void {
     request.isWhole = true;
     this.#core.unstoredBytes += request.bytes;
-    peer.requests.delete(chunkKey(swarm.key, chunk));
+    peer.requests.delete(chunkKey(request.asset, request.chunk));
     peer.requestedBytes -= request.bytes;
   }
 

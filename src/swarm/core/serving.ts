@@ -28,12 +28,12 @@ export class Serving {
     const swarm = this.#core.assets.get(message.asset);
     const fault = faultOf(message, swarm);
     if (fault) return fault;
-    const isMine = swarm !== undefined && swarm.members.has(peer.key);
+    const isMember = swarm !== undefined && swarm.members.has(peer.key);
     const open = peer.grants.get(message.grant);
-    const grant = open ?? (isMine ? this.#granting.revive(peer, message.grant) : undefined);
+    const grant = open ?? (isMember ? this.#granting.revive(peer, message.grant) : undefined);
     for (const { from, count } of message.runs) {
       for (let chunk = from; chunk < from + count; chunk++) {
-        if (isMine) this.#serve(peer, swarm, chunk, message.grant, grant);
+        if (isMember) this.#serve(peer, swarm, chunk, message.grant, grant);
         else this.#rejectStranger(peer, message.asset, chunk);
       }
     }
