@@ -4,7 +4,8 @@ import type { Core, Misbehaviour } from './core.ts';
 import type { Event } from './events.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
 import type { Peer } from './peer.ts';
-import { noteServed, trustMore, type Requesting } from './requesting.ts';
+import { noteServed, trustMore } from './reliance.ts';
+import type { Requesting } from './requesting.ts';
 import { SpeedMeter } from './speed-meter.ts';
 import { chunkKey } from './upload-queue.ts';
 
