@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { Q, Rig } from './exchange-rig.ts';
 
-/** The chunks that the peer was asked for since the last `take`, in their order. */
-function asked(rig: Rig, peer: string): number[] {
-  const runs = rig.sent('request', peer).flatMap((request) => request.runs);
-  return runs.flatMap(({ from, count }) => Array.from({ length: count }, (_, i) => from + i));
-}
-
 /** A peer that sends one chunk in so many ms. */
 function served(rig: Rig, peer: string, ms: number, have = 'xxxxx'): void {
   rig.join(peer, have).grants(peer, 1);
-  const [chunk] = asked(rig, peer) as [number];
+  const [chunk] = rig.asked(peer) as [number];
   rig.pass(ms).sends(peer, chunk).take();
 }
 
@@ -20,10 +14,10 @@ describe('Exchange: the last requests', () => {
     served(rig, 'slow', 400);
     served(rig, 'fast', 200);
     rig.grants('slow', 2, 3 * Q);
-    const inOrder = asked(rig, 'slow');
+    const inOrder = rig.asked('slow');
     assert.equal(inOrder.length, 3);
     rig.grants('fast', 2);
-    assert.deepEqual(asked(rig, 'fast'), inOrder.slice(-1));
+    assert.deepEqual(rig.asked('fast'), inOrder.slice(-1));
     const taken = rig.sent('cancel', 'slow').map(({ chunk }) => chunk);
     assert.deepEqual(taken, inOrder.slice(-1));
   });
@@ -34,7 +28,7 @@ describe('Exchange: the last requests', () => {
     served(rig, 'fast', 200);
     rig.grants('fast', 2, 3 * Q).take();
     rig.grants('slow', 2, 3 * Q);
-    assert.deepEqual(asked(rig, 'slow'), []);
+    assert.deepEqual(rig.asked('slow'), []);
     assert.equal(rig.sent('cancel', 'fast').length, 0);
   });
 
@@ -43,7 +37,7 @@ describe('Exchange: the last requests', () => {
       .add('......')
       .join('bursty', 'xxxxxx')
       .grants('bursty', 1, 4 * Q);
-    const burst = asked(rig, 'bursty');
+    const burst = rig.asked('bursty');
     assert.equal(burst.length, 4);
     rig.pass(1000);
     for (const chunk of burst) {
@@ -52,7 +46,7 @@ describe('Exchange: the last requests', () => {
     }
     served(rig, 'steady', 200, 'xxxxxx');
     rig.grants('steady', 2);
-    assert.equal(asked(rig, 'steady').length, 1);
+    assert.equal(rig.asked('steady').length, 1);
     rig.grants('bursty', 2);
     assert.equal(rig.sent('cancel', 'steady').length, 0);
   });

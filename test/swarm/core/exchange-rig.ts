@@ -85,6 +85,12 @@ export class Rig {
     return taken;
   }
 
+  /** Chunks that were asked for since the last `take`, in their order. */
+  asked(peer?: string): number[] {
+    const runs = this.sent('request', peer).flatMap((request) => request.runs);
+    return runs.flatMap(({ from, count }) => Array.from({ length: count }, (_, i) => from + i));
+  }
+
   /** The messages of a kind sent since the last `take`, to one peer or to all. */
   sent<T extends Message['type']>(type: T, peer?: string): MessageOf<T>[] {
     const found: MessageOf<T>[] = [];

@@ -317,9 +317,7 @@ describe('Exchange: credit spent', () => {
   it('asks for nothing more while half of that memory waits for the disk', () => {
     const rig = new Rig({ maxInboundBytes: 4 * Q }).add('....').join('a', 'xxxx');
     rig.grants('a', 1, 2 * Q);
-    const asked = rig
-      .sent('request')
-      .flatMap(({ runs }) => runs.flatMap(({ from, count }) => (count === 1 ? [from] : [from, from + 1])));
+    const asked = rig.asked();
     for (const chunk of asked) rig.handle({ type: 'data', peer: 'a', asset: 1, chunk, bytes: Q, last: true });
     rig.take();
     rig.grants('a', 2, Q);
@@ -360,7 +358,7 @@ describe('Exchange: credit spent', () => {
   it('waits for a slow peer while its bytes come, and for what is queued behind them', () => {
     const rig = new Rig().add('....').join('a', 'xxxx');
     rig.grants('a', 1, 2 * Q);
-    const [first, second] = requested(rig);
+    const [first, second] = rig.asked();
     rig.take();
     for (let sent = 0; sent < Q; sent += Q / 8) {
       rig.pass(8000);
@@ -401,7 +399,7 @@ describe('Exchange: credit spent', () => {
     for (let id = 1; id <= 100; id++) {
       rig.take();
       rig.grants('a', id);
-      for (const chunk of requested(rig)) rig.sends('a', chunk);
+      for (const chunk of rig.asked()) rig.sends('a', chunk);
     }
     rig.handle({ type: 'limits', uploadBytesPerSec: undefined, downloadBytesPerSec: Q });
     rig.pass(1000);
@@ -704,12 +702,3 @@ describe('Exchange: peers that lie', () => {
     assert.deepEqual(rig.faults(), []);
   });
 });
-
-/** The chunks asked for since the last `take`, in their order. */
-function requested(rig: Rig): number[] {
-  return rig
-    .sent('request')
-    .flatMap(({ runs }) =>
-      runs.flatMap(({ from, count }) => Array.from({ length: count }, (_, i) => from + i)),
-    );
-}

@@ -23,28 +23,20 @@ function hurry(rig: Rig, urgent: number[], dueInMs?: number[]): void {
   rig.handle({ type: 'urgent', asset: 1, urgent, dueInMs });
 }
 
-function asked(rig: Rig, peer: string): number[] {
-  return rig
-    .sent('request', peer)
-    .flatMap(({ runs }) =>
-      runs.flatMap(({ from, count }) => Array.from({ length: count }, (_, i) => from + i)),
-    );
-}
-
 describe('Exchange: what readers wait for', () => {
   it('asks for what is due first, first', () => {
     const rig = new Rig().add('......').join('a', 'xxxxxx');
     hurry(rig, [1, 2, 3], [3000, 10, 2000]);
     for (const id of [1, 2, 3]) rig.grants('a', id);
-    assert.deepEqual(asked(rig, 'a'), [2, 3, 1]);
+    assert.deepEqual(rig.asked('a'), [2, 3, 1]);
   });
 
   it('leaves the next deadline to the peer that can meet it, and gives a slow one what is due later', () => {
     const rig = rigOf(8);
     hurry(rig, [0, 1, 2], [100, 300, 3000]);
     rig.grants('slow', 2).grants('fast', 2).grants('fast', 3);
-    assert.deepEqual(asked(rig, 'slow'), [2]);
-    assert.deepEqual(asked(rig, 'fast'), [0, 1]);
+    assert.deepEqual(rig.asked('slow'), [2]);
+    assert.deepEqual(rig.asked('fast'), [0, 1]);
   });
 
   it('asks a slow peer all the same where nobody else has the chunk', () => {
@@ -53,14 +45,14 @@ describe('Exchange: what readers wait for', () => {
     rig.grants('slow', 1).pass(2000).sends('slow', 3).take();
     hurry(rig, [0], [10]);
     rig.grants('slow', 2);
-    assert.deepEqual(asked(rig, 'slow'), [0]);
+    assert.deepEqual(rig.asked('slow'), [0]);
   });
 
   it('takes what will be late back from a slow peer, once, and asks a faster one', () => {
     const rig = rigOf(8);
     hurry(rig, [0], [4000]);
     rig.grants('slow', 2);
-    assert.deepEqual(asked(rig, 'slow'), [0]);
+    assert.deepEqual(rig.asked('slow'), [0]);
     // The reader turns out to be faster.
     hurry(rig, [0], [200]);
     rig.pass(250);
@@ -70,7 +62,7 @@ describe('Exchange: what readers wait for', () => {
     );
     rig.take();
     rig.grants('fast', 2);
-    assert.deepEqual(asked(rig, 'fast'), [0]);
+    assert.deepEqual(rig.asked('fast'), [0]);
     rig.pass(1000);
     assert.equal(rig.sent('cancel').length, 0);
   });
@@ -100,13 +92,13 @@ describe('Exchange: what readers wait for', () => {
       [1],
     );
     rig.grants('a', 2, 2 * Q);
-    assert.deepEqual(asked(rig, 'a'), [6, 7]);
+    assert.deepEqual(rig.asked('a'), [6, 7]);
   });
 
   it('passes over urgent chunks that do not exist, and keeps no more than a bound', () => {
     const rig = new Rig().add('....').join('a', 'xxxx');
     hurry(rig, [-1, 99, 2, ...Array.from({ length: 5000 }, (_, i) => i)]);
     rig.grants('a', 1);
-    assert.deepEqual(asked(rig, 'a'), [2]);
+    assert.deepEqual(rig.asked('a'), [2]);
   });
 });
