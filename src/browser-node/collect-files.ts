@@ -41,9 +41,9 @@ export async function collectFiles(source: PageShareSource): Promise<CollectedFi
     if (isHandle(what)) {
       handles.push({ path, handle: what });
       await permit(what, 'read');
-      for await (const each of contentOf(path, what)) {
-        if (typeof each === 'string') empty.push(each);
-        else chosen.push(each);
+      for await (const found of contentOf(path, what)) {
+        if (typeof found === 'string') empty.push(found);
+        else chosen.push(found);
       }
     } else {
       isFromHandles = false;

@@ -1,6 +1,7 @@
 import { InvalidCryptoExchangeError } from '@libp2p/interface';
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
 import type { Uint8ArrayList } from 'uint8arraylist';
+import { concat } from 'uint8arrays/concat';
 import { generateDhKeyPair, KEY_BYTES } from './curves.ts';
 
 /** Bytes as libp2p's streams have them. */
@@ -73,7 +74,7 @@ export async function handshake<P>(parts: HandshakeParts<P>): Promise<Handshake<
   const se = async (): Promise<void> => state.mixKey(await (initiator ? s.dh(re) : e.dh(rs)));
 
   if (initiator) {
-    await connection.write(join(await writeE(), await state.encrypt(NOTHING)), options);
+    await connection.write(concat([await writeE(), await state.encrypt(NOTHING)]), options);
     await read(async (message) => {
       await readE(message);
       await ee();
@@ -90,7 +91,7 @@ export async function handshake<P>(parts: HandshakeParts<P>): Promise<Handshake<
     await ee();
     const second = await writeS();
     await es();
-    await connection.write(join(first, second, await state.encrypt(ours)), options);
+    await connection.write(concat([first, second, await state.encrypt(ours)]), options);
     await read(async (message) => {
       await readS(message, 0);
       await se();
@@ -101,7 +102,7 @@ export async function handshake<P>(parts: HandshakeParts<P>): Promise<Handshake<
   if (initiator) {
     const first = await writeS();
     await se();
-    await connection.write(join(first, await state.encrypt(ours)), options);
+    await connection.write(concat([first, await state.encrypt(ours)]), options);
   }
   const [ofInitiator, ofResponder] = await state.split();
   const [out, into] = initiator ? [ofInitiator, ofResponder] : [ofResponder, ofInitiator];
@@ -119,7 +120,7 @@ class SymmetricState {
   #cipher: CipherState | undefined;
 
   async mixHash(bytes: Uint8Array): Promise<void> {
-    const all = join(this.#hash, bytes);
+    const all = concat([this.#hash, bytes]);
     this.#hash = new Uint8Array(await crypto.subtle.digest('SHA-256', all));
   }
 
@@ -192,7 +193,7 @@ async function hkdf(
 ): Promise<[Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>]> {
   const temporary = await hmac(chaining, secret);
   const first = await hmac(temporary, Uint8Array.of(1));
-  return [first, await hmac(temporary, join(first, Uint8Array.of(2)))];
+  return [first, await hmac(temporary, concat([first, Uint8Array.of(2)]))];
 }
 
 async function hmac(secret: Uint8Array, message: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
@@ -207,14 +208,4 @@ async function hmac(secret: Uint8Array, message: Uint8Array): Promise<Uint8Array
 function key(message: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
   if (message.byteLength < at + KEY_BYTES) throw new RangeError('it is too short');
   return message.slice(at, at + KEY_BYTES) as Uint8Array<ArrayBuffer>;
-}
-
-function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.byteLength;
-  }
-  return all;
 }

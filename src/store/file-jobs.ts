@@ -186,9 +186,9 @@ function runHash({ path, stamp, from, to, chunkSize, sealKey }: HashJob): FileJo
         const end = Math.min(to, at + chunkSize);
         const digest = createHash('sha256');
         const seal = sealKey && end - at >= MIN_SEALED_BYTES ? new SealMaker(sealKey) : undefined;
-        for (let from = at; from < end; from += PIECE_BYTES) {
-          const piece = scratch.subarray(0, Math.min(PIECE_BYTES, end - from));
-          if (readFully(fd, piece, from) < piece.byteLength) throw changed();
+        for (let pos = at; pos < end; pos += PIECE_BYTES) {
+          const piece = scratch.subarray(0, Math.min(PIECE_BYTES, end - pos));
+          if (readFully(fd, piece, pos) < piece.byteLength) throw changed();
           digest.update(piece);
           seal?.update(piece);
         }

@@ -22,7 +22,7 @@ const CREDIT_MS = LONGEST_DECLINE_MS + 1000;
 /** Weight of the newest sample in a peer's smoothed service time and rate. */
 const SMOOTHING = 0.25;
 
-/** Bytes that may be asked of the peer at once: two chunks or so, until it has delivered. */
+/** Bytes that may be asked of the peer at once. */
 export function trustOf(peer: Peer): number {
   if (peer.trustBytes > 0) return peer.trustBytes;
   let chunk = 0;
