@@ -15,7 +15,8 @@ import { promptPush } from './prompt-push.ts';
 import { presentPing } from './present-ping.ts';
 import type { LogLevel, RelayBounds } from '../api.ts';
 import { autonatServer } from './autonat-server.ts';
-import { announced } from './listen-addresses.ts';
+import { BoundedDatastore } from './bounded-datastore.ts';
+import { announced, isOfNetwork } from './listen-addresses.ts';
 import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
 import { relayTransport } from './relay-transport.ts';
@@ -99,9 +100,11 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     log: options.log ?? (() => {}),
   });
   if (options.relay) services['relay'] = relayService(options.relay);
+  const datastore = new BoundedDatastore();
   const node = await createLibp2p({
     start: false,
     privateKey: privateKeyFromProtobuf(options.identity),
+    datastore,
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
     addresses: {
       listen: options.listen.map((address) => parseMultiaddr(address).toString()),
@@ -126,10 +129,13 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
       denyDialPeer: (peer) => options.isBanned(peer),
       denyInboundEncryptedConnection: (peer) => options.isBanned(peer),
       // The default gater of some builds refuses private addresses; a local network is what Shoal is often for.
-      denyDialMultiaddr: () => false,
+      denyDialMultiaddr: (address) => !isOfNetwork(address.toString()),
     },
     services: services as never,
   });
+  datastore.hold(node.peerId.toCID().toString());
+  node.addEventListener('peer:connect', ({ detail }) => datastore.hold(detail.toCID().toString()));
+  node.addEventListener('peer:disconnect', ({ detail }) => datastore.release(detail.toCID().toString()));
   return node as unknown as ShoalLibp2p;
 }
 

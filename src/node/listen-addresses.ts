@@ -6,8 +6,17 @@ const FOR_PAGES = /\/(ws|wss|webrtc-direct)(\/|$)/;
 /** Through a relay; what is before it is the relay's. */
 const RELAYED = /^(.*)\/p2p-circuit(\/webrtc)?(?=\/|$)/;
 
+/** How addresses of hosts and peers begin. libp2p's TCP would open a socket of this machine's own programs, too (`/unix/…`). */
+const NETWORK = /^\/(ip[46]|ip6zone|dns[46]?|dnsaddr|p2p)\//;
+
+/** Whether an address is one on a network: whatever peers tell, nothing else is dialled. */
+export function isOfNetwork(address: string): boolean {
+  return NETWORK.test(address);
+}
+
 /** Whether a node can dial an address. @param forPages it has the transports that pages use too */
 export function canNodeDial(address: string, forPages: { hasWebRtc: boolean } | undefined): boolean {
+  if (!isOfNetwork(address)) return false;
   const [, relay, webRtc] = RELAYED.exec(address) ?? [];
   if (webRtc !== undefined && !forPages?.hasWebRtc) return false;
   if (relay !== undefined) return canNodeDial(relay, forPages);

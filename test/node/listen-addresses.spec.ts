@@ -43,6 +43,10 @@ describe('listen addresses for pages', () => {
     assert.deepEqual(can(`${tcp}/p2p/R/p2p-circuit/p2p/A`), [true, true, true]);
     assert.deepEqual(can(`${direct}/p2p/R/p2p-circuit/p2p/A`), [false, false, true]);
     assert.deepEqual(can(`${tcp}/p2p/R/p2p-circuit/webrtc/p2p/A`), [false, false, true]);
+    assert.deepEqual(can('/dns4/a.example/tcp/1'), [true, true, true]);
+    // Sockets of this machine's own programs: a peer that names one is not followed.
+    assert.deepEqual(can('/unix/%2Frun%2Fother.sock'), [false, false, false]);
+    assert.deepEqual(can('/memory/1'), [false, false, false]);
   });
 
   it('are told of as they are, but through each relay only a few, of the form that is of use', () => {
