@@ -1,6 +1,7 @@
 import type { Listener, Transport } from '@libp2p/interface';
 import { webRTCDirect, type TransportCertificate } from '@libp2p/webrtc';
 import { Audio } from 'node-datachannel';
+import { PendingConnections } from './pending-connections.ts';
 import { wholeMessages } from './webrtc-messages.ts';
 
 type Components = Parameters<ReturnType<typeof webRTCDirect>>[0];
@@ -8,6 +9,8 @@ type Components = Parameters<ReturnType<typeof webRTCDirect>>[0];
 /** What this changes of the listener of `@libp2p/webrtc` 6.0.33; it makes the native listener in the microtask that it queues. */
 interface DirectListener extends Listener {
   startUDPMuxServer(host: string, port: number, family: 4 | 6): unknown;
+  /** Somebody's first packet has come. Ends when the connection is made, or has failed. */
+  incomingConnection(ufrag: string, host: string, port: number, signal: AbortSignal): Promise<void>;
 }
 
 /** What the native listener takes is one allocation of about 112 bytes on 64-bit machines: these are around it. */
@@ -22,6 +25,8 @@ const SIZES = Array.from({ length: 17 }, (_, index) => 72 + 8 * index);
  * every STUN request that still comes. That hangs or aborts the process. So the memory that the listener gets next is
  * filled with zeros before (see {@link zeroFreedMemory}).
  *
+ * And it makes no more connections at a time than {@link PendingConnections} lets it: a page that is not answered calls again.
+ *
  * @param certificate what links name by its hash
  */
 export function webRtcDirectTransport(
@@ -31,6 +36,7 @@ export function webRtcDirectTransport(
   const make = wholeMessages(webRTCDirect({ certificate, rtcConfiguration: { iceServers: [] } }));
   return (components) => {
     const transport = make(components);
+    const pending = new PendingConnections();
     const createListener = transport.createListener.bind(transport);
     transport.createListener = (options) => {
       const listener = createListener(options) as DirectListener;
@@ -39,6 +45,12 @@ export function webRtcDirectTransport(
         // The next one makes the native listener.
         queueMicrotask(zeroFreedMemory);
         return start(...args);
+      };
+      const incoming = listener.incomingConnection.bind(listener);
+      listener.incomingConnection = async (...args) => {
+        const [, host] = args;
+        using leave = pending.take(host);
+        if (leave) await incoming(...args);
       };
       return listener;
     };
