@@ -28,6 +28,13 @@ const ANSWER_MS = 3000;
 /** A tick that comes so late tells that this process stood still, or its machine slept. */
 const MAX_PAUSE_MS = 3000;
 
+/**
+ * Roots that are not active here and that a peer may name at once, and a second: each is looked up in the store. An application
+ * that opens thousands of assets names them all; a link keeps 4,096 of them.
+ */
+const UNKNOWN_BURST = 16_384;
+const UNKNOWN_PER_SEC = 1000;
+
 /** What a {@link LinkCare} works with. */
 export interface LinkCareHost {
   nowMs(): number;
@@ -42,7 +49,8 @@ export interface LinkCareHost {
 export class LinkCare {
   readonly #host: LinkCareHost;
   readonly #pings = new WeakMap<PeerLink, { count: number; atMs: number }>();
-  readonly #allowances = new WeakMap<PeerLink, Allowance>();
+  readonly #useless = new WeakMap<PeerLink, Allowance>();
+  readonly #unknown = new WeakMap<PeerLink, Allowance>();
   #nextNonce = 1;
   #tickedAtMs = -Infinity;
 
@@ -74,10 +82,24 @@ export class LinkCare {
 
   /** The peer sent something of no use to the exchange. @throws ERR_PEER_FLOOD where its allowance is used up */
   wasted(link: PeerLink, what: string): void {
+    this.#spend(this.#useless, link, what, USELESS_PER_SEC, USELESS_BURST);
+  }
+
+  /** The peer named a root that is not active here. @throws ERR_PEER_FLOOD where it does so over and over */
+  namedUnknown(link: PeerLink): void {
+    this.#spend(this.#unknown, link, 'names of roots', UNKNOWN_PER_SEC, UNKNOWN_BURST);
+  }
+
+  #spend(
+    allowances: WeakMap<PeerLink, Allowance>,
+    link: PeerLink,
+    what: string,
+    perSec: number,
+    burst: number,
+  ): void {
     const nowMs = this.#host.nowMs();
-    let allowance = this.#allowances.get(link);
-    if (!allowance)
-      this.#allowances.set(link, (allowance = new Allowance(USELESS_PER_SEC, USELESS_BURST, nowMs)));
+    let allowance = allowances.get(link);
+    if (!allowance) allowances.set(link, (allowance = new Allowance(perSec, burst, nowMs)));
     allowance.refill(nowMs);
     allowance.take(1);
     if (allowance.left > 0) return;

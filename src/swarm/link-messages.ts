@@ -110,11 +110,12 @@ export class LinkMessages {
   #joined(link: PeerLink, message: Extract<ControlMessage, { type: 'join' }>): void {
     const named = link.named.join(message.slot, message.root, message.have, message.reply);
     if (!named) return;
-    const { assets, nodes } = this.#host;
+    const { assets, care, nodes } = this.#host;
     const asset = assets.get(named.text);
     if (asset) {
       this.#feedJoin(link, named, asset);
     } else {
+      care.namedUnknown(link);
       link.named.keep(named);
       if (!nodes.isFetching(named.text)) assets.lookUp(named.root, named.text);
     }

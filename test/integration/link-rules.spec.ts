@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { generateKeyPair } from '@libp2p/crypto/keys';
+import { cidOf, RAW_CODE } from '../../src/integrity/parse-cid.ts';
 import { bytesOf, fileOf } from '../swarm/shell/memory-asset.ts';
 import { encodeAttach, encodeDataHeader } from '../../src/swarm/wire/data-codec.ts';
 import { encodeControl } from '../../src/swarm/wire/encode-control.ts';
@@ -87,6 +88,33 @@ describe('link rules over libp2p', () => {
     assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_BAD_FRAME' }]);
     await until(() => a.shell.peers.length === 0 && a.libp2p.getConnections().length === 0);
     assert.ok(a.shell.isBanned(b.libp2p.peerId.toString()));
+  });
+
+  it('cuts off a peer that names and leaves roots that nobody has, over and over', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    b.greet();
+    await until(() => a.shell.peers.length === 1);
+    const digest = new Uint8Array(32);
+    const name = (n: number): ControlMessage => {
+      new DataView(digest.buffer).setUint32(0, n);
+      return {
+        type: 'join',
+        slot: 1,
+        root: cidOf(RAW_CODE, digest).bytes,
+        have: { kind: 'none' },
+        reply: false,
+      };
+    };
+    for (let n = 0; n < 60_000 && a.misbehaved.length === 0; n += 500) {
+      const messages: ControlMessage[] = [];
+      for (let i = 0; i < 500; i++) messages.push(name(n + i), { type: 'leave', slot: 1 });
+      if (b.control.status === 'open')
+        b.control.send(Buffer.concat(messages.map((each) => encodeControl(each))));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => a.misbehaved.length > 0);
+    assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_FLOOD' }]);
   });
 
   const wrongData: [string, string, Uint8Array][] = [
