@@ -13,8 +13,8 @@ import {
 import { encodeBytes, encodeJson, readFrames, type Frame } from './frame.ts';
 import type { Job, JobEvent } from './job.ts';
 
-/** An owner answers at once; one that is busy hashing does within a second. */
-const HELLO_TIMEOUT_MS = 5_000;
+/** An owner answers at once, on a busy machine within seconds. Who does not was stopped (Ctrl-Z), and may go on. */
+const HELLO_TIMEOUT_MS = 15_000;
 
 /** What a command does with what comes back for its job. */
 export interface JobSink {
@@ -43,18 +43,29 @@ export class Owner {
    * Finds the process that owns a data folder and takes commands.
    *
    * @returns undefined where none answers: nobody owns the folder, or the one who does offers no control socket
-   * @throws ERR_OWNER_VERSION when it speaks another version of the control protocol
+   * @param helloTimeoutMs how long the owner may take to answer
+   * @throws ERR_OWNER_VERSION when it speaks another version of the control protocol, ERR_OWNER_SILENT when it is there
+   * and says nothing
    */
-  static async find(dataDir: string, signal: AbortSignal): Promise<Owner | undefined> {
+  static async find(
+    dataDir: string,
+    signal: AbortSignal,
+    helloTimeoutMs = HELLO_TIMEOUT_MS,
+  ): Promise<Owner | undefined> {
     const socket = await connectTo(controlAddress(dataDir), signal);
     if (socket === undefined) return undefined;
     const frames = readFrames(socket);
-    const timer = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+    let isSilent = false;
     const stop = (): void => void socket.destroy();
+    const timer = setTimeout(() => {
+      isSilent = true;
+      stop();
+    }, helloTimeoutMs);
     signal.addEventListener('abort', stop, { once: true });
     try {
       const first = await frames.next();
       const hello = first.done || first.value.type !== 'json' ? undefined : parseHello(first.value.value);
+      if (isSilent) throw silent(dataDir);
       if (hello === undefined) return undefined;
       requireSameProtocol(hello);
       return new Owner(hello, socket, frames);
@@ -62,6 +73,7 @@ export class Owner {
       socket.destroy();
       signal.throwIfAborted();
       if (error instanceof ShoalError && error.code === 'ERR_OWNER_VERSION') throw error;
+      if (isSilent) throw silent(dataDir);
       return undefined;
     } finally {
       clearTimeout(timer);
@@ -165,6 +177,13 @@ async function connectTo(address: string, signal: AbortSignal): Promise<Socket |
     signal.throwIfAborted();
     return undefined;
   }
+}
+
+function silent(dataDir: string): ShoalError {
+  return new ShoalError(
+    'ERR_OWNER_SILENT',
+    `the shoal that uses ${dataDir} does not answer; it may have been suspended (Ctrl-Z) or be very busy: let it go on, stop it, or use another folder with --data`,
+  );
 }
 
 function requireSameProtocol(hello: Hello): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { controlAddress } from '../../src/daemon/control-address.ts';
@@ -104,6 +105,22 @@ describe('the control socket of a data folder', () => {
     await server.close();
     assert.equal(existsSync(server.address), false);
     assert.equal(await Owner.find(dataDir, never), undefined);
+  });
+
+  it('says of an owner that does not answer that it is there', async () => {
+    const connections = new Set<Socket>();
+    const suspended = createServer((socket) => connections.add(socket));
+    suspended.listen(controlAddress(dataDir));
+    await once(suspended, 'listening');
+    try {
+      await assert.rejects(Owner.find(dataDir, never, 50), { code: 'ERR_OWNER_SILENT' });
+    } finally {
+      suspended.close();
+      for (const socket of connections) socket.destroy();
+      await once(suspended, 'close');
+    }
+    await listen();
+    (await Owner.find(dataDir, never))?.close();
   });
 
   it('takes the place of a socket that a killed owner left', async () => {
