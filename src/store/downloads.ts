@@ -254,8 +254,11 @@ export class Downloads {
     try {
       return await this.#openPartial(root, manifest, download, options, true);
     } catch (error) {
-      delete entry.download;
-      await this.#catalog.put(root, entry);
+      // What cannot be deleted stays in the record, so that it is used or deleted later.
+      if (!(await lstatOrUndefined(partial))) {
+        delete entry.download;
+        await this.#catalog.put(root, entry);
+      }
       throw error;
     }
   }

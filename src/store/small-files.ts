@@ -1,4 +1,5 @@
 import type { Manifest } from '../integrity/manifest.ts';
+import { forEachBounded } from './bounded.ts';
 import { stampAt, type FileFailure, type Stamp } from './file-jobs.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
 import { noteShortLived } from './short-lived-memory.ts';
@@ -154,22 +155,20 @@ function columnsOf(items: readonly Part[]): {
   };
 }
 
-/** Goes through items in parts of {@link BATCH_ITEMS}, a few of them at work at a time. */
-export async function forEachPart<T>(
+/**
+ * Goes through items in parts of {@link BATCH_ITEMS}, a few of them at work at a time. As {@link forEachBounded}, it
+ * throws when no part is at work any more: what had begun to make files would go on beside who deletes them.
+ */
+export function forEachPart<T>(
   items: readonly T[],
   workers: FileWorkers,
   task: (part: readonly T[], firstIndex: number) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
-  let next = 0;
-  const run = async (): Promise<void> => {
-    while (next < items.length) {
-      signal?.throwIfAborted();
-      const first = next;
-      next += BATCH_ITEMS;
-      await task(items.slice(first, first + BATCH_ITEMS), first);
-    }
+  const starts = function* (): Iterable<number> {
+    for (let first = 0; first < items.length; first += BATCH_ITEMS) yield first;
   };
+  const run = (first: number): Promise<void> => task(items.slice(first, first + BATCH_ITEMS), first);
   // One more than there are threads, so that none waits for the next part.
-  await Promise.all(Array.from({ length: workers.parallel + 1 }, run));
+  return forEachBounded(starts(), workers.parallel + 1, run, signal);
 }

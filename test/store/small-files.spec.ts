@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { runFileJob } from '../../src/store/file-jobs.ts';
 import { FileWorkers } from '../../src/store/file-workers.ts';
 import { openStore } from '../../src/store/open-store.ts';
-import { SmallFiles } from '../../src/store/small-files.ts';
+import { forEachPart, SmallFiles } from '../../src/store/small-files.ts';
 import { SourceWalk } from '../../src/store/walk-source.ts';
 import { importTree, type SourceEntry } from '../../src/chunking/import-tree.ts';
 import {
@@ -171,6 +171,34 @@ describe('Many small files', () => {
     assert.ok(await sameFile(join(target, 'f3'), bytesOf(23, 3)));
     assert.ok(await sameFile(join(target, 'sub', 'g4'), bytesOf(3000, 4)));
     await stored.close();
+  });
+
+  it('are left alone by the time that a failure, or a stop, is told', async () => {
+    await using workers = new FileWorkers({ max: 2 });
+    const stop = new AbortController();
+    const slow = Promise.withResolvers<void>();
+    const begun: number[] = [];
+    let isTold = false;
+    const items = Array.from({ length: 2000 }, (_, n) => n);
+    const going = forEachPart(
+      items,
+      workers,
+      async (_, first) => {
+        begun.push(first);
+        if (first > 0) return slow.promise;
+        await new Promise(setImmediate);
+        stop.abort(new Error('stopped'));
+        throw new Error('failed');
+      },
+      stop.signal,
+    ).finally(() => (isTold = true));
+    const told = assert.rejects(going, { message: 'failed' });
+    // The others that had begun are still at work.
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    assert.equal(isTold, false);
+    slow.resolve();
+    await told;
+    assert.equal(begun.length, workers.parallel + 1);
   });
 });
 
