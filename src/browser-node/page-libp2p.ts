@@ -5,6 +5,7 @@ import { noise } from '@libp2p/noise';
 import { webRTCDirect } from '@libp2p/webrtc';
 import { createLibp2p } from 'libp2p';
 import type { LogLevel } from '../api.ts';
+import { isAnother } from '../node/expected-peer.ts';
 import { RELAY_PROTOCOL } from '../node/relay-protocol.ts';
 import type { ShoalLibp2p } from '../node/shoal-libp2p.ts';
 import { wholeMessages } from '../node/webrtc-messages.ts';
@@ -63,6 +64,8 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
     connectionGater: {
       denyDialPeer: (peer) => options.isBanned(peer),
       denyInboundEncryptedConnection: (peer) => options.isBanned(peer),
+      denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>
+        options.isBanned(peer) || isAnother(peer, remoteAddr),
       // libp2p's gater for browsers refuses private addresses and plain WebSocket: nodes on the local network.
       denyDialMultiaddr: (address) => !canPageDial(address.toString(), reach),
     },

@@ -16,6 +16,7 @@ import { presentPing } from './present-ping.ts';
 import type { LogLevel, RelayBounds } from '../api.ts';
 import { autonatServer } from './autonat-server.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
+import { isAnother } from './expected-peer.ts';
 import { announced, isOfNetwork } from './listen-addresses.ts';
 import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
@@ -128,6 +129,8 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     connectionGater: {
       denyDialPeer: (peer) => options.isBanned(peer),
       denyInboundEncryptedConnection: (peer) => options.isBanned(peer),
+      denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>
+        options.isBanned(peer) || isAnother(peer, remoteAddr),
       // The default gater of some builds refuses private addresses; a local network is what Shoal is often for.
       denyDialMultiaddr: (address) => !isOfNetwork(address.toString()),
     },
