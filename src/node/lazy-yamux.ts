@@ -4,6 +4,7 @@ import type { AbstractStream } from '@libp2p/utils';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import { handDirectly, readDirectly } from '../swarm/direct-reads.ts';
 import { openEagerly } from './eager-streams.ts';
+import { MuxerAllowance } from './muxer-allowance.ts';
 import { YamuxParts, type FramedMuxer } from './yamux-parts.ts';
 
 /** What this reads of a stream of `@chainsafe/libp2p-yamux`; all of it is public there. */
@@ -42,8 +43,9 @@ export function lazyYamux(): () => StreamMuxerFactory {
     const create = factory.createStreamMuxer.bind(factory);
     factory.createStreamMuxer = (connection: MessageStream) => {
       const muxer = create(connection);
-      makeLazy(muxer as unknown as WindowedMuxer);
-      takeParts(muxer as unknown as WindowedMuxer, connection);
+      const allowance = new MuxerAllowance();
+      makeLazy(muxer as unknown as WindowedMuxer, allowance);
+      takeParts(muxer as unknown as WindowedMuxer, connection, allowance);
       openEagerly(muxer, (protocol) => protocol.startsWith('/shoal/'));
       return muxer;
     };
@@ -51,7 +53,7 @@ export function lazyYamux(): () => StreamMuxerFactory {
   };
 }
 
-function makeLazy(muxer: WindowedMuxer): void {
+function makeLazy(muxer: WindowedMuxer, allowance: MuxerAllowance): void {
   // A window grows where half of it was read within four round trips: of none, as loopback seems to take, never.
   const rtt = muxer.getRTT.bind(muxer);
   muxer.getRTT = () => (rtt() === 0 ? 1 : rtt());
@@ -60,9 +62,11 @@ function makeLazy(muxer: WindowedMuxer): void {
     const stream = create(...args);
     const receive = stream.onData.bind(stream);
     stream.onData = (data) => {
-      if (!(data instanceof Uint8Array)) receive(data);
+      if (!(data instanceof Uint8Array)) return receive(data);
+      if (handDirectly(stream, data)) return;
+      allowance.keep(data.byteLength);
       // What is kept must be a copy: the memory is used again.
-      else if (!handDirectly(stream, data)) receive(new Uint8Array(data));
+      receive(new Uint8Array(data));
     };
     const tell = stream.sendWindowUpdate.bind(stream);
     stream.sendWindowUpdate = () => {
@@ -73,8 +77,8 @@ function makeLazy(muxer: WindowedMuxer): void {
   };
 }
 
-function takeParts(muxer: WindowedMuxer, connection: MessageStream): void {
-  const parts = new YamuxParts(muxer);
+function takeParts(muxer: WindowedMuxer, connection: MessageStream, allowance: MuxerAllowance): void {
+  const parts = new YamuxParts(muxer, allowance);
   muxer.onData = (data: Uint8Array | Uint8ArrayList) => parts.push(data);
   readDirectly(connection, (bytes) => {
     try {

@@ -5,6 +5,7 @@ import { ProtoReader } from '../integrity/proto-reader.ts';
 import { ProtoWriter } from '../integrity/proto-writer.ts';
 import { handDirectly } from '../swarm/direct-reads.ts';
 import { FrameSplitter } from '../swarm/wire/frame-splitter.ts';
+import { MuxerAllowance } from './muxer-allowance.ts';
 import { overridden } from './overridden.ts';
 
 /** What this reads and changes of a stream of `@libp2p/webrtc` 6.0.33; all of it is public there. */
@@ -71,10 +72,11 @@ function change(factory: StreamMuxerFactory | undefined): void {
   if (!factory || !create) return;
   factory.createStreamMuxer = (connection) => {
     const muxer = create(connection) as ChannelMuxer;
+    const allowance = new MuxerAllowance();
     const open = muxer.onCreateStream.bind(muxer);
-    muxer.onCreateStream = async (options) => changed(await open(options));
+    muxer.onCreateStream = async (options) => changed(await open(options), allowance);
     const accept = muxer.onRemoteStream.bind(muxer);
-    muxer.onRemoteStream = (stream) => accept(changed(stream));
+    muxer.onRemoteStream = (stream) => accept(changed(stream, allowance));
     const take = muxer.onDataChannel.bind(muxer);
     muxer.onDataChannel = (channel, early = []) => {
       take(channel);
@@ -85,7 +87,7 @@ function change(factory: StreamMuxerFactory | undefined): void {
   };
 }
 
-function changed(stream: ChannelStream): ChannelStream {
+function changed(stream: ChannelStream, allowance: MuxerAllowance): ChannelStream {
   const { channel } = stream;
   const send = stream._sendMessage.bind(stream);
   stream._sendMessage = (parts) => send(parts instanceof Uint8ArrayList ? [parts.subarray()] : parts);
@@ -101,7 +103,7 @@ function changed(stream: ChannelStream): ChannelStream {
   const frames = new FrameSplitter(MAX_MESSAGE_BYTES);
   channel.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
     try {
-      frames.push(new Uint8Array(data), (message) => receive(stream, message));
+      frames.push(new Uint8Array(data), (message) => receive(stream, message, allowance));
     } catch (error) {
       stream.abort(error as Error);
     }
@@ -109,10 +111,11 @@ function changed(stream: ChannelStream): ChannelStream {
   return stream;
 }
 
-function receive(stream: ChannelStream, message: Uint8Array): void {
+function receive(stream: ChannelStream, message: Uint8Array, allowance: MuxerAllowance): void {
   const bytes = onlyBytes(message);
   if (!bytes) return stream.processIncomingProtobuf(message);
   if (handDirectly(stream, bytes)) return;
+  allowance.keep(bytes.byteLength);
   if (stream.readStatus === 'readable' || stream.readStatus === 'paused') stream.onData(bytes);
 }
 

@@ -1,4 +1,5 @@
 import type { Uint8ArrayList } from 'uint8arraylist';
+import type { MuxerAllowance } from './muxer-allowance.ts';
 
 /** What this needs of a stream of `@chainsafe/libp2p-yamux`; all of it is public there. */
 interface FramedStream {
@@ -23,7 +24,11 @@ const HEADER_BYTES = 12;
 
 /** Source of the header's form: https://github.com/hashicorp/yamux/blob/master/spec.md */
 const DATA = 0;
+const PING = 2;
 const VERSION = 0;
+
+/** Opens a stream; of a ping: it wants an answer. */
+const SYN = 1;
 
 /** Flags that end a stream, in one direction or in both: told of when the body is through. */
 const FIN_AND_RST = 4 | 8;
@@ -39,6 +44,7 @@ const FIN_AND_RST = 4 | 8;
 export class YamuxParts {
   readonly #muxer: FramedMuxer;
   readonly #pass: (data: Uint8Array) => void;
+  readonly #allowance: Pick<MuxerAllowance, 'take'> | undefined;
   /** The header under way. */
   readonly #head = new Uint8Array(HEADER_BYTES);
   #headBytes = 0;
@@ -48,12 +54,14 @@ export class YamuxParts {
   /** What the muxer is told when the body is through. */
   #ending: Uint8Array | undefined;
 
-  constructor(muxer: FramedMuxer) {
+  /** @param allowance of what is answered, however little it is; default: as much as comes */
+  constructor(muxer: FramedMuxer, allowance?: Pick<MuxerAllowance, 'take'>) {
     this.#muxer = muxer;
+    this.#allowance = allowance;
     this.#pass = muxer.onData.bind(muxer);
   }
 
-  /** Takes what the connection brought. @throws what the muxer throws at a bad frame */
+  /** Takes what the connection brought. @throws what the muxer throws at a bad frame, and the allowance at too many */
   push(data: Uint8Array | Uint8ArrayList): void {
     if (data instanceof Uint8Array) this.#push(data);
     else for (const piece of data) this.#push(piece);
@@ -78,6 +86,7 @@ export class YamuxParts {
     const head = this.#head.slice();
     const view = new DataView(head.buffer);
     const length = view.getUint32(8);
+    if ((view.getUint16(2) & SYN) !== 0) this.#allowance?.take(view.getUint8(1) === PING ? 'ping' : 'open');
     if (view.getUint8(0) !== VERSION || view.getUint8(1) !== DATA || length === 0) return this.#pass(head);
     const flags = view.getUint16(2);
     view.setUint32(8, 0);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { yamux } from '@chainsafe/libp2p-yamux';
-import type { Stream } from '@libp2p/interface';
+import type { MessageStream, Stream } from '@libp2p/interface';
 import { multiaddrConnectionPair } from '@libp2p/utils';
 import fc from 'fast-check';
 import type { Uint8ArrayList } from 'uint8arraylist';
@@ -139,6 +139,45 @@ describe('a muxer that hands bodies on in parts', () => {
     await closed;
     assert.equal(farConnection.status, 'aborted');
   });
+
+  /** Pushes frames, many at a time, until the connection ends or all are in. */
+  async function flood(connection: MessageStream, one: Uint8Array, times: number): Promise<void> {
+    const many = Buffer.concat(Array.from({ length: 1000 }, () => one));
+    for (let n = 0; n < times && connection.status === 'open'; n += 1000) {
+      connection.push(many);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  it('cuts off a peer that sends byte after byte of what is kept until it is whole', async () => {
+    const { far, farConnection } = await streamPair();
+    let kept = 0;
+    far.addEventListener('message', () => kept++);
+    await flood(farConnection, frame(DATA, 0, Number(far.id), 1, body(1, 0)), 200_000);
+    assert.equal(farConnection.status, 'aborted');
+    assert.ok(kept < 40_000, `${kept} pieces`);
+  });
+
+  it('takes as many small pieces as a reader of Shoal reads at once', async () => {
+    const { far, farConnection } = await streamPair();
+    let read = 0;
+    readDirectly(far, (bytes) => void (read += bytes.byteLength));
+    await flood(farConnection, frame(DATA, 0, Number(far.id), 1, body(1, 0)), 100_000);
+    while (read < 100_000) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(farConnection.status, 'open');
+    farConnection.abort(new Error('the test is over'));
+  });
+
+  for (const [what, one] of [
+    ['pings', frame(PING, SYN, 0, 1)],
+    ['streams that it does not use', frame(WINDOW_UPDATE, SYN, 1001, 0)],
+  ] as const) {
+    it(`cuts off a peer that sends ${what} over and over`, async () => {
+      const { farConnection } = await streamPair();
+      await flood(farConnection, one, 100_000);
+      assert.equal(farConnection.status, 'aborted');
+    });
+  }
 
   it('keeps the order of what waited for a paused reader and what is read directly', async () => {
     const { near, far, farConnection } = await streamPair();
