@@ -26,6 +26,8 @@ export class Person {
   command: Command | undefined;
   /** When it may start (again). */
   startsAt: number;
+  /** When its process was started. */
+  startedAt = Infinity;
   isDone = false;
   /** What is wrong with what it has, or how it ended. */
   readonly faults: string[] = [];
@@ -72,6 +74,7 @@ export class Person {
   async start(further: readonly string[]): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     this.command = new Command([...this.#args, ...further], this.#log);
+    this.startedAt = Date.now();
   }
 
   /** Looks how it is going. @returns whether its process ended without being done */

@@ -13,6 +13,9 @@ const STALLED_MS = 120_000;
 /** So long after the last trouble somebody who has it is to be found. */
 const FOUND_MS = 45_000;
 
+/** Who has been in the swarm for so long knows others than the origin. */
+const KNOWN_MS = 5_000;
+
 /** How long trouble goes on. */
 const TROUBLE_MS = 20_000;
 
@@ -68,6 +71,8 @@ class Round {
   readonly #frozen = new Set<Command>();
   readonly #began = Date.now();
   #lastTroubleAt = Date.now();
+  /** When the origin was killed for good. */
+  #goneAt = -Infinity;
 
   constructor(dice: Dice, origin: Origin, people: readonly Person[], expected: Map<string, string>) {
     this.#dice = dice;
@@ -116,6 +121,9 @@ class Round {
       this.#tell(`${person.name} found nobody`);
       if (now - this.#lastTroubleAt > FOUND_MS)
         this.faults.add(`${person.name} found nobody, long after trouble`);
+      const isKept = this.#people.some(({ servesAt }) => servesAt);
+      if (isKept && this.#goneAt - person.startedAt > KNOWN_MS)
+        this.faults.add(`${person.name} found nobody, though another has it, since the origin is gone`);
     }
     if (this.#dice.chance(0.3)) await this.#damage(person.folder);
     person.startsAt = Date.now() + this.#dice.int(0, 2000);
@@ -149,6 +157,7 @@ class Round {
   #killOrigin(): void {
     const isLast = this.#people.some(({ servesAt }) => servesAt);
     this.#tell(isLast ? 'origin killed for good' : 'origin killed');
+    if (isLast) this.#goneAt = Date.now();
     this.#origin.kill(isLast ? Infinity : Date.now() + this.#dice.int(200, 8000));
   }
 
