@@ -16,6 +16,9 @@ const FOUND_MS = 45_000;
 /** Who has been in the swarm for so long knows others than the origin. */
 const KNOWN_MS = 5_000;
 
+/** A command waits a little longer than this for one that holds its data folder and says nothing, not even where it is. */
+const PATIENCE_MS = 4_000;
+
 /** How long trouble goes on. */
 const TROUBLE_MS = 20_000;
 
@@ -146,7 +149,8 @@ class Round {
     if (running.length === 0) return;
     const person = this.#dice.pick(running);
     const command = person.command as Command;
-    if (what === 'freeze') this.#freeze(command, person.name);
+    if (what === 'freeze')
+      this.#freeze(command, person.name, this.#sharesFolder(person) ? PATIENCE_MS : undefined);
     else {
       this.#tell(`${person.name} ${what}`);
       command.signal(what === 'interrupt' ? this.#dice.pick(['SIGINT', 'SIGTERM']) : 'SIGKILL');
@@ -161,8 +165,12 @@ class Round {
     this.#origin.kill(isLast ? Infinity : Date.now() + this.#dice.int(200, 8000));
   }
 
-  #freeze(command: Command, name: string): void {
-    const ms = this.#dice.int(500, 8000);
+  #sharesFolder({ data }: Person): boolean {
+    return this.#people.filter((other) => other.data === data).length > 1;
+  }
+
+  #freeze(command: Command, name: string, longestMs = 8000): void {
+    const ms = this.#dice.int(500, longestMs);
     this.#tell(`${name} frozen for ${ms} ms`);
     this.#frozen.add(command);
     command.signal('SIGSTOP');
