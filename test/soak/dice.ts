@@ -42,3 +42,6 @@ export class Dice {
     return bytes;
   }
 }
+
+/** Rates of links, as the command line takes them: some so low that trouble comes in the middle of every download. */
+export const RATES = ['500kB', '1MB', '2MB', '4MB', '8MB'] as const;

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Command } from './command.ts';
-import type { Dice } from './dice.ts';
+import { RATES, type Dice } from './dice.ts';
 import { differences, listContent } from './made-tree.ts';
 
 /** Exit codes of a download that somebody ended: 130 for Ctrl-C. */
@@ -46,7 +46,7 @@ export class Person {
     this.data = data ?? join(own, 'data');
     this.#log = join(folder, `${name}.log`);
     this.#keeps = dice.chance(0.3);
-    const rate = (): string => `${dice.int(1, 8)}MB`;
+    const rate = (): string => dice.pick(RATES);
     this.#args = [
       'get',
       ...args,

@@ -2,7 +2,7 @@ import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from './command.ts';
-import { Dice } from './dice.ts';
+import { Dice, RATES } from './dice.ts';
 import { differences, listContent, makeContent } from './made-tree.ts';
 import { Origin } from './origin.ts';
 import { Person } from './person.ts';
@@ -40,7 +40,7 @@ export async function playRound(seed: number, folder: string): Promise<RoundResu
   const source = await makeContent(dice, folder, 'asset');
   const expected = await listContent(source);
   const common = ['--json', '--no-mdns', '--network', `soak-${process.pid}-${seed}`, '--log-level', 'debug'];
-  const limits = dice.chance(0.8) ? ['--upload-limit', `${dice.int(1, 8)}MB`] : [];
+  const limits = dice.chance(0.8) ? ['--upload-limit', dice.pick(RATES)] : [];
   const listen = ['--listen', `/ip4/127.0.0.1/tcp/${20_000 + (seed % 20_000)}`];
   const origin = new Origin(source, folder, [...common, ...listen, ...limits]);
   const sharing = await origin.sharing();
