@@ -45,7 +45,8 @@ export function caseCollisions(entries: Iterable<HasPath>): { path: string; coll
   const found: { path: string; collidesWith: string }[] = [];
   for (const { path } of entries) {
     const text = path.join('/');
-    const folded = text.normalize('NFC').toLowerCase();
+    // By way of capitals, which bring together small letters that share one: σ and ς, s and ſ, ß and ss.
+    const folded = text.normalize('NFC').toLowerCase().toUpperCase().toLowerCase().normalize('NFC');
     const earlier = seen.get(folded);
     if (earlier === undefined) seen.set(folded, text);
     else found.push({ path: text, collidesWith: earlier });

@@ -54,6 +54,9 @@ const MAX_REJOINED = 60;
 /** Peers remembered to be of another network; beyond that the oldest is asked again. */
 const MAX_FOREIGN = 1024;
 
+/** Nodes of the local network counted for the report: names cost whoever calls them out nothing. */
+const MAX_LOCAL_PEERS = 1024;
+
 /**
  * Finds peers: named ones are kept connected, providers are announced to and looked up in the DHT, and nodes
  * heard by mDNS and those of earlier runs are connected to. What is found goes to the swarm as contacts. Nothing else is ever dialled.
@@ -145,7 +148,7 @@ export class Discovery implements AsyncDisposable {
   handleLocalPeer(peer: PeerInfo): void {
     const id = peer.id.toString();
     if (this.#stop.signal.aborted || id === this.#libp2p.peerId.toString()) return;
-    this.#localPeers.add(id);
+    if (this.#localPeers.size < MAX_LOCAL_PEERS) this.#localPeers.add(id);
     if (this.#libp2p.getConnections().length >= MAX_LOCAL_CONNECTIONS) return;
     if (this.#libp2p.getConnections(peer.id).length > 0) return;
     this.#tasks.run(this.#dialLocal(peer));

@@ -111,6 +111,31 @@ describe('caseCollisions', () => {
     ]);
   });
 
+  // What NTFS, APFS and HFS+ take for one letter, and `toLowerCase` does not.
+  for (const [one, other] of [
+    ['σ', 'ς'],
+    ['s', 'ſ'],
+    ['ß', 'ẞ'],
+    ['ss', 'ß'],
+    ['k', '\u212a'],
+    ['ά', '\u1f71'],
+    ['ΐ', '\u1fd3'],
+    ['ﬁ', 'fi'],
+  ] as const) {
+    it(`takes ${one} and ${other} for the same letter, in any case`, () => {
+      for (const [a, b] of [
+        [one, other],
+        [one, other.toUpperCase()],
+        [one.toUpperCase(), other],
+      ])
+        assert.equal(
+          caseCollisions([{ path: ['x', `${a}1`] }, { path: ['X', `${b}1`] }]).length,
+          1,
+          `${a} ${b}`,
+        );
+    });
+  }
+
   it('finds none among the entries of different directories', () => {
     assert.deepEqual(caseCollisions([{ path: ['a', 'x'] }, { path: ['b', 'X'] }]), []);
   });

@@ -214,6 +214,24 @@ describe('Discovery', () => {
   });
 });
 
+describe('Discovery on a local network', () => {
+  it('counts a bounded number of the names that are called out there', async () => {
+    const libp2p = { peerId: 'self', services: {}, getConnections: () => Array.from({ length: 60 }) };
+    const options = { network: 'test', named: [], mdns: true, log: () => {} };
+    await using discovery = new Discovery({ libp2p: libp2p as unknown as ShoalLibp2p, ...options });
+    for (let n = 0; n < 5000; n++) discovery.handleLocalPeer({ id: `peer${n}`, multiaddrs: [] } as never);
+    const { signal } = new AbortController();
+    const { localPeers } = discovery.search(
+      ROOT,
+      NOWHERE,
+      () => {},
+      () => true,
+      signal,
+    );
+    assert.equal(localPeers, 1024);
+  });
+});
+
 async function connected(node: TestNode): Promise<void> {
   if (node.libp2p.getConnections().length > 0) return;
   await new Promise((resolve) => node.libp2p.addEventListener('peer:connect', resolve, { once: true }));
