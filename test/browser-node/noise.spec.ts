@@ -187,6 +187,46 @@ describe('Noise of pages', () => {
       }
     });
 
+    for (const type of ['RSA', 'secp256k1'] as const) {
+      it(`refuses in a ${name} a peer with a key of ${type}, whoever dials`, async () => {
+        const other = await stockKeys.generateKeyPair(type as 'RSA');
+        const [page, stock] = [sides[name] as Side, sides.stock as Side];
+        const own = keys[name] as PrivateKey;
+        const ends = [await meet(page, own, stock, other), await meet(stock, other, page, own)];
+        for (const { error } of ends) assert.equal(error?.name, 'UnexpectedPeerError');
+      });
+    }
+
+    it(`refuses in a ${name} its own messages, and those of another handshake`, async () => {
+      const secure = (way: 'secureInbound' | 'secureOutbound', stream: MessageStream): Promise<unknown> =>
+        encrypterOf(sides[name] as Side, keys[name] as PrivateKey, PROLOGUE)[way](stream);
+      // Whoever dials hears itself.
+      const [mirror, behind] = multiaddrConnectionPair();
+      behind.addEventListener('message', ({ data }) => behind.send(data));
+      await assert.rejects(secure('secureOutbound', mirror), { name: 'InvalidCryptoExchangeError' });
+      mirror.abort(new Error('done'));
+      // An answer that was right once.
+      const [out, into] = multiaddrConnectionPair();
+      const answer = new Promise<Uint8Array>((resolve) =>
+        out.addEventListener('message', ({ data }) => resolve(data.subarray()), { once: true }),
+      );
+      await Promise.all([secure('secureOutbound', out), secure('secureInbound', into)]);
+      const [again, replaying] = multiaddrConnectionPair();
+      replaying.addEventListener('message', () => void answer.then((bytes) => replaying.send(bytes)), {
+        once: true,
+      });
+      await assert.rejects(secure('secureOutbound', again), { name: 'InvalidCryptoExchangeError' });
+      for (const end of [out, again]) end.abort(new Error('done'));
+    });
+
+    it(`ends in a ${name} a handshake that goes on for too long`, async () => {
+      const [out] = multiaddrConnectionPair();
+      const signal = AbortSignal.timeout(20);
+      const encrypter = encrypterOf(sides[name] as Side, keys[name] as PrivateKey, PROLOGUE);
+      await assert.rejects(encrypter.secureOutbound(out, { signal }), { name: 'TimeoutError' });
+      out.abort(new Error('done'));
+    });
+
     it(`closes in a ${name} a connection of which a message was changed on its way`, async () => {
       const [out, into] = multiaddrConnectionPair();
       const key = keys[name] as PrivateKey;
