@@ -1,25 +1,14 @@
 import type { Bitfield } from '../swarm/core/bitfield.ts';
-import { Exchange } from '../swarm/core/exchange.ts';
-import type { ExchangeConfig } from '../swarm/core/exchange-config.ts';
+import type { Exchange } from '../swarm/core/exchange.ts';
 import type { Message, PeerKey } from '../swarm/core/messages.ts';
 import type { Rng } from '../swarm/core/rng.ts';
 import type { PeerOutcome } from './outcome.ts';
 import type { Group } from './scenario.ts';
 import type { TcpPipe } from './tcp-pipe.ts';
+import type { Job, Uplink } from './uplink.ts';
 
-/** A chunk on its way out. */
-export interface Job {
-  readonly end: LinkEnd;
-  readonly chunk: number;
-  readonly bytes: number;
-  /** Nobody has the chunk yet. */
-  readonly first: boolean;
-  /** Part of it is in the socket, or on its way there: it is sent to the end. */
-  hasBegun: boolean;
-  sentBytes: number;
-  /** Messages that were written to its socket after it, and go out behind it. */
-  readonly followers: Message[];
-}
+/** The one asset of a simulated world. */
+export const ASSET = 0;
 
 /** One end of a link, and the way from it to the other. */
 export class LinkEnd {
@@ -53,14 +42,18 @@ export class LinkEnd {
   }
 }
 
-/** The sending side of a node: chunks in its sockets, or waiting for them. */
-export class Uplink {
-  /** All chunks, first come first served. */
-  readonly fifo: Job[] = [];
-  /** Links with chunks, in turn. */
-  readonly ring: LinkEnd[] = [];
-  isSending = false;
-  freeAtMs = 0;
+/** What a {@link SimNode} is made of. */
+export interface SimNodeParts {
+  /** Its place among the nodes of the world. */
+  index: number;
+  name: PeerKey;
+  group: Group;
+  outcome: PeerOutcome;
+  /** The core's own. */
+  have: Bitfield;
+  uplink: Uplink;
+  exchange: Exchange;
+  rng: Rng;
 }
 
 /** A node of a simulated world: the real core, with a model of its links, its disk and its character around it. */
@@ -72,8 +65,8 @@ export class SimNode {
   readonly rng: Rng;
   readonly have: Bitfield;
   readonly exchange: Exchange;
+  readonly uplink: Uplink;
   readonly links = new Map<PeerKey, LinkEnd>();
-  readonly uplink = new Uplink();
   /** Part of the network it can reach; −1: none. */
   zone = 0;
   isGone = false;
@@ -81,22 +74,15 @@ export class SimNode {
   diskFreeAtMs = 0;
   wakeAtMs = Infinity;
 
-  constructor(
-    index: number,
-    name: PeerKey,
-    group: Group,
-    outcome: PeerOutcome,
-    have: Bitfield,
-    config: ExchangeConfig,
-    rng: Rng,
-  ) {
+  constructor({ index, name, group, outcome, have, uplink, exchange, rng }: SimNodeParts) {
     this.index = index;
     this.name = name;
     this.group = group;
     this.outcome = outcome;
     this.have = have;
+    this.uplink = uplink;
+    this.exchange = exchange;
     this.rng = rng;
-    this.exchange = new Exchange({ self: name, ...config }, rng);
   }
 
   reaches(other: SimNode): boolean {
