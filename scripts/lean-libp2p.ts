@@ -82,6 +82,9 @@ export const generateKey = async () => { const privateKey = await ed25519.genera
 export const generateKeyFromSeed = () => { throw new Error('pages make no keys of seeds'); };
 export const hashAndSign = (key, message) => ed25519.sign(key, message.subarray());
 export const hashAndVerify = (key, signature, message) => ed25519.verify(key, signature, message.subarray());`,
+  // Pages meet each other by this.
+  '@libp2p/webrtc/dist/src/webrtc/index.browser.js': `export { MeetingPeerConnection as RTCPeerConnection } from ${ours('meeting-peer-connection.ts')};
+export const { RTCSessionDescription, RTCIceCandidate } = globalThis;`,
   // No name here is written in emoji.
   'multiformats/dist/src/bases/base256emoji.js': 'export {};',
 };

@@ -9,6 +9,7 @@ import { isAnother } from '../node/expected-peer.ts';
 import { RELAY_PROTOCOL } from '../node/relay-protocol.ts';
 import type { ShoalLibp2p } from '../node/shoal-libp2p.ts';
 import { wholeMessages } from '../node/webrtc-messages.ts';
+import { isDirect } from '../swarm/direct-connection.ts';
 import { version } from '../version.ts';
 import type { NodeParts } from './further-transports.ts';
 import { LaterTransports } from './later-transports.ts';
@@ -69,7 +70,11 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
       // libp2p's gater for browsers refuses private addresses and plain WebSocket: nodes on the local network.
       denyDialMultiaddr: (address) => !canPageDial(address.toString(), reach),
     },
-    services: { identify: identify() },
+    services: { identify: identify({ runOnConnectionOpen: false }) },
+  });
+  // What leads to a direct connection needs no introduction, and each of its messages takes the detour over the relay.
+  node.addEventListener('connection:open', ({ detail }) => {
+    if (isDirect(detail)) node.services.identify.identify(detail).catch(() => {});
   });
   node.addEventListener('peer:identify', ({ detail: { protocols } }) => {
     if (!webRtc || !protocols.includes(RELAY_PROTOCOL)) return;

@@ -1,8 +1,8 @@
-import type { Connection, Libp2p } from '@libp2p/interface';
+import type { Connection, Libp2p, PeerId } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import type { Contact, PeerKey } from './core/messages.ts';
-import { directConnection, findDirect } from './direct-connection.ts';
+import { directConnection, findDirect, isDirect } from './direct-connection.ts';
 
 /** Dials at a time, where nothing else is said: libp2p's own limit is higher, but each costs a handshake. */
 const DIALS_AT_A_TIME = 8;
@@ -12,6 +12,9 @@ const MAX_QUEUED = 128;
 
 /** A peer that does not answer in this time is of no use to a download. */
 const DIAL_TIMEOUT_MS = 15_000;
+
+/** A connection that the peer has begun to make is waited for so long: signalling, ICE and DTLS on a busy machine. */
+const OTHER_ENDS_MS = 4000;
 
 /** What a {@link Dialer} works with. */
 export interface DialerHost {
@@ -69,10 +72,68 @@ export class Dialer {
     const { libp2p } = this.#host;
     const id = peerIdFromString(contact.peer);
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]);
-    const open = findDirect(libp2p, id);
-    const addresses = addressesOf(contact);
-    const connection = open ?? (await libp2p.dial(addresses.length > 0 ? addresses : id, { signal }));
-    await this.#host.ensure(await directConnection(libp2p, connection, signal));
+    const coming = new Coming(libp2p, id);
+    try {
+      const open = findDirect(libp2p, id) ?? (await coming.begun(signal));
+      const addresses = addressesOf(contact);
+      const connection = open ?? (await coming.orDialled(addresses.length > 0 ? addresses : id, signal));
+      await this.#host.ensure(await directConnection(libp2p, connection, signal));
+    } finally {
+      coming.end();
+    }
+  }
+}
+
+/**
+ * What the peer does meanwhile to reach this node. Pages hear of each other at the same time and both dial; each such dial
+ * makes a connection of its own through the relay, and the one that loses was waited for until it timed out, and then
+ * tried again by the peer's next address, with the peer long connected.
+ */
+class Coming {
+  readonly #libp2p: Libp2p;
+  readonly #peer: PeerId;
+  readonly #arrived = Promise.withResolvers<Connection>();
+  readonly #ended = new AbortController();
+
+  constructor(libp2p: Libp2p, peer: PeerId) {
+    this.#libp2p = libp2p;
+    this.#peer = peer;
+    // Identify has gone over it, so that it is whole at both ends: else each could give up its own for the other's.
+    libp2p.addEventListener(
+      'peer:identify',
+      ({ detail: { connection } }) => {
+        const isTheirs = connection.direction === 'inbound' && connection.remotePeer.equals(peer);
+        if (isTheirs && isDirect(connection)) this.#arrived.resolve(connection);
+      },
+      { signal: this.#ended.signal },
+    );
+  }
+
+  /** Where the peer has begun to make a connection, through a relay: that connection, or undefined after a while. */
+  async begun(signal: AbortSignal): Promise<Connection | undefined> {
+    const relayed = this.#libp2p.getConnections(this.#peer);
+    const isBegun = relayed.some((each) => each.direction === 'inbound' && each.status === 'open');
+    if (!isBegun) return undefined;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(OTHER_ENDS_MS)]);
+    const given = Promise.withResolvers<undefined>();
+    limit.addEventListener('abort', () => given.resolve(undefined), { signal: this.#ended.signal });
+    const connection = await Promise.race([this.#arrived.promise, given.promise]);
+    signal.throwIfAborted();
+    return connection;
+  }
+
+  /** Dials, unless the peer is there before. */
+  async orDialled(to: Multiaddr[] | PeerId, signal: AbortSignal): Promise<Connection> {
+    const giveUp = new AbortController();
+    const dialling = this.#libp2p.dial(to, { signal: AbortSignal.any([signal, giveUp.signal]) });
+    const connection = await Promise.race([this.#arrived.promise, dialling]);
+    giveUp.abort();
+    dialling.catch(() => {});
+    return connection;
+  }
+
+  end(): void {
+    this.#ended.abort();
   }
 }
 

@@ -1,3 +1,4 @@
+import { IDLE_DIAL_MS } from './constants.ts';
 import type { PeerKey } from './messages.ts';
 import type { RateLimits } from './rate-limits.ts';
 
@@ -41,6 +42,8 @@ export interface ExchangeConfig {
   offload?: boolean;
   /** Contacts remembered for each asset. Default 500. */
   maxContacts?: number;
+  /** With an uplink that has nobody to serve this node dials at most this often, ms. Default 300. */
+  idleDialMs?: number;
 }
 
 /** {@link ExchangeConfig} with its defaults filled in. */
@@ -50,6 +53,7 @@ export interface Settings extends ExchangeConfig {
   firstGrantBytes: number;
   maxInboundBytes: number;
   maxContacts: number;
+  idleDialMs: number;
 }
 
 /** Fills in the defaults. */
@@ -64,5 +68,6 @@ export function settingsOf(config: ExchangeConfig): Settings {
     // 500 MB/s over a loop of 60 ms, and well inside a node's budget of 250 MB.
     maxInboundBytes: config.maxInboundBytes ?? 32 * MIB,
     maxContacts: config.maxContacts ?? 500,
+    idleDialMs: config.idleDialMs ?? IDLE_DIAL_MS,
   };
 }

@@ -6,7 +6,6 @@ import {
   DIAL_BURST,
   DIALS_PER_SEC,
   DIAL_TIMEOUT_MS,
-  IDLE_DIAL_MS,
   MAX_CONTACTS_PER_MESSAGE,
   MAX_REDIAL_MS,
   PEERS_HEED_MS,
@@ -173,8 +172,8 @@ export class Neighbourhood {
 
   /** The uplink has room and nobody to serve: a swarm that may need this node is dialled. */
   dialIdle(): void {
-    const { nowMs, assets } = this.#core;
-    if (nowMs - this.#idleDialAtMs < IDLE_DIAL_MS || !this.#hasRoom) return;
+    const { nowMs, assets, settings } = this.#core;
+    if (nowMs - this.#idleDialAtMs < settings.idleDialMs || !this.#hasRoom) return;
     this.#idleDialAtMs = nowMs;
     for (const swarm of shuffle(this.#core.rng, [...assets.values()])) {
       const table = this.#contacts.get(swarm.key);

@@ -101,6 +101,14 @@ describe('Exchange: the graph of what is only served', () => {
     rig.handle({ type: 'gone', peer: 'full' }).handle({ type: 'gone', peer: 'poor' });
     assert.deepEqual(dialled(rig.pass(20_000)), ['poor']);
   });
+
+  it('with an idle uplink dials no more often than it is set', () => {
+    const rig = new Rig({ idleDialMs: 3000 }).add(ALL);
+    for (const peer of ['a', 'b', 'c', 'd']) rig.join(peer, ALL);
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf('e', 'f') });
+    assert.equal(dialled(rig.pass(5000)).length, 1);
+    assert.equal(dialled(rig.pass(3000)).length, 1);
+  });
 });
 
 describe('Exchange: two that hear of each other', () => {
