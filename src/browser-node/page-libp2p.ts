@@ -64,7 +64,9 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
     connectionMonitor: { enabled: false },
     connectionGater: {
       denyDialPeer: (peer) => options.isBanned(peer),
-      denyInboundEncryptedConnection: (peer) => options.isBanned(peer),
+      // Who comes through a relay comes under the name that the relay gives.
+      denyInboundEncryptedConnection: (peer, { remoteAddr }) =>
+        options.isBanned(peer) || isAnother(peer, remoteAddr),
       denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>
         options.isBanned(peer) || isAnother(peer, remoteAddr),
       // libp2p's gater for browsers refuses private addresses and plain WebSocket: nodes on the local network.

@@ -128,7 +128,9 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     connectionMonitor: { enabled: false },
     connectionGater: {
       denyDialPeer: (peer) => options.isBanned(peer),
-      denyInboundEncryptedConnection: (peer) => options.isBanned(peer),
+      // Who comes through a relay comes under the name that the relay gives.
+      denyInboundEncryptedConnection: (peer, { remoteAddr }) =>
+        options.isBanned(peer) || isAnother(peer, remoteAddr),
       denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>
         options.isBanned(peer) || isAnother(peer, remoteAddr),
       // The default gater of some builds refuses private addresses; a local network is what Shoal is often for.

@@ -5,8 +5,8 @@ export const MAX_PENDING = 100;
 export const MAX_PENDING_OF_HOST = 40;
 
 /**
- * Connections that somebody has called for, and nobody has proved anything on. A packet of UDP makes one, with threads and memory of native
- * code, and its sender's address may be anybody's: libp2p's own limits come later.
+ * Connections that somebody has called for, and nobody has proved anything on. A packet of UDP makes one, with threads and
+ * memory of native code, and its sender's address may be anybody's: libp2p's own limits come later.
  */
 export class PendingConnections {
   readonly #ofHost = new Map<string, number>();

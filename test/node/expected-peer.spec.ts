@@ -2,14 +2,19 @@ import assert from 'node:assert/strict';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import type { Connection, Libp2p } from '@libp2p/interface';
+import type { Connection, Libp2p, Upgrader } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { tcp } from '@libp2p/tcp';
+import { multiaddrConnectionPair } from '@libp2p/utils';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { isAnother } from '../../src/node/expected-peer.ts';
 import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
 import { type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+
+function upgraderOf(node: unknown): Upgrader {
+  return (node as { components: { upgrader: Upgrader } }).components.upgrader;
+}
 
 describe('a node that dials a peer over Noise', () => {
   const banned = new Set<string>();
@@ -54,6 +59,27 @@ describe('a node that dials a peer over Noise', () => {
     assert.ok(remotePeer.equals(other.peerId));
     const again = await dial(`/p2p/${other.peerId.toString()}`);
     assert.ok(again.remotePeer.equals(other.peerId));
+  });
+
+  it('lets nobody in under the name that a relay gives it, where the name is the hash of a key', async () => {
+    const rsa = peerIdFromPrivateKey(await generateKeyPair('RSA', 2048));
+    for (const [name, isLetIn] of [
+      [rsa, false],
+      [other.peerId, true],
+    ] as const) {
+      const [out, into] = multiaddrConnectionPair();
+      into.remoteAddr = multiaddr(
+        `/ip4/192.0.2.1/tcp/1/p2p/${node.peerId.toString()}/p2p-circuit/p2p/${name.toString()}`,
+      );
+      const signal = AbortSignal.timeout(5000);
+      const [inbound] = await Promise.allSettled([
+        upgraderOf(node).upgradeInbound(into, { signal }),
+        upgraderOf(other).upgradeOutbound(out, { signal }),
+      ]);
+      assert.equal(inbound.status, isLetIn ? 'fulfilled' : 'rejected');
+      out.abort(new Error('done'));
+      into.abort(new Error('done'));
+    }
   });
 
   it('looks at the last name of an address: before it stands the relay', () => {
