@@ -291,7 +291,7 @@ export class Granting {
         continue;
       }
       const grantBytes = grantBytesFor(peer);
-      if (peer.committedBytes >= windowOf(peer, grantBytes)) continue;
+      if (peer.committedBytes >= windowOf(peer, grantBytes, isLeeching && peers.size > 1)) continue;
       // Who wanted nothing is asked again with one grant at a time.
       if (peer.declines > 0 && peer.grants.size > 0) continue;
       const rank = this.#rank(peer, grantBytes, isLeeching, giftBudget, isOpen);
