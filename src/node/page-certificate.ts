@@ -1,3 +1,5 @@
+// What makes certificates needs it, and does not load it.
+import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import { BasicConstraintsExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { base64url } from 'multiformats/bases/base64';
