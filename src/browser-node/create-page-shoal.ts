@@ -30,7 +30,7 @@ const MAX_INBOUND_BYTES = 16 << 20;
 /**
  * Neighbours in a swarm, of the 30 that a node has: each is a WebRTC connection, whose handshake takes tens of milliseconds
  * of CPU at both ends, and which browsers have but some hundred of. With 6 in place of 8 a hundred equal uplinks take 3 %
- * longer in the simulator, and ten no longer; with 4 they take 6 %, and some crowds lost a chunk when the origin died.
+ * longer in the simulator, and ten no longer; with 4 they take 6 %, and some crowds did not finish when the origin died.
  */
 const DEGREE = 6;
 
