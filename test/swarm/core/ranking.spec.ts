@@ -56,11 +56,11 @@ describe('the ranking of grants', () => {
     assert.equal(behind(9).band, 0);
   });
 
-  it('gives who has fallen behind half of the file at most, over all neighbours', () => {
+  it('gives who has fallen behind a quarter of the file at most, over all neighbours', () => {
     const behind = (members: number): Rank =>
       rankWhileLeeching({ ...peer(1, 1), ahead: 0.2, bytesPerMember: (1024 * Q) / members }, true);
-    assert.equal(behind(8).band, -64);
-    assert.equal(behind(32).band, -16);
+    assert.equal(behind(8).band, -32);
+    assert.equal(behind(32).band, -8);
     assert.equal(behind(500).band, -4);
   });
 
