@@ -1,8 +1,11 @@
-/** Connections that begin at a time: as many as libp2p takes of those that have a socket (`libp2p-node.ts`). */
-export const MAX_PENDING = 100;
+/** Connections that begin at a time: some kilobytes and a thread's time each. */
+export const MAX_PENDING = 200;
 
-/** Of one host: a class behind one NAT opens a link at once, and each takes less than a second. */
-export const MAX_PENDING_OF_HOST = 40;
+/**
+ * Of one host: a class behind one NAT opens a link at once, and twenty pages on a busy machine take many seconds over each
+ * of their dials, some of which go on at this end when the page has given them up.
+ */
+export const MAX_PENDING_OF_HOST = 100;
 
 /**
  * Connections that somebody has called for, and nobody has proved anything on. A packet of UDP makes one, with threads and
