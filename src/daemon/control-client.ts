@@ -65,8 +65,7 @@ export class Owner {
     try {
       const first = await frames.next();
       const hello = first.done || first.value.type !== 'json' ? undefined : parseHello(first.value.value);
-      if (isSilent) throw silent(dataDir);
-      if (hello === undefined) return undefined;
+      if (hello === undefined) throw new Error('it ended without a word');
       requireSameProtocol(hello);
       return new Owner(hello, socket, frames);
     } catch (error) {

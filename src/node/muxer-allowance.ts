@@ -35,9 +35,7 @@ export class MuxerAllowance {
     const nowMs = this.#nowMs();
     let allowance = this.#left.get(kind);
     if (!allowance) this.#left.set(kind, (allowance = new Allowance(perSec, burst, nowMs)));
-    allowance.refill(nowMs);
-    allowance.take(1);
-    if (allowance.left <= 0) throw new Error(`the peer sent too many ${name}; it was cut off`);
+    if (!allowance.spend(nowMs)) throw new Error(`the peer sent too many ${name}; it was cut off`);
   }
 
   /** Bytes that are kept until somebody reads them. @throws where too many are too small */

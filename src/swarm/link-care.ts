@@ -100,9 +100,7 @@ export class LinkCare {
     const nowMs = this.#host.nowMs();
     let allowance = allowances.get(link);
     if (!allowance) allowances.set(link, (allowance = new Allowance(perSec, burst, nowMs)));
-    allowance.refill(nowMs);
-    allowance.take(1);
-    if (allowance.left > 0) return;
+    if (allowance.spend(nowMs)) return;
     throw new ShoalError('ERR_PEER_FLOOD', `it sent ${what} over and over; it was cut off`, {
       fault: 'peer',
     });

@@ -5,10 +5,9 @@ import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Listener } from '@libp2p/interface';
 import type { TransportManager } from '@libp2p/interface-internal';
 import { createLibp2p } from 'libp2p';
-// First: it brings what the certificate's package wants to be there.
-import { webRtcDirectTransport } from '../../src/node/webrtc-direct-transport.ts';
 import { pageCertificate } from '../../src/node/page-certificate.ts';
 import { MAX_PENDING, MAX_PENDING_OF_HOST, PendingConnections } from '../../src/node/pending-connections.ts';
+import { webRtcDirectTransport } from '../../src/node/webrtc-direct-transport.ts';
 import type { Store } from '../../src/store/store.ts';
 
 /** What `@libp2p/webrtc` has of a listener. */

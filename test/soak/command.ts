@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline';
 
 const CLI = resolve(import.meta.dirname, '../../dist/node/cli.js');
 
+/** Rates of links, as the command line takes them: some so low that trouble comes in the middle of every download. */
+export const RATES = ['500kB', '1MB', '2MB', '4MB', '8MB'] as const;
+
 export interface CommandEvent {
   event: string;
   [field: string]: unknown;

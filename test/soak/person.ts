@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Command } from './command.ts';
-import { RATES, type Dice } from './dice.ts';
+import { Command, RATES } from './command.ts';
+import type { Dice } from './dice.ts';
 import { differences, listContent } from './made-tree.ts';
 
 /** Exit codes of a download that somebody ended: 130 for Ctrl-C. */
@@ -81,17 +81,17 @@ export class Person {
   async look(expected: Map<string, string>): Promise<boolean> {
     const { command } = this;
     if (!command || this.isDone) return false;
+    // All that it said is here when it has ended.
+    const code = command.isRunning ? undefined : await command.exited;
     if (command.find('done')) {
       if (!this.#keeps) await this.#endsWell(command);
       this.isDone = true;
       await this.#compare(expected);
       return false;
     }
-    if (command.isRunning) return false;
-    const code = await command.exited;
+    if (code === undefined) return false;
     this.command = undefined;
     const error = command.find('error');
-    if (command.find('done')) return this.look(expected);
     this.foundNobody = !ENDED.has(code) && error?.['code'] === 'ERR_NO_PROVIDERS';
     if (code === 0) this.faults.push('ended with 0 and was not done');
     else if (!ENDED.has(code) && !this.foundNobody)

@@ -1,8 +1,8 @@
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from './command.ts';
-import { Dice, RATES } from './dice.ts';
+import { RATES, type Command } from './command.ts';
+import { Dice } from './dice.ts';
 import { differences, listContent, makeContent } from './made-tree.ts';
 import { Origin } from './origin.ts';
 import { Person } from './person.ts';

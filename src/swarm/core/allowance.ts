@@ -33,6 +33,13 @@ export class Allowance {
     this.left -= amount;
   }
 
+  /** Counts what came, whether or not it was allowed. @returns whether it was: something is left */
+  spend(nowMs: number, amount = 1): boolean {
+    this.refill(nowMs);
+    this.take(amount);
+    return this.left > 0;
+  }
+
   /** What was taken was not used. */
   giveBack(amount: number): void {
     this.left = Math.min(this.burst, this.left + amount);

@@ -55,9 +55,7 @@ export class Conduct {
    * @param cost 1 for an ordinary message, more for one that is more work
    */
   wasted(nowMs: number, what: string, cost = 1): Misbehaviour | undefined {
-    this.#useless.refill(nowMs);
-    this.#useless.take(cost);
-    if (this.#useless.left > 0) return undefined;
+    if (this.#useless.spend(nowMs, cost)) return undefined;
     return { code: 'ERR_PEER_FLOOD', message: `it sent ${what} over and over` };
   }
 
