@@ -83,6 +83,7 @@ function notesOn({ network, groups }: Scenario): string[] {
     notes.push(
       'round trips are measured by the systems themselves: rttError and rttLate are the simulator’s',
     );
+  if (network.queueMs > 0 && network.queueMs !== 100) notes.push('uplinks queue for 100 ms');
   if (groups.some((group) => group.diskBytesPerSec !== Infinity))
     notes.push('files lie in memory: disk speeds are the simulator’s');
   return notes;

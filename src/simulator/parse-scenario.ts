@@ -28,7 +28,7 @@ const STRATEGIES: readonly Strategy[] = [
 ];
 
 const TOP_KEYS = ['about', 'file', 'chunk', 'peers', 'limit', 'network', 'groups', 'events'];
-const NETWORK_KEYS = ['rtt', 'loss', 'tcp', 'rttError', 'rttLate', 'uplink', 'meet'];
+const NETWORK_KEYS = ['rtt', 'loss', 'tcp', 'rttError', 'rttLate', 'uplink', 'queue', 'meet'];
 const GROUP_KEYS = [
   'name',
   'role',
@@ -90,12 +90,19 @@ function readNetwork(fields: Fields | undefined): NetworkModel {
     rttError: fields?.optional('rttError', units.share(1)) ?? 0,
     rttLateMs: fields?.optional('rttLate', units.milliseconds) ?? 0,
     uplink: fields?.optional('uplink', units.oneOf(['fifo', 'shared'])) ?? 'fifo',
+    queueMs: fields?.optional('queue', units.milliseconds) ?? 0,
     meet: fields?.optional('meet', units.oneOf(['origin', 'random'])) ?? 'random',
   };
   if (network.loss > 0 && !network.tcp) {
     throw (fields as Fields).mistake(
       'loss',
       'does nothing without TCP, which is what recovers from it: add "tcp: true"',
+    );
+  }
+  if (network.queueMs > 0 && network.uplink !== 'shared') {
+    throw (fields as Fields).mistake(
+      'queue',
+      'does nothing where chunks leave one after another: add "uplink: shared"',
     );
   }
   return network;

@@ -32,6 +32,11 @@ export interface NetworkModel {
   rttLateMs: number;
   /** Whether a node's chunks leave its uplink one after another (a paced uplink), or all links share it (its sockets). */
   uplink: 'fifo' | 'shared';
+  /**
+   * Where links share the uplink: what leaves a node goes out behind so much of its chunks, ms, in the modem or before it.
+   * On the test bed 100. Messages on a link wait for the chunks in its own socket besides.
+   */
+  queueMs: number;
   /** Who knows whom at the go signal: all know the origin, or each knows `degree` random others as well. */
   meet: 'origin' | 'random';
 }

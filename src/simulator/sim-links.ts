@@ -172,7 +172,14 @@ export class SimLinks {
   /** How long a ping would wait behind what its link's socket holds, while all links share the uplink. */
   #waitMs(end: LinkEnd): number {
     if (this.#network.uplink === 'fifo') return 0;
-    return (end.queuedBytes * Math.max(1, end.from.uplink.links) * 8000) / end.from.group.up;
+    const inSocketMs = (end.queuedBytes * Math.max(1, end.from.uplink.links) * 8000) / end.from.group.up;
+    return Math.max(inSocketMs, this.queueMs(end.from));
+  }
+
+  /** How long what leaves a node now stands behind its chunks, where its links share the uplink. */
+  queueMs(node: SimNode): number {
+    if (this.#network.queueMs === 0) return 0;
+    return Math.min(this.#network.queueMs, (node.uplink.queuedBytes * 8000) / node.group.up);
   }
 
   #later(ms: number, run: () => void): void {

@@ -34,6 +34,13 @@ export class Uplink {
     return this.#ring.length;
   }
 
+  /** What waits in the sockets of links that share it. */
+  get queuedBytes(): number {
+    let bytes = 0;
+    for (const end of this.#ring) if (end.isUp) bytes += end.queuedBytes;
+    return bytes;
+  }
+
   add(job: Job): void {
     const { end, first, bytes } = job;
     if (this.#isShared) {

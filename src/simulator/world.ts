@@ -204,7 +204,7 @@ export class World {
     const before = this.#network.uplink === 'shared' ? end.jobs.at(-1) : undefined;
     // What is in the socket goes first.
     if (before) before.followers.push(message);
-    else this.#deliver(end, message, end.pipe.sendSmall(this.nowMs));
+    else this.#deliver(end, message, end.pipe.sendSmall(this.nowMs + this.#links.queueMs(node)));
   }
 
   #deliver(end: LinkEnd, message: Message, atMs: number): void {

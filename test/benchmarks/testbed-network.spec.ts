@@ -26,6 +26,7 @@ const pair: Scenario = {
     rttError: 0,
     rttLateMs: 0,
     uplink: 'shared',
+    queueMs: 0,
     meet: 'origin',
   },
   groups: [

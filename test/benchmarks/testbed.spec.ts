@@ -36,6 +36,7 @@ function scenario(changes: Partial<Scenario>): Scenario {
       rttError: 0,
       rttLateMs: 0,
       uplink: 'shared',
+      queueMs: 0,
       meet: 'origin',
     },
     groups: [group({ name: 'origin', role: 'origin' }), group({ count: 3 })],

@@ -32,6 +32,7 @@ function scenario(name: string, groups: Group[], changes: Partial<Scenario> = {}
       rttError: 0.2,
       rttLateMs: 300,
       uplink: 'shared',
+      queueMs: 0,
       meet: 'random',
     },
     groups: [group('origin', 1, { role: 'origin', up: 100 * MBIT }), ...groups],

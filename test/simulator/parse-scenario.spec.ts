@@ -46,6 +46,7 @@ describe('a scenario file', () => {
         rttError: 0,
         rttLateMs: 0,
         uplink: 'fifo',
+        queueMs: 0,
         meet: 'random',
       },
       groups: [
@@ -93,6 +94,7 @@ network:
   rttError: 20 %
   rttLate: 200 ms
   uplink: shared
+  queue: 80 ms
   meet: origin
 groups:
   - { name: origin, role: origin, up: 1 Gbit/s, mode: offload }
@@ -117,6 +119,7 @@ events:
       rttError: 0.2,
       rttLateMs: 200,
       uplink: 'shared',
+      queueMs: 80,
       meet: 'origin',
     });
     const [origin, slow, fast] = groups;
