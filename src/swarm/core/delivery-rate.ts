@@ -93,8 +93,12 @@ export class DeliveryRate {
     };
   }
 
-  /** `bytes` are acknowledged, the last of them of the chunk that `stamp` was made for. */
-  acked(nowMs: number, bytes: number, stamp: SendStamp): void {
+  /**
+   * `bytes` are acknowledged, the last of them of the chunk that `stamp` was made for.
+   *
+   * @param isIdle whether the link had nothing to do of late, though there was something to send
+   */
+  acked(nowMs: number, bytes: number, stamp: SendStamp, isIdle = true): void {
     this.#inFlight = Math.max(0, this.#inFlight - bytes);
     this.#delivered += bytes;
     this.#deliveredAtMs = nowMs;
@@ -103,8 +107,15 @@ export class DeliveryRate {
     const rate = ((this.#delivered - since.delivered) * 1000) / intervalMs;
     if (stamp.starved && rate < this.bytesPerSec) return;
     this.#note(nowMs, rate);
-    if (this.#sampleMs > 0) this.#watchFall(nowMs);
+    if (this.#sampleMs > 0 && isIdle) this.#watchFall(nowMs);
     if (this.#starting && stamp.delivered >= this.#roundStart) this.#endRound(nowMs);
+  }
+
+  /** A queue has built up before the link: what it delivers is known now. After HyStart (Ha and Rhee, 2011). */
+  endStart(nowMs: number): void {
+    if (!this.#starting) return;
+    this.#starting = false;
+    this.#startedAtMs = nowMs;
   }
 
   /** `bytes` will never be acknowledged: dropped before they were sent, or the peer is gone. */
@@ -137,10 +148,7 @@ export class DeliveryRate {
     if (rate >= this.#roundBase * GROWTH) {
       this.#roundBase = rate;
       this.#flatRounds = 0;
-    } else if (++this.#flatRounds >= FULL_ROUNDS) {
-      this.#starting = false;
-      this.#startedAtMs = nowMs;
-    }
+    } else if (++this.#flatRounds >= FULL_ROUNDS) this.endStart(nowMs);
   }
 
   #watchFall(nowMs: number): void {

@@ -20,6 +20,19 @@ const FASTER = 1.25;
 const LATELY_MS = 200;
 
 /**
+ * And so much slower where every chunk of the last period waited for longer than this: what is in the sockets stands before
+ * grants, requests and pings, and can neither be taken back nor overtaken. (Rates are the best of a second, some 15 % more
+ * than the mean, so that what was handed out by them alone piled up in the sockets, up to all of the look-ahead.)
+ */
+const SLOWER = 0.75;
+const QUEUED_MS = 100;
+const PERIOD_MS = 1000;
+
+/** Less than this off the wait for a period of that: it is not this node's queue, but the acknowledgements'. Then it is let be for a while. */
+const SHRINK_MS = 50;
+const LET_BE_MS = 10_000;
+
+/**
  * Whether the uplink has enough to do, told from the acknowledgements of all peers: a chunk waited, beyond what is
  * usual, until something of it arrived. Only the beginning tells: the rest takes as long as slow start does, four round
  * trips of a cold connection and more, while the uplink idles unless other chunks are under way beside it.
@@ -32,6 +45,12 @@ export class UplinkWait {
   boost = 1;
   #idleAtMs = -Infinity;
   #notedAtMs = 0;
+  /** The shortest wait of this period and of the last, and when this one is over. */
+  #leastMs = Infinity;
+  #lastLeastMs = Infinity;
+  #periodEndMs: number | undefined;
+  #isSlowed = false;
+  #letBeUntilMs = -Infinity;
 
   /**
    * The first of a chunk was acknowledged.
@@ -42,6 +61,7 @@ export class UplinkWait {
   note(nowMs: number, waitMs: number, isFull: boolean): void {
     const moments = Math.min(MOST_MOMENTS, Math.max(1, (nowMs - this.#notedAtMs) / MOMENT_MS));
     this.#notedAtMs = nowMs;
+    this.#watchQueue(nowMs, waitMs);
     const growth = GROWTH ** moments;
     if (waitMs < IDLE_MS) {
       this.#idleAtMs = nowMs;
@@ -51,8 +71,32 @@ export class UplinkWait {
     }
   }
 
+  /** Whether a chunk found the uplink idle of late. */
+  wasIdle(nowMs: number): boolean {
+    return nowMs - this.#idleAtMs < PERIOD_MS;
+  }
+
+  /** Whether all chunks of the last period waited in a queue. */
+  get isQueued(): boolean {
+    return this.#lastLeastMs > QUEUED_MS && this.#lastLeastMs < Infinity;
+  }
+
   /** How much faster than they were delivered chunks are to be handed out. */
   pace(nowMs: number): number {
-    return nowMs - this.#idleAtMs < LATELY_MS ? FASTER : 1;
+    if (nowMs - this.#idleAtMs < LATELY_MS) return FASTER;
+    return this.#isSlowed ? SLOWER : 1;
+  }
+
+  #watchQueue(nowMs: number, waitMs: number): void {
+    this.#leastMs = Math.min(this.#leastMs, waitMs);
+    this.#periodEndMs ??= nowMs + PERIOD_MS;
+    if (nowMs < this.#periodEndMs) return;
+    const isQueued = this.#leastMs > QUEUED_MS;
+    if (this.#isSlowed && isQueued && this.#leastMs > this.#lastLeastMs - SHRINK_MS)
+      this.#letBeUntilMs = nowMs + LET_BE_MS;
+    this.#isSlowed = isQueued && nowMs >= this.#letBeUntilMs;
+    this.#lastLeastMs = this.#leastMs;
+    this.#leastMs = Infinity;
+    this.#periodEndMs = nowMs + PERIOD_MS;
   }
 }

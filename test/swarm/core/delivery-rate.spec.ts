@@ -56,6 +56,27 @@ describe('DeliveryRate', () => {
     assert.equal(rate.gain, 1);
   });
 
+  it('is over with its start as soon as a queue has built up', () => {
+    const rate = new DeliveryRate(250);
+    rate.acked(100, 1000, rate.sent(0, 1000, false));
+    assert.ok(rate.isStarting);
+    rate.endStart(100);
+    assert.ok(!rate.isStarting);
+    assert.equal(rate.gain, 1);
+  });
+
+  it('does not try an uplink anew that has enough to do: a burst once made it look faster', () => {
+    const rate = new DeliveryRate(250);
+    rate.acked(10, 100_000, rate.sent(0, 100_000, false));
+    rate.endStart(10);
+    for (let now = 1000; now < 20_000; now += 1000) {
+      rate.acked(now + 1000, 50_000, rate.sent(now, 50_000, false), false);
+      assert.ok(!rate.isStarting, `${now}`);
+    }
+    rate.acked(21_000, 50_000, rate.sent(20_000, 50_000, false), true);
+    assert.ok(rate.isStarting);
+  });
+
   it('tries an uplink anew that is far below what it once was, every other second, and a peer never', () => {
     const [uplink, peer] = [new DeliveryRate(250), new DeliveryRate()];
     for (const rate of [uplink, peer]) {
