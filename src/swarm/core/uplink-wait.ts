@@ -28,8 +28,8 @@ const SLOWER = 0.75;
 const QUEUED_MS = 100;
 const PERIOD_MS = 1000;
 
-/** Less than this off the wait for a period of that: it is not this node's queue, but the acknowledgements'. Then it is let be for a while. */
-const SHRINK_MS = 50;
+/** Where the waits shrink by less than this share of what they should by that, the queue is not this node's but the acknowledgements'. It is let be for a while. */
+const SHRINK_SHARE = 0.3;
 const LET_BE_MS = 10_000;
 
 /**
@@ -49,7 +49,9 @@ export class UplinkWait {
   #leastMs = Infinity;
   #lastLeastMs = Infinity;
   #periodEndMs: number | undefined;
-  #isSlowed = false;
+  #slowUntilMs = -Infinity;
+  /** How much shorter the waits are to be at the end of this period. */
+  #drainedMs = 0;
   #letBeUntilMs = -Infinity;
 
   /**
@@ -84,7 +86,7 @@ export class UplinkWait {
   /** How much faster than they were delivered chunks are to be handed out. */
   pace(nowMs: number): number {
     if (nowMs - this.#idleAtMs < LATELY_MS) return FASTER;
-    return this.#isSlowed ? SLOWER : 1;
+    return nowMs < this.#slowUntilMs ? SLOWER : 1;
   }
 
   #watchQueue(nowMs: number, waitMs: number): void {
@@ -92,9 +94,15 @@ export class UplinkWait {
     this.#periodEndMs ??= nowMs + PERIOD_MS;
     if (nowMs < this.#periodEndMs) return;
     const isQueued = this.#leastMs > QUEUED_MS;
-    if (this.#isSlowed && isQueued && this.#leastMs > this.#lastLeastMs - SHRINK_MS)
+    if (isQueued && this.#lastLeastMs - this.#leastMs < SHRINK_SHARE * this.#drainedMs)
       this.#letBeUntilMs = nowMs + LET_BE_MS;
-    this.#isSlowed = isQueued && nowMs >= this.#letBeUntilMs;
+    this.#drainedMs = 0;
+    if (isQueued && nowMs >= this.#letBeUntilMs) {
+      // No longer than the queue lasts, or the uplink would idle.
+      const slowMs = Math.min(PERIOD_MS, (this.#leastMs - BUSY_MS) / (1 - SLOWER));
+      this.#slowUntilMs = nowMs + slowMs;
+      this.#drainedMs = slowMs * (1 - SLOWER);
+    }
     this.#lastLeastMs = this.#leastMs;
     this.#leastMs = Infinity;
     this.#periodEndMs = nowMs + PERIOD_MS;

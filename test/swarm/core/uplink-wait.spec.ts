@@ -40,6 +40,15 @@ describe('how long chunks wait for the uplink', () => {
     assert.ok(!wait.isQueued);
   });
 
+  it('slows it down for no longer than the queue lasts', () => {
+    const wait = new UplinkWait();
+    period(wait, 0, 120);
+    wait.note(1000, 120, true);
+    // 60 ms more than there should be, a quarter of the time each.
+    assert.equal(wait.pace(1200), 0.75);
+    assert.equal(wait.pace(1300), 1);
+  });
+
   it('takes one chunk that did not wait for a proof that no queue is there', () => {
     const wait = new UplinkWait();
     period(wait, 0, 400);
