@@ -27,9 +27,11 @@ const LATELY_MS = 200;
 const SLOWER = 0.75;
 const QUEUED_MS = 100;
 const PERIOD_MS = 1000;
+/** A period has at least so many chunks: two or three may all have waited for their own connections. */
+const PERIOD_CHUNKS = 4;
 
-/** Where the waits shrink by less than this share of what they should by that, the queue is not this node's but the acknowledgements'. It is let be for a while. */
-const SHRINK_SHARE = 0.3;
+/** Where that makes the waits no shorter than by this, the queue is not this node's but the acknowledgements'. It is let be for a while. */
+const SHRINK_MS = 50;
 const LET_BE_MS = 10_000;
 
 /**
@@ -49,9 +51,9 @@ export class UplinkWait {
   #leastMs = Infinity;
   #lastLeastMs = Infinity;
   #periodEndMs: number | undefined;
+  #periodChunks = 0;
   #slowUntilMs = -Infinity;
-  /** How much shorter the waits are to be at the end of this period. */
-  #drainedMs = 0;
+  #isSlowed = false;
   #letBeUntilMs = -Infinity;
 
   /**
@@ -92,17 +94,13 @@ export class UplinkWait {
   #watchQueue(nowMs: number, waitMs: number): void {
     this.#leastMs = Math.min(this.#leastMs, waitMs);
     this.#periodEndMs ??= nowMs + PERIOD_MS;
-    if (nowMs < this.#periodEndMs) return;
+    if (++this.#periodChunks < PERIOD_CHUNKS || nowMs < this.#periodEndMs) return;
+    this.#periodChunks = 0;
     const isQueued = this.#leastMs > QUEUED_MS;
-    if (isQueued && this.#lastLeastMs - this.#leastMs < SHRINK_SHARE * this.#drainedMs)
+    if (this.#isSlowed && isQueued && this.#lastLeastMs - this.#leastMs < SHRINK_MS)
       this.#letBeUntilMs = nowMs + LET_BE_MS;
-    this.#drainedMs = 0;
-    if (isQueued && nowMs >= this.#letBeUntilMs) {
-      // No longer than the queue lasts, or the uplink would idle.
-      const slowMs = Math.min(PERIOD_MS, (this.#leastMs - BUSY_MS) / (1 - SLOWER));
-      this.#slowUntilMs = nowMs + slowMs;
-      this.#drainedMs = slowMs * (1 - SLOWER);
-    }
+    this.#isSlowed = isQueued && nowMs >= this.#letBeUntilMs;
+    if (this.#isSlowed) this.#slowUntilMs = nowMs + PERIOD_MS;
     this.#lastLeastMs = this.#leastMs;
     this.#leastMs = Infinity;
     this.#periodEndMs = nowMs + PERIOD_MS;

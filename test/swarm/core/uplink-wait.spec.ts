@@ -40,13 +40,13 @@ describe('how long chunks wait for the uplink', () => {
     assert.ok(!wait.isQueued);
   });
 
-  it('slows it down for no longer than the queue lasts', () => {
+  it('does not judge by three chunks, and slows down for a second at most', () => {
     const wait = new UplinkWait();
-    period(wait, 0, 120);
-    wait.note(1000, 120, true);
-    // 60 ms more than there should be, a quarter of the time each.
-    assert.equal(wait.pace(1200), 0.75);
-    assert.equal(wait.pace(1300), 1);
+    for (const nowMs of [0, 500, 1000]) wait.note(nowMs, 400, true);
+    assert.equal(wait.pace(1000), 1);
+    wait.note(1500, 400, true);
+    assert.equal(wait.pace(2400), 0.75);
+    assert.equal(wait.pace(2600), 1);
   });
 
   it('takes one chunk that did not wait for a proof that no queue is there', () => {
