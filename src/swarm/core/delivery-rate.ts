@@ -96,9 +96,9 @@ export class DeliveryRate {
   /**
    * `bytes` are acknowledged, the last of them of the chunk that `stamp` was made for.
    *
-   * @param isIdle whether the link had nothing to do of late, though there was something to send
+   * @param mayRise whether the link may be faster than it seems: no queue stands before it
    */
-  acked(nowMs: number, bytes: number, stamp: SendStamp, isIdle = true): void {
+  acked(nowMs: number, bytes: number, stamp: SendStamp, mayRise = true): void {
     this.#inFlight = Math.max(0, this.#inFlight - bytes);
     this.#delivered += bytes;
     this.#deliveredAtMs = nowMs;
@@ -107,7 +107,7 @@ export class DeliveryRate {
     const rate = ((this.#delivered - since.delivered) * 1000) / intervalMs;
     if (stamp.starved && rate < this.bytesPerSec) return;
     this.#note(nowMs, rate);
-    if (this.#sampleMs > 0 && isIdle) this.#watchFall(nowMs);
+    if (this.#sampleMs > 0 && mayRise) this.#watchFall(nowMs);
     if (this.#starting && stamp.delivered >= this.#roundStart) this.#endRound(nowMs);
   }
 

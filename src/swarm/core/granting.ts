@@ -162,12 +162,13 @@ export class Granting {
   /** Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do. */
   acked(peer: Peer, { bytes, latest, begun, arrived }: Acked, wasStarved: boolean): void {
     const { nowMs } = this.#core;
-    this.rate.acked(nowMs, bytes, latest.uplinkStamp, this.#wait.wasIdle(nowMs));
+    this.rate.acked(nowMs, bytes, latest.uplinkStamp, !this.#wait.isQueued);
     peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
     // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.
     for (const { sentAtMs } of arrived) peer.measured(nowMs, nowMs - sentAtMs);
     for (const { sentAtMs } of begun) {
-      this.#wait.note(nowMs, peer.waited(nowMs, nowMs - sentAtMs), !wasStarved);
+      const underWay = this.rate.inFlightBytes / latest.bytes;
+      this.#wait.note(nowMs, peer.waited(nowMs, nowMs - sentAtMs), underWay, !wasStarved);
     }
     if (this.#wait.isQueued) this.rate.endStart(nowMs);
   }

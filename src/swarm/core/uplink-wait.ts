@@ -29,6 +29,8 @@ const QUEUED_MS = 100;
 const PERIOD_MS = 1000;
 /** A period has at least so many chunks: two or three may all have waited for their own connections. */
 const PERIOD_CHUNKS = 4;
+/** With fewer chunks under way there is no queue to speak of: who is late then is late for want of CPU time. */
+const QUEUE_CHUNKS = 4;
 
 /** Where that makes the waits no shorter than by this, the queue is not this node's but the acknowledgements'. It is let be for a while. */
 const SHRINK_MS = 50;
@@ -60,12 +62,13 @@ export class UplinkWait {
    * The first of a chunk was acknowledged.
    *
    * @param waitMs what that took, less the least it takes to this peer
+   * @param underWay chunks that are, of all peers
    * @param isFull whether as much was under way as the look-ahead allowed: otherwise there was no more to send
    */
-  note(nowMs: number, waitMs: number, isFull: boolean): void {
+  note(nowMs: number, waitMs: number, underWay: number, isFull: boolean): void {
     const moments = Math.min(MOST_MOMENTS, Math.max(1, (nowMs - this.#notedAtMs) / MOMENT_MS));
     this.#notedAtMs = nowMs;
-    this.#watchQueue(nowMs, waitMs);
+    this.#watchQueue(nowMs, underWay < QUEUE_CHUNKS ? 0 : waitMs);
     const growth = GROWTH ** moments;
     if (waitMs < IDLE_MS) {
       this.#idleAtMs = nowMs;
@@ -73,11 +76,6 @@ export class UplinkWait {
     } else if (waitMs > BUSY_MS) {
       this.boost = Math.max(1, this.boost * growth ** (-IDLE_SHARE / (1 - IDLE_SHARE)));
     }
-  }
-
-  /** Whether a chunk found the uplink idle of late. */
-  wasIdle(nowMs: number): boolean {
-    return nowMs - this.#idleAtMs < PERIOD_MS;
   }
 
   /** Whether all chunks of the last period waited in a queue. */

@@ -65,7 +65,7 @@ describe('DeliveryRate', () => {
     assert.equal(rate.gain, 1);
   });
 
-  it('does not try an uplink anew that has enough to do: a burst once made it look faster', () => {
+  it('does not try an uplink anew before which a queue stands: a burst once made it look faster', () => {
     const rate = new DeliveryRate(250);
     rate.acked(10, 100_000, rate.sent(0, 100_000, false));
     rate.endStart(10);

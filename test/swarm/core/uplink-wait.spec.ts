@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { UplinkWait } from '../../../src/swarm/core/uplink-wait.ts';
 
 /** Chunks of a period of a second, one each 100 ms, that waited so long each. */
-function period(wait: UplinkWait, fromMs: number, waitMs: number): void {
-  for (let nowMs = fromMs; nowMs < fromMs + 1000; nowMs += 100) wait.note(nowMs, waitMs, true);
+function period(wait: UplinkWait, fromMs: number, waitMs: number, underWay = 8): void {
+  for (let nowMs = fromMs; nowMs < fromMs + 1000; nowMs += 100) wait.note(nowMs, waitMs, underWay, true);
 }
 
 describe('how long chunks wait for the uplink', () => {
@@ -12,8 +12,6 @@ describe('how long chunks wait for the uplink', () => {
     period(wait, 0, 10);
     assert.ok(wait.boost > 1.03, `${wait.boost}`);
     assert.equal(wait.pace(1000), 1.25);
-    assert.ok(wait.wasIdle(1000));
-    assert.ok(!wait.wasIdle(5000));
   });
 
   it('changes nothing where a little always waits', () => {
@@ -42,17 +40,26 @@ describe('how long chunks wait for the uplink', () => {
 
   it('does not judge by three chunks, and slows down for a second at most', () => {
     const wait = new UplinkWait();
-    for (const nowMs of [0, 500, 1000]) wait.note(nowMs, 400, true);
+    for (const nowMs of [0, 500, 1000]) wait.note(nowMs, 400, 8, true);
     assert.equal(wait.pace(1000), 1);
-    wait.note(1500, 400, true);
+    wait.note(1500, 400, 8, true);
     assert.equal(wait.pace(2400), 0.75);
     assert.equal(wait.pace(2600), 1);
+  });
+
+  it('takes no peer that is late for a queue, where next to nothing is under way', () => {
+    const wait = new UplinkWait();
+    for (let second = 0; second < 5; second++) {
+      period(wait, second * 1000, 400, 2);
+      assert.ok(!wait.isQueued);
+      assert.equal(wait.pace(second * 1000 + 999), 1);
+    }
   });
 
   it('takes one chunk that did not wait for a proof that no queue is there', () => {
     const wait = new UplinkWait();
     period(wait, 0, 400);
-    wait.note(950, 70, true);
+    wait.note(950, 70, 8, true);
     period(wait, 1000, 400);
     assert.equal(wait.pace(2000), 1);
   });
