@@ -4,13 +4,18 @@ const GATHER_MS = 40;
 /** None has come for so long: the others are of another kind. */
 const SILENT_MS = 10;
 
+/** The channel by which the dialler makes the connection. */
+const FIRST_CHANNEL = 'init';
+
 /** TCP between browsers: none listens, so nobody has a use for it. */
 const USELESS = /^(?:a=)?candidate:\S+ \d+ tcp /i;
 
 /**
  * What `@libp2p/webrtc` meets other pages with (`scripts/lean-libp2p.ts` puts it there): the offer and the answer have the
  * candidates in them that are known at once, where it tells each in a message of its own. Eight messages and more for each
- * connection went through the relay that way, each by four processes. Where there is no WebRTC nothing is made of it.
+ * connection went through the relay that way, each by four processes. And whoever waits for the first channel hears of it where
+ * it will never open: a dial whose connection failed went on waiting, to the end of its time. Where there is no WebRTC nothing is
+ * made of it.
  */
 export class MeetingPeerConnection extends (globalThis.RTCPeerConnection ?? Object) {
   /** The description with candidates has been given out: from now on they are told one by one. */
@@ -33,6 +38,12 @@ export class MeetingPeerConnection extends (globalThis.RTCPeerConnection ?? Obje
     this.#handler = handler;
   }
 
+  override createDataChannel(label: string, options?: RTCDataChannelInit): RTCDataChannel {
+    const channel = super.createDataChannel(label, options);
+    if (label === FIRST_CHANNEL) this.#tellWhenLost(channel);
+    return channel;
+  }
+
   // As with callbacks, too, the DOM's types have it.
   override async createOffer(): Promise<never> {
     return (await this.#gathered(await super.createOffer())) as never;
@@ -44,6 +55,26 @@ export class MeetingPeerConnection extends (globalThis.RTCPeerConnection ?? Obje
 
   /** It is set already, since gathering begins with that. */
   override async setLocalDescription(): Promise<void> {}
+
+  #tellWhenLost(channel: RTCDataChannel): void {
+    const watching = new AbortController();
+    const options = { signal: watching.signal };
+    const lost = (): void => {
+      watching.abort();
+      // The event itself is what the dial fails with: p-event throws what it hears.
+      const failure = { name: 'ConnectionFailedError', message: 'the connection ended before it was open' };
+      channel.dispatchEvent(Object.assign(new Event('error'), failure));
+    };
+    channel.addEventListener('open', () => watching.abort(), options);
+    channel.addEventListener('close', lost, options);
+    this.addEventListener(
+      'connectionstatechange',
+      () => {
+        if (this.connectionState === 'failed' || this.connectionState === 'closed') lost();
+      },
+      options,
+    );
+  }
 
   async #gathered(description: RTCSessionDescriptionInit): Promise<RTCSessionDescriptionInit> {
     const listening = new AbortController();

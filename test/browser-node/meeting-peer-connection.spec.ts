@@ -7,6 +7,7 @@ const TCP = 'candidate:3 1 tcp 1518214911 192.0.2.1 9 typ host tcptype active';
 /** A browser's, of which the test says what it gathers and when. */
 class Gathering extends EventTarget {
   iceGatheringState = 'new';
+  connectionState = 'new';
   localDescription: { type: string; sdp: string } | null = null;
   isSet = Promise.withResolvers<void>();
 
@@ -21,6 +22,16 @@ class Gathering extends EventTarget {
   async setLocalDescription(description: { type: string; sdp: string }): Promise<void> {
     this.localDescription = { ...description };
     this.isSet.resolve();
+  }
+
+  createDataChannel(label: string): EventTarget & { label: string } {
+    return Object.assign(new EventTarget(), { label });
+  }
+
+  /** Its state is another now. */
+  become(state: string): void {
+    this.connectionState = state;
+    this.dispatchEvent(new Event('connectionstatechange'));
   }
 
   /** One more is known; undefined: that was all. */
@@ -96,5 +107,51 @@ describe('a connection by which pages meet', () => {
     const offer = await connection.createOffer();
     await connection.setLocalDescription({ type: 'offer', sdp: 'another' });
     assert.equal(connection.localDescription?.sdp, offer.sdp);
+  });
+
+  describe('the first channel', () => {
+    /** What is heard of a channel while `task` runs. */
+    function heardOf(label: string, task: (channel: EventTarget, connection: Meeting) => void): number {
+      const { connection } = meet();
+      const channel = connection.createDataChannel(label);
+      let errors = 0;
+      channel.addEventListener('error', () => errors++);
+      task(channel, connection);
+      return errors;
+    }
+
+    it('tells of it, once, where it will never open', () => {
+      for (const state of ['failed', 'closed'])
+        assert.equal(
+          heardOf('init', (_, connection) => connection.become(state)),
+          1,
+          state,
+        );
+      const both = heardOf('init', (channel, connection) => {
+        channel.dispatchEvent(new Event('close'));
+        connection.become('failed');
+      });
+      assert.equal(both, 1);
+    });
+
+    it('says nothing while it may open yet, nor of its end when it was open', () => {
+      assert.equal(
+        heardOf('init', (_, connection) => connection.become('disconnected')),
+        0,
+      );
+      const opened = heardOf('init', (channel, connection) => {
+        channel.dispatchEvent(new Event('open'));
+        channel.dispatchEvent(new Event('close'));
+        connection.become('closed');
+      });
+      assert.equal(opened, 0);
+    });
+
+    it('is the only one that is watched', () => {
+      assert.equal(
+        heardOf('', (_, connection) => connection.become('failed')),
+        0,
+      );
+    });
   });
 });
