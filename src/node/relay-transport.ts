@@ -1,10 +1,23 @@
-import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
-import type { Libp2pEvents, TopologyFilter, Transport, TypedEventTarget } from '@libp2p/interface';
+import { circuitRelayTransport, RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2';
+import type {
+  Connection,
+  Libp2pEvents,
+  Listener,
+  Topology,
+  TopologyFilter,
+  Transport,
+  TypedEventTarget,
+} from '@libp2p/interface';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { letExit } from '../swarm/let-exit.ts';
 import { overridden } from './overridden.ts';
 
 /** Relays on which a node reserves a place: one may go, and another comes before the second does. */
 const RELAYS = 2;
+
+/** A place that a connected relay did not give in time, or had none of, is asked for again after this, and each time twice as long. */
+const AGAIN_MS = 5000;
+const LATEST_AGAIN_MS = 60_000;
 
 type Components = Parameters<ReturnType<typeof circuitRelayTransport>>[0];
 
@@ -16,11 +29,23 @@ const ALL: TopologyFilter = { has: () => false, add: () => {}, remove: () => {} 
  * on as many relays as it does so, of those that it is connected to.
  *
  * The stock one searches the network for relays, and dials whomever any discovery names, for as long as it lacks one. Here
- * nothing is dialled for the sake of a relay but one that was connected before.
+ * nothing is dialled for the sake of a relay but one that was connected before. And the stock one asks each relay once, when it
+ * connects: where that came to nothing (a busy machine needs more than its five seconds) nobody found the node any more.
  */
 export function relayTransport(): (components: Components) => Transport {
   const make = circuitRelayTransport({ discoveryFilter: ALL });
-  return (components) => make(quiet(components));
+  return (components) => {
+    const listeners = new Set<Listener>();
+    const lacksPlace = (): boolean => [...listeners].some((listener) => listener.getAddrs().length === 0);
+    const transport = make(quiet(components, lacksPlace));
+    const createListener: Transport['createListener'] = (options) => {
+      const listener = transport.createListener(options);
+      listeners.add(listener);
+      listener.addEventListener('close', () => listeners.delete(listener), { once: true });
+      return listener;
+    };
+    return overridden(transport, { createListener });
+  };
 }
 
 /** What a node listens on to be found through relays. @param hasWebRtc over WebRTC too */
@@ -29,11 +54,50 @@ export function relayListen(hasWebRtc: boolean): Multiaddr[] {
   return listen.map((address) => multiaddr(address));
 }
 
-function quiet(components: Components): Components {
+function quiet(components: Components, lacksPlace: () => boolean): Components {
   return overridden(components, {
     randomWalk: { walk: async function* () {} },
     events: withoutDiscovery(components.events),
+    registrar: askingAgain(components, lacksPlace),
   });
+}
+
+/** Tells whoever asks for relays of those that are connected again and again, while a place is lacking. */
+function askingAgain(components: Components, lacksPlace: () => boolean): Components['registrar'] {
+  const { registrar } = components;
+  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+  const watch = (id: string, topology: Topology, waitMs: number): void => {
+    const timer = setTimeout(() => {
+      const isLacking = lacksPlace();
+      watch(id, topology, isLacking ? Math.min(2 * waitMs, LATEST_AGAIN_MS) : AGAIN_MS);
+      if (!isLacking) return;
+      for (const connection of components.connectionManager.getConnections())
+        void tellOf(components, connection, topology);
+    }, waitMs);
+    letExit(timer);
+    timers.set(id, timer);
+  };
+  const register: typeof registrar.register = async (protocol, topology, options) => {
+    const id = await registrar.register(protocol, topology, options);
+    if (protocol === RELAY_V2_HOP_CODEC) watch(id, topology, AGAIN_MS);
+    return id;
+  };
+  const unregister: typeof registrar.unregister = (id) => {
+    clearTimeout(timers.get(id));
+    timers.delete(id);
+    registrar.unregister(id);
+  };
+  return overridden(registrar, { register, unregister });
+}
+
+async function tellOf(components: Components, connection: Connection, topology: Topology): Promise<void> {
+  if (connection.limits !== undefined || connection.status !== 'open') return;
+  try {
+    const { protocols } = await components.peerStore.get(connection.remotePeer);
+    if (protocols.includes(RELAY_V2_HOP_CODEC)) await topology.onConnect?.(connection.remotePeer, connection);
+  } catch {
+    // Nothing is known of it: it was not identified yet, or is gone.
+  }
 }
 
 /** The node's events without those of peers that were discovered. */

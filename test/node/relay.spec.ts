@@ -3,11 +3,12 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import { identify } from '@libp2p/identify';
-import type { Libp2p } from '@libp2p/interface';
+import type { Libp2p, Logger } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { createShoal, type Shoal } from '../../src/index.ts';
+import { relayListen, relayTransport } from '../../src/node/relay-transport.ts';
 import { TestNodes } from './test-nodes.ts';
 
 /** A stock node that reserves a place on a relay. @throws where the relay refuses */
@@ -23,6 +24,16 @@ async function behind(relay: Shoal): Promise<Libp2p> {
   });
   await node.start();
   return node;
+}
+
+/** A logger of libp2p's that tells of errors. */
+function loggerOf(onError: (message: string) => void): Logger {
+  return Object.assign(() => {}, {
+    enabled: false,
+    trace: () => {},
+    error: (message: unknown) => onError(String(message)),
+    newScope: () => loggerOf(onError),
+  });
 }
 
 /** Resolves when the peer has gone from the node. */
@@ -51,6 +62,37 @@ describe('a node that relays', () => {
     const second = await behind(relay);
     assert.match(second.getMultiaddrs().join(' '), /\/p2p-circuit\//);
     await second.stop();
+  });
+
+  it('is asked again by a node that got no place of it', async () => {
+    const relay = await nodes.start({ relay: { peers: 1 }, dht: false });
+    const first = await behind(relay);
+    await using stack = new AsyncDisposableStack();
+    const { promise: refused, resolve } = Promise.withResolvers<void>();
+    const second = await createLibp2p({
+      start: false,
+      // Nothing else tells that a relay refused.
+      logger: {
+        forComponent: () => loggerOf((message) => message.startsWith('could not reserve slot') && resolve()),
+      },
+      addresses: { listen: relayListen(false).map(String) },
+      transports: [tcp(), relayTransport()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      services: { identify: identify() },
+    });
+    stack.defer(async () => second.stop());
+    await second.start();
+    await second.dial(multiaddr(relay.addresses[0]));
+    await refused;
+    assert.deepEqual(second.getMultiaddrs(), []);
+    const given = new Promise<void>((resolve) => {
+      second.addEventListener('self:peer:update', () => {
+        if (second.getMultiaddrs().some((each) => each.toString().includes('/p2p-circuit'))) resolve();
+      });
+    });
+    await first.stop();
+    await given;
   });
 
   it('lets through no more than it was told', async () => {
