@@ -50,10 +50,15 @@ const SYSCTLS = {
   'net/ipv4/tcp_wmem': '4096 16384 8388608',
 };
 
-/** A bucket of 64 KiB and a queue of 100 ms, as PEERS.md measured with. */
+/** What stands before each uplink at most, in ms, as PEERS.md measured with. */
+export const QUEUE_MS = 100;
+
+/** A bucket of 64 KiB and that queue. */
 function tbf(device: string, bitsPerSec: number): string[] {
   if (bitsPerSec === Infinity) return [];
-  return [`qdisc add dev ${device} root tbf rate ${Math.round(bitsPerSec)}bit burst 64kb latency 100ms`];
+  return [
+    `qdisc add dev ${device} root tbf rate ${Math.round(bitsPerSec)}bit burst 64kb latency ${QUEUE_MS}ms`,
+  ];
 }
 
 /** A network made of namespaces. Take it down with `close`, which kills whatever runs in it. */

@@ -1,5 +1,5 @@
 import type { Group, Scenario, ScenarioEvent } from '../../src/simulator/scenario.ts';
-import type { HostPlan } from './network.ts';
+import { QUEUE_MS, type HostPlan } from './network.ts';
 
 /** Below this the bridge's own round trip is meant, and no delay line is put in. */
 const LEAST_DELAY_MS = 1;
@@ -83,7 +83,7 @@ function notesOn({ network, groups }: Scenario): string[] {
     notes.push(
       'round trips are measured by the systems themselves: rttError and rttLate are the simulator’s',
     );
-  if (network.queueMs > 0 && network.queueMs !== 100) notes.push('uplinks queue for 100 ms');
+  if (network.queueMs > 0 && network.queueMs !== QUEUE_MS) notes.push(`uplinks queue for ${QUEUE_MS} ms`);
   if (groups.some((group) => group.diskBytesPerSec !== Infinity))
     notes.push('files lie in memory: disk speeds are the simulator’s');
   return notes;

@@ -1,11 +1,10 @@
+import { FIRST_CHANNEL } from '../node/first-channel.ts';
+
 /** What hosts have is there sooner; a STUN server may take longer, and what it tells follows by itself. */
 const GATHER_MS = 40;
 
 /** None has come for so long: the others are of another kind. */
 const SILENT_MS = 10;
-
-/** The channel by which the dialler makes the connection. */
-const FIRST_CHANNEL = 'init';
 
 /** TCP between browsers: none listens, so nobody has a use for it. */
 const USELESS = /^(?:a=)?candidate:\S+ \d+ tcp /i;

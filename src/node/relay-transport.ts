@@ -9,8 +9,8 @@ import type {
   TypedEventTarget,
 } from '@libp2p/interface';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
-import { letExit } from '../swarm/let-exit.ts';
 import { overridden } from './overridden.ts';
+import { sleep } from './sleep.ts';
 
 /** Relays on which a node reserves a place: one may go, and another comes before the second does. */
 const RELAYS = 2;
@@ -65,29 +65,37 @@ function quiet(components: Components, lacksPlace: () => boolean): Components {
 /** Tells whoever asks for relays of those that are connected again and again, while a place is lacking. */
 function askingAgain(components: Components, lacksPlace: () => boolean): Components['registrar'] {
   const { registrar } = components;
-  const timers = new Map<string, ReturnType<typeof setTimeout>>();
-  const watch = (id: string, topology: Topology, waitMs: number): void => {
-    const timer = setTimeout(() => {
-      const isLacking = lacksPlace();
-      watch(id, topology, isLacking ? Math.min(2 * waitMs, LATEST_AGAIN_MS) : AGAIN_MS);
-      if (!isLacking) return;
-      for (const connection of components.connectionManager.getConnections())
-        void tellOf(components, connection, topology);
-    }, waitMs);
-    letExit(timer);
-    timers.set(id, timer);
-  };
+  const ends = new Map<string, AbortController>();
   const register: typeof registrar.register = async (protocol, topology, options) => {
     const id = await registrar.register(protocol, topology, options);
-    if (protocol === RELAY_V2_HOP_CODEC) watch(id, topology, AGAIN_MS);
+    if (protocol !== RELAY_V2_HOP_CODEC) return id;
+    const end = new AbortController();
+    ends.set(id, end);
+    void keepTelling(components, topology, lacksPlace, end.signal);
     return id;
   };
   const unregister: typeof registrar.unregister = (id) => {
-    clearTimeout(timers.get(id));
-    timers.delete(id);
+    ends.get(id)?.abort();
+    ends.delete(id);
     registrar.unregister(id);
   };
   return overridden(registrar, { register, unregister });
+}
+
+async function keepTelling(
+  components: Components,
+  topology: Topology,
+  lacksPlace: () => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  let waitMs = AGAIN_MS;
+  for (await sleep(waitMs, signal); !signal.aborted; await sleep(waitMs, signal)) {
+    const isLacking = lacksPlace();
+    waitMs = isLacking ? Math.min(2 * waitMs, LATEST_AGAIN_MS) : AGAIN_MS;
+    if (!isLacking) continue;
+    for (const connection of components.connectionManager.getConnections())
+      void tellOf(components, connection, topology);
+  }
 }
 
 async function tellOf(components: Components, connection: Connection, topology: Topology): Promise<void> {

@@ -1,5 +1,6 @@
 import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface';
 import { webRTC } from '@libp2p/webrtc';
+import { FIRST_CHANNEL } from './first-channel.ts';
 import { overridden } from './overridden.ts';
 import { wholeMessages } from './webrtc-messages.ts';
 
@@ -10,9 +11,6 @@ interface EarlyChannels extends StreamMuxerFactory {
   readonly peerConnection: RTCPeerConnection;
   readonly earlyDataChannels: readonly { channel: RTCDataChannel }[];
 }
-
-/** The channel by which the dialler makes the connection; it closes it when it has seen it open. */
-const FIRST_CHANNEL = 'init';
 
 /**
  * WebRTC between two peers of whom none need be reachable: they find each other through a relay (`…/p2p-circuit/webrtc`),

@@ -3,7 +3,7 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import { identify } from '@libp2p/identify';
-import type { Libp2p, Logger } from '@libp2p/interface';
+import type { ComponentLogger, Libp2p, Logger } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -11,19 +11,28 @@ import { createShoal, type Shoal } from '../../src/index.ts';
 import { relayListen, relayTransport } from '../../src/node/relay-transport.ts';
 import { TestNodes } from './test-nodes.ts';
 
-/** A stock node that reserves a place on a relay. @throws where the relay refuses */
-async function behind(relay: Shoal): Promise<Libp2p> {
-  const [address = ''] = relay.addresses;
+/** A node of libp2p's own that listens through relays. */
+async function listening(
+  listen: string[],
+  transport: ReturnType<typeof circuitRelayTransport>,
+  logger?: ComponentLogger,
+): Promise<Libp2p> {
   const node = await createLibp2p({
     start: false,
-    addresses: { listen: [`${address}/p2p-circuit`] },
-    transports: [tcp(), circuitRelayTransport()],
+    ...(logger && { logger }),
+    addresses: { listen },
+    transports: [tcp(), transport],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     services: { identify: identify() },
   });
   await node.start();
   return node;
+}
+
+/** A stock node that reserves a place on a relay. @throws where the relay refuses */
+async function behind(relay: Shoal): Promise<Libp2p> {
+  return listening([`${relay.addresses[0] ?? ''}/p2p-circuit`], circuitRelayTransport());
 }
 
 /** A logger of libp2p's that tells of errors. */
@@ -69,20 +78,11 @@ describe('a node that relays', () => {
     const first = await behind(relay);
     await using stack = new AsyncDisposableStack();
     const { promise: refused, resolve } = Promise.withResolvers<void>();
-    const second = await createLibp2p({
-      start: false,
-      // Nothing else tells that a relay refused.
-      logger: {
-        forComponent: () => loggerOf((message) => message.startsWith('could not reserve slot') && resolve()),
-      },
-      addresses: { listen: relayListen(false).map(String) },
-      transports: [tcp(), relayTransport()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-      services: { identify: identify() },
+    // Nothing else tells that a relay refused.
+    const second = await listening(relayListen(false).map(String), relayTransport(), {
+      forComponent: () => loggerOf((message) => message.startsWith('could not reserve slot') && resolve()),
     });
     stack.defer(async () => second.stop());
-    await second.start();
     await second.dial(multiaddr(relay.addresses[0]));
     await refused;
     assert.deepEqual(second.getMultiaddrs(), []);

@@ -166,8 +166,8 @@ export class Granting {
     peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
     // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.
     for (const { sentAtMs } of arrived) peer.measured(nowMs, nowMs - sentAtMs);
+    const underWay = this.rate.inFlightBytes / latest.bytes;
     for (const { sentAtMs } of begun) {
-      const underWay = this.rate.inFlightBytes / latest.bytes;
       this.#wait.note(nowMs, peer.waited(nowMs, nowMs - sentAtMs), underWay, !wasStarved);
     }
     if (this.#wait.isQueued) this.rate.endStart(nowMs);

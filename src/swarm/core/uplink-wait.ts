@@ -51,11 +51,10 @@ export class UplinkWait {
   #notedAtMs = 0;
   /** The shortest wait of this period and of the last, and when this one is over. */
   #leastMs = Infinity;
-  #lastLeastMs = Infinity;
+  #lastLeastMs = 0;
   #periodEndMs: number | undefined;
   #periodChunks = 0;
   #slowUntilMs = -Infinity;
-  #isSlowed = false;
   #letBeUntilMs = -Infinity;
 
   /**
@@ -80,7 +79,7 @@ export class UplinkWait {
 
   /** Whether all chunks of the last period waited in a queue. */
   get isQueued(): boolean {
-    return this.#lastLeastMs > QUEUED_MS && this.#lastLeastMs < Infinity;
+    return this.#lastLeastMs > QUEUED_MS;
   }
 
   /** How much faster than they were delivered chunks are to be handed out. */
@@ -93,14 +92,14 @@ export class UplinkWait {
     this.#leastMs = Math.min(this.#leastMs, waitMs);
     this.#periodEndMs ??= nowMs + PERIOD_MS;
     if (++this.#periodChunks < PERIOD_CHUNKS || nowMs < this.#periodEndMs) return;
-    this.#periodChunks = 0;
-    const isQueued = this.#leastMs > QUEUED_MS;
-    if (this.#isSlowed && isQueued && this.#lastLeastMs - this.#leastMs < SHRINK_MS)
-      this.#letBeUntilMs = nowMs + LET_BE_MS;
-    this.#isSlowed = isQueued && nowMs >= this.#letBeUntilMs;
-    if (this.#isSlowed) this.#slowUntilMs = nowMs + PERIOD_MS;
+    const shrunkMs = this.#lastLeastMs - this.#leastMs;
     this.#lastLeastMs = this.#leastMs;
     this.#leastMs = Infinity;
+    this.#periodChunks = 0;
     this.#periodEndMs = nowMs + PERIOD_MS;
+    const wasSlowed = this.#slowUntilMs > -Infinity;
+    if (this.isQueued && wasSlowed && shrunkMs < SHRINK_MS) this.#letBeUntilMs = nowMs + LET_BE_MS;
+    const isSlowed = this.isQueued && nowMs >= this.#letBeUntilMs;
+    this.#slowUntilMs = isSlowed ? this.#periodEndMs : -Infinity;
   }
 }
