@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { CID } from 'multiformats/cid';
 import { DhtSearch } from '../../src/node/dht-search.ts';
 import type { ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
@@ -64,5 +65,37 @@ describe('the search for providers', () => {
     await walked(search, 1);
     done.abort();
     await running;
+  });
+
+  it('walks ever more seldom once the swarm is found, and anew as soon as it is lost', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      const search = new DhtSearch(lonely, ROOT, () => {});
+      const done = new AbortController();
+      let isFound = true;
+      const running = search.run(
+        () => {},
+        () => isFound,
+        done.signal,
+      );
+      const walksAfter = async (sec: number): Promise<number> => {
+        for (let passed = 0; passed < sec; passed++) {
+          mock.timers.tick(1000);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        return search.walks;
+      };
+      assert.equal(await walksAfter(20), 0);
+      assert.equal(await walksAfter(20), 1);
+      assert.equal(await walksAfter(40), 1);
+      assert.equal(await walksAfter(20), 2);
+      assert.equal(await walksAfter(1000), 5);
+      isFound = false;
+      assert.equal(await walksAfter(4), 7, 'at once, and again half a second later');
+      done.abort();
+      await running;
+    } finally {
+      mock.timers.reset();
+    }
   });
 });
