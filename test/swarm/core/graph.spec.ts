@@ -111,6 +111,25 @@ describe('Exchange: the graph of what is only served', () => {
   });
 });
 
+describe('Exchange: a peer that is behind its neighbours', () => {
+  /** Dials of one second, of a peer with a degree of 20 that has `mine` of ten chunks, of which its neighbours have nine. */
+  const dialsWith = (mine: number): number => {
+    const rig = new Rig({ degree: 20, idleDialMs: 1_000_000 }).add('x'.repeat(mine).padEnd(10, '.'));
+    for (let n = 0; n < 15; n++) rig.join(`near-${n}`, 'xxxxxxxxx.');
+    rig.pass(5000);
+    const far = Array.from({ length: 30 }, (_, n) => `far-${n}`);
+    rig.handle({ type: 'contacts', asset: 1, contacts: contactsOf(...far) }).take();
+    return dialled(rig.pass(1000)).length;
+  };
+
+  it('dials every second, the more the further behind', () => {
+    assert.equal(dialsWith(9), 0);
+    assert.equal(dialsWith(8), 1);
+    assert.equal(dialsWith(5), 2);
+    assert.equal(dialsWith(1), 4);
+  });
+});
+
 describe('Exchange: two that hear of each other', () => {
   const heard = (self: string, other: string): Rig => {
     const rig = new Rig({ self }).add('....').join('origin', ALL);
