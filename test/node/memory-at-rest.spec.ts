@@ -5,7 +5,7 @@ const MB = 1e6;
 
 /** A process that is looked at every 30 s. */
 class Process {
-  readonly usage: Usage = { cpuMs: 0, rssBytes: 0, heapBytes: 40 * MB };
+  readonly usage: Usage = { cpuMs: 0, rssBytes: 0, heapBytes: 40 * MB, youngBytes: 2 * MB };
   collections = 0;
   readonly #memory = new MemoryAtRest(
     () => this.usage,
@@ -42,6 +42,17 @@ describe('the memory of a node at rest', () => {
     assert.equal(node.look(190), false);
     assert.equal(node.look(197), true);
     assert.equal(node.look(100), false);
+  });
+
+  it('is collected in the midst of work where the young generation has grown, and no other heap is in the way', () => {
+    const node = new Process();
+    node.usage.youngBytes = 16 * MB;
+    assert.equal(node.look(150, 0.9), true);
+    node.usage.youngBytes = 8 * MB;
+    assert.equal(node.look(140, 0.9), false);
+    node.usage.youngBytes = 32 * MB;
+    node.usage.heapBytes = 100 * MB;
+    assert.equal(node.look(250, 0.9), false);
   });
 
   it('is left to V8 where the heap is large', () => {

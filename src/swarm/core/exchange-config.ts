@@ -20,7 +20,7 @@ export interface ExchangeConfig {
   firstGrantBytes?: number;
   /**
    * Most bytes this node has requested and not yet stored, over all peers: its memory for chunks in flight. Half as many
-   * where they are here and wait for the disk. Default 32 MiB.
+   * where they are here and wait for the disk, and less where few neighbours are near ({@link inboundRoom}). Default 32 MiB.
    */
   maxInboundBytes?: number;
   /** Limit of the uplink, bytes per second. Default: none. */

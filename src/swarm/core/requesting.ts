@@ -11,6 +11,7 @@ import {
   UNPROVEN_REISSUE_MS,
 } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
+import { inboundRoom } from './inbound-room.ts';
 import { loseChunk, noteBounded } from './membership.ts';
 import { worthMoving } from './endgame.ts';
 import type { AssetKey, ChunkRun, DeclineReason, Message, RejectReason } from './messages.ts';
@@ -411,14 +412,12 @@ export class Requesting {
 
   /** Bytes that may be asked of the peer now: memory, the downlink's queue and limit, and how far it is trusted. */
   #room(peer: Peer): number {
-    const { settings, inboundBytes, unstoredBytes, nowMs } = this.#core;
-    // What waits for the disk counts twice: a slow disk would have all of this memory, which is meant for long paths.
-    const memory = settings.maxInboundBytes - inboundBytes - unstoredBytes;
+    const { inboundBytes, nowMs } = this.#core;
     const trust = peer.requestedBytes === 0 ? Infinity : trustOf(peer) - peer.requestedBytes;
     const { download } = this.#core;
     const isQueued = download && inboundBytes > 0 && inboundBytes >= download.burst;
     const isSpentNow = this.#limits(peer, undefined).some((limit) => limit.refill(nowMs) <= 0);
-    return isQueued || isSpentNow ? 0 : Math.min(memory, trust);
+    return isQueued || isSpentNow ? 0 : Math.min(inboundRoom(this.#core, peer), trust);
   }
 
   /** The download limits that a chunk of the asset counts against, where it comes from the peer. */
