@@ -29,6 +29,12 @@ export const MAX_RTT_MS = 500;
 /** A lease is the greater of this and four round trips: long enough for a busy peer, short enough to get credit back. */
 export const MIN_LEASE_MS = 1000;
 
+/**
+ * A grant is good for twice as long as the peer lately took to answer one, up to this. A slow uplink, or a machine that is
+ * short of CPU time, takes seconds: at an origin leases that ran out first had one chunk offered to two, and sent to both.
+ */
+export const MAX_LEASE_MS = 6000;
+
 /** The grantor waits so much longer (and a round trip) than the lease, because the grant itself may queue behind data. */
 export const LEASE_SLACK_MS = 250;
 

@@ -180,6 +180,7 @@ export class Granting {
     this.close(peer, grant);
     if (grant.isSpent) return;
     const { nowMs } = this.#core;
+    peer.answered(nowMs - grant.sentAtMs);
     const unackedBytes = peer.uploads.unackedBytes;
     if (message.reason === 'busy' && unackedBytes > 0) {
       // It takes in what it has: no more than that, growing with what it acknowledges.

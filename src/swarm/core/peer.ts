@@ -1,6 +1,13 @@
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import type { Bitfield } from './bitfield.ts';
-import { ASK_AGAIN_MS, ASK_BURST, MAX_RTT_MS, MIN_LEASE_MS, UNKNOWN_RTT_MS } from './constants.ts';
+import {
+  ASK_AGAIN_MS,
+  ASK_BURST,
+  MAX_LEASE_MS,
+  MAX_RTT_MS,
+  MIN_LEASE_MS,
+  UNKNOWN_RTT_MS,
+} from './constants.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
 import { isSpent, type Throttle } from './rate-limits.ts';
@@ -16,6 +23,9 @@ import { UploadQueue } from './upload-queue.ts';
  * switch believed in round trips of half a second. A way that has become longer is noticed by `UplinkWait` first.
  */
 const RTT_WINDOW_MS = 150_000;
+
+/** Weight of an answer to credit that came sooner than those before. */
+const ANSWER_SMOOTHING = 1 / 8;
 
 /** What this node knows of a peer in one asset's swarm. */
 export interface Membership {
@@ -167,6 +177,8 @@ export class Peer {
   lastDataAtMs = 0;
   servingSinceMs = Infinity;
 
+  /** How long it takes to answer a grant: the longest, forgotten bit by bit. */
+  #answerMs = 0;
   readonly #rtt = new RecentLeast(RTT_WINDOW_MS);
   /** From handing out a chunk to the first acknowledgement of it. */
   readonly #firstAck = new RecentLeast(RTT_WINDOW_MS);
@@ -214,9 +226,15 @@ export class Peer {
     return tookMs - this.#firstAck.value;
   }
 
+  /** It used credit, or gave it back, so long after it was given. */
+  answered(tookMs: number): void {
+    const share = tookMs > this.#answerMs ? 1 : ANSWER_SMOOTHING;
+    this.#answerMs += share * (tookMs - this.#answerMs);
+  }
+
   /** How long its grants are good for. */
   get leaseMs(): number {
-    return Math.max(MIN_LEASE_MS, 4 * this.rttMs);
+    return Math.max(MIN_LEASE_MS, 4 * this.rttMs, Math.min(MAX_LEASE_MS, 2 * this.#answerMs));
   }
 
   /** Bytes granted or asked for, and not acknowledged. */

@@ -31,6 +31,7 @@ export class Serving {
     const isMember = swarm !== undefined && swarm.members.has(peer.key);
     const open = peer.grants.get(message.grant);
     const grant = open ?? (isMember ? this.#granting.revive(peer, message.grant) : undefined);
+    if (grant && !grant.isSpent) peer.answered(this.#core.nowMs - grant.sentAtMs);
     for (const { from, count } of message.runs) {
       for (let chunk = from; chunk < from + count; chunk++) {
         if (isMember) this.#serve(peer, swarm, chunk, message.grant, grant);

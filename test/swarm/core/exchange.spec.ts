@@ -171,6 +171,26 @@ describe('Exchange: credit given', () => {
     assert.equal(rig.sent('reject').length, 41, 'credit spent twice');
   });
 
+  it('gives who is slow to answer longer leases, up to six seconds', () => {
+    const rig = new Rig({ maxCommittedBytes: Q }).add('x'.repeat(64)).join('a', '.'.repeat(64));
+    const lastGrant = () => rig.sent('grant').at(-1)!;
+    const answersAfter = (ms: number): number => {
+      const { id } = lastGrant();
+      rig.take();
+      rig.nowMs += ms;
+      rig.says('a', { type: 'request', grant: id, asset: 1, runs: [{ from: id, count: 1 }] });
+      rig.says('a', { type: 'ack', bytes: id * Q });
+      return lastGrant().leaseMs;
+    };
+    assert.equal(lastGrant().leaseMs, 1000);
+    assert.equal(answersAfter(100), 1000);
+    assert.equal(answersAfter(900), 1800);
+    assert.equal(answersAfter(1900), 3800);
+    assert.equal(answersAfter(3500), 6000);
+    for (let answers = 0; answers < 40; answers++) answersAfter(100);
+    assert.equal(lastGrant().leaseMs, 1000, 'it is quick again');
+  });
+
   it('leaves a peer that declines alone, ever longer, until that peer has news', () => {
     const rig = new Rig().add('xxxx').join('a', '....');
     const decline = (id: number) =>
