@@ -14,9 +14,9 @@ const WORTH_BYTES = 16e6;
 const MAX_HEAP_BYTES = 128e6;
 
 /**
- * V8 doubles the young generation, up to 32 MiB, each time that as much as it holds has outlived collections: a minute's work of a
- * fast transfer. Having become so large it is given back also in a busy process, where the heap is Shoal's for the most
- * part and takes a twentieth of a second to collect.
+ * V8 doubles the young generation, up to 32 MiB, each time that as much as it holds has outlived collections: a minute's
+ * work of a fast transfer. Having become so large it is given back also in a busy process, where the heap is Shoal's for
+ * the most part and takes a twentieth of a second to collect.
  */
 const MAX_YOUNG_BYTES = 12e6;
 const SMALL_HEAP_BYTES = 48e6;

@@ -26,13 +26,12 @@ export const UNKNOWN_RTT_MS = 100;
 /** A longer round trip is not believed when sizing the look-ahead: a peer that delays its pongs must not inflate it. */
 export const MAX_RTT_MS = 500;
 
-/** A lease is the greater of this and four round trips: long enough for a busy peer, short enough to get credit back. */
-export const MIN_LEASE_MS = 1000;
-
 /**
- * A grant is good for twice as long as the peer lately took to answer one, up to this. A slow uplink, or a machine that is
- * short of CPU time, takes seconds: at an origin leases that ran out first had one chunk offered to two, and sent to both.
+ * A lease is four round trips, and twice as long as the peer lately took to answer a grant, within these: long enough for
+ * a busy peer, short enough to get credit back. A slow uplink, or a machine that is short of CPU time, takes seconds: at
+ * an origin leases that ran out first had one chunk offered to two, and sent to both.
  */
+export const MIN_LEASE_MS = 1000;
 export const MAX_LEASE_MS = 6000;
 
 /** The grantor waits so much longer (and a round trip) than the lease, because the grant itself may queue behind data. */

@@ -1,14 +1,12 @@
 import type { Core } from './core.ts';
 import type { Peer } from './peer.ts';
 
-const MIB = 1024 * 1024;
-
 /**
  * So much on its way keeps a link of a short path busy, and two chunks of each neighbour those of a crowd. All of
  * `maxInboundBytes` is for long paths: with all of it a receiver of 16 GiB took 45 MB more.
  */
-const NEAR_BYTES = 16 * MIB;
-const NEIGHBOUR_BYTES = 2 * MIB;
+const NEAR_BYTES = 16 << 20;
+const NEIGHBOUR_BYTES = 2 << 20;
 
 /** A path is filled by what it delivers in a round trip; twice that, so that what it delivers can grow. */
 const PATH_ROUND_TRIPS = 2;

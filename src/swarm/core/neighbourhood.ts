@@ -167,7 +167,8 @@ export class Neighbourhood {
     }
     for (const swarm of assets.values()) {
       this.#keepDegree(swarm);
-      for (let dials = this.#laggardDials(swarm); dials > 0 && this.#dial(swarm); dials--);
+      let dials = this.#laggardDials(swarm);
+      while (dials > 0 && this.#dial(swarm)) dials--;
       for (const peer of swarm.members.values()) this.#refreshContacts(peer, swarm);
     }
     for (let extra = peers.size - 2 * this.#core.settings.degree; extra > 0; extra--) {

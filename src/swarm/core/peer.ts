@@ -234,7 +234,7 @@ export class Peer {
 
   /** How long its grants are good for. */
   get leaseMs(): number {
-    return Math.max(MIN_LEASE_MS, 4 * this.rttMs, Math.min(MAX_LEASE_MS, 2 * this.#answerMs));
+    return Math.min(MAX_LEASE_MS, Math.max(MIN_LEASE_MS, 4 * this.rttMs, 2 * this.#answerMs));
   }
 
   /** Bytes granted or asked for, and not acknowledged. */
