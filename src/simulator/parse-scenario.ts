@@ -28,7 +28,7 @@ const STRATEGIES: readonly Strategy[] = [
 ];
 
 const TOP_KEYS = ['about', 'file', 'chunk', 'peers', 'limit', 'network', 'groups', 'events'];
-const NETWORK_KEYS = ['rtt', 'loss', 'tcp', 'rttError', 'rttLate', 'uplink', 'queue', 'meet'];
+const NETWORK_KEYS = ['rtt', 'loss', 'tcp', 'rttError', 'rttLate', 'uplink', 'queue', 'headers', 'meet'];
 const GROUP_KEYS = [
   'name',
   'role',
@@ -91,6 +91,7 @@ function readNetwork(fields: Fields | undefined): NetworkModel {
     rttLateMs: fields?.optional('rttLate', units.milliseconds) ?? 0,
     uplink: fields?.optional('uplink', units.oneOf(['fifo', 'shared'])) ?? 'fifo',
     queueMs: fields?.optional('queue', units.milliseconds) ?? 0,
+    headers: fields?.optional('headers', units.yesOrNo) ?? false,
     meet: fields?.optional('meet', units.oneOf(['origin', 'random'])) ?? 'random',
   };
   if (network.loss > 0 && !network.tcp) {

@@ -37,6 +37,12 @@ export interface NetworkModel {
    * On the test bed 100. Messages on a link wait for the chunks in its own socket besides.
    */
   queueMs: number;
+  /**
+   * Whether what surrounds bytes on the wire takes an uplink's time too: headers of segments and records, acknowledgements,
+   * and a packet for each message, or few. Without it only the bytes of chunks do, as in the fluid bound. The test bed's
+   * wires are real.
+   */
+  headers: boolean;
   /** Who knows whom at the go signal: all know the origin, or each knows `degree` random others as well. */
   meet: 'origin' | 'random';
 }

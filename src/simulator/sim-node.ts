@@ -22,6 +22,8 @@ export class LinkEnd {
   queuedBytes = 0;
   /** What a cheat claims to itself to have sent. */
   pretendedBytes = 0;
+  /** When the last packet with messages left. */
+  packetAtMs = -Infinity;
   /** Messages that wait for the path to come back. */
   stalled: Message[] = [];
   /** Pieces that were on their way when it went: each comes in anew. */

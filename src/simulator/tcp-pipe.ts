@@ -1,7 +1,5 @@
 import type { Rng } from '../swarm/core/rng.ts';
-
-/** Payload of a segment at an MTU of 1500. */
-const SEGMENT_BYTES = 1448;
+import { SEGMENT_BYTES } from './wire-bytes.ts';
 
 /** What Linux sends before the first acknowledgement (RFC 6928). */
 const INITIAL_WINDOW = 10 * SEGMENT_BYTES;

@@ -65,6 +65,11 @@ export class Uplink {
     jobs.splice(at, 1);
   }
 
+  /** It is busy for so long, besides what it sends of chunks. */
+  spend(nowMs: number, ms: number): void {
+    this.freeAtMs = Math.max(this.freeAtMs, nowMs) + ms;
+  }
+
   /** What is sent next, of what may be. */
   next(maySend: (job: Job) => boolean): Job | undefined {
     return this.#isShared ? this.#nextOfRing(maySend) : this.#nextOfFifo(maySend);

@@ -12,6 +12,7 @@ import { ASSET, type LinkEnd, SimNode } from './sim-node.ts';
 import { bend, delivers, MANY_LINKS } from './strategy.ts';
 import { TimeWheel } from './time-wheel.ts';
 import { Uplink, type Job } from './uplink.ts';
+import { ackWireBytes, PACKET_BYTES, SAME_PACKET_MS, SEGMENT_BYTES, wireBytes } from './wire-bytes.ts';
 
 /** Contacts that a peer has from elsewhere when it joins (a link, the DHT), where peers meet at random. */
 const FIRST_CONTACTS = 30;
@@ -196,15 +197,29 @@ export class World {
     const end = node.links.get(to);
     const message = end && bend(node.group, end.to.group, original, this.sizes.length, node.rng);
     if (!end || !message) return;
-    node.outcome.controlBytes += messageBytes(message);
+    const bytes = messageBytes(message);
+    node.outcome.controlBytes += bytes;
     if (end.blockedAtMs !== undefined) {
       end.stalled.push(message);
       return;
     }
+    if (this.#network.headers) this.#sendPacket(end, bytes);
     const before = this.#network.uplink === 'shared' ? end.jobs.at(-1) : undefined;
     // What is in the socket goes first.
     if (before) before.followers.push(message);
     else this.#deliver(end, message, end.pipe.sendSmall(this.nowMs + this.#links.queueMs(node)));
+  }
+
+  /** The uplink's time for a message, and the other's for the acknowledgement. */
+  #sendPacket(end: LinkEnd, bytes: number): void {
+    const isAlone = this.nowMs - end.packetAtMs > SAME_PACKET_MS;
+    if (isAlone) end.packetAtMs = this.nowMs;
+    this.#spend(end.from, bytes + (isAlone ? PACKET_BYTES : 0));
+    if (isAlone) this.#spend(end.to, ackWireBytes(SEGMENT_BYTES));
+  }
+
+  #spend(node: SimNode, bytes: number): void {
+    node.uplink.spend(this.nowMs, (bytes * 8000) / node.group.up);
   }
 
   #deliver(end: LinkEnd, message: Message, atMs: number): void {
@@ -249,7 +264,7 @@ export class World {
     const bytes = Math.min(this.#pieceBytes, job.bytes - job.sentBytes);
     // Where the uplink did not rest it goes on from its own time, so that quanta do not add up.
     const startMs = this.nowMs - uplink.freeAtMs < 1 ? uplink.freeAtMs : this.nowMs;
-    uplink.freeAtMs = startMs + (bytes * 8000) / node.group.up;
+    uplink.freeAtMs = startMs + ((this.#network.headers ? wireBytes(bytes) : bytes) * 8000) / node.group.up;
     this.wheel.at(uplink.freeAtMs, () => {
       uplink.isSending = false;
       this.#left(job, bytes);
@@ -301,6 +316,7 @@ export class World {
       });
     }
     if (to.links.get(from.name) !== end.back) return;
+    if (this.#network.headers) this.#spend(to, ackWireBytes(bytes));
     to.outcome.receivedBytes += bytes;
     if (to.have.has(chunk)) to.outcome.wastedBytes += bytes;
     const isKept = to.exchange.keeps(from.name, ASSET, chunk);

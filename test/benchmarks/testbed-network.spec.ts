@@ -27,6 +27,7 @@ const pair: Scenario = {
     rttLateMs: 0,
     uplink: 'shared',
     queueMs: 0,
+    headers: false,
     meet: 'origin',
   },
   groups: [

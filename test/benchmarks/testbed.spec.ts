@@ -37,6 +37,7 @@ function scenario(changes: Partial<Scenario>): Scenario {
       rttLateMs: 0,
       uplink: 'shared',
       queueMs: 0,
+      headers: false,
       meet: 'origin',
     },
     groups: [group({ name: 'origin', role: 'origin' }), group({ count: 3 })],

@@ -33,6 +33,7 @@ function scenario(name: string, groups: Group[], changes: Partial<Scenario> = {}
       rttLateMs: 300,
       uplink: 'shared',
       queueMs: 0,
+      headers: false,
       meet: 'random',
     },
     groups: [group('origin', 1, { role: 'origin', up: 100 * MBIT }), ...groups],

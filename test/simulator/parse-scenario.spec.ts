@@ -47,6 +47,7 @@ describe('a scenario file', () => {
         rttLateMs: 0,
         uplink: 'fifo',
         queueMs: 0,
+        headers: false,
         meet: 'random',
       },
       groups: [
@@ -120,6 +121,7 @@ events:
       rttLateMs: 200,
       uplink: 'shared',
       queueMs: 80,
+      headers: false,
       meet: 'origin',
     });
     const [origin, slow, fast] = groups;

@@ -76,6 +76,21 @@ describe('a simulated crowd', () => {
     assert.ok(last >= 1 && last < 1.5, `${last} of the bound`);
   });
 
+  it('takes an uplink’s time for headers, acknowledgements and messages where they count', async () => {
+    const alone = '  - { name: peers, count: 1, up: 20 Mbit/s, down: 100 Mbit/s }';
+    const more = async (groups: string): Promise<number> => {
+      const payload = await run({ network: 'rtt: 2 ms', groups });
+      const wire = await run({ network: 'rtt: 2 ms, headers: true', groups });
+      return reportOf(wire).contributors.last / reportOf(payload).contributors.last;
+    };
+    // 66 bytes of headers for 1,448 of payload, and 34 for each record of 16 KiB; a seed alone is asked for little else.
+    const pair = await more(alone);
+    assert.ok(pair > 1.047 && pair < 1.06, `${pair} for one pair`);
+    // Who gives and takes sends acknowledgements and messages as well.
+    const crowd = await more(PEERS);
+    assert.ok(crowd > pair + 0.01, `${crowd} for a crowd, ${pair} for one pair`);
+  });
+
   it('waits for slow disks', async () => {
     const outcome = await run({
       groups: `${PEERS}\n  - { name: disks, count: 2, up: 20 Mbit/s, down: 100 Mbit/s, disk: 1 MB/s }`,
