@@ -3,6 +3,7 @@ import type { AbstractStream } from '@libp2p/utils';
 import { Uint8ArrayList } from 'uint8arraylist';
 import { ProtoReader } from '../integrity/proto-reader.ts';
 import { ProtoWriter } from '../integrity/proto-writer.ts';
+import { takenBySocket } from '../store/sent-memory.ts';
 import { handDirectly } from '../swarm/direct-reads.ts';
 import { FrameSplitter } from '../swarm/wire/frame-splitter.ts';
 import { MuxerAllowance } from './muxer-allowance.ts';
@@ -28,6 +29,9 @@ const MAX_MESSAGE_BYTES = 256 * 1024;
 
 /** The field with bytes; the other one is of flags. Source: https://github.com/libp2p/specs/tree/master/webrtc */
 const BYTES_FIELD = 2;
+
+/** Where messages are put together, one after another: a channel copies what it is given to send. */
+let scratch = new Uint8Array(0);
 
 /**
  * WebRTC whose streams send each of their messages as one of the data channel. `@libp2p/webrtc` sends the length before it
@@ -93,7 +97,7 @@ function changed(stream: ChannelStream, allowance: MuxerAllowance): ChannelStrea
   stream._sendMessage = (parts) => send(parts instanceof Uint8ArrayList ? [parts.subarray()] : parts);
   stream.sendData = (data) => {
     if (channel.readyState !== 'open') return { sentBytes: 0, canSendMore: false };
-    send([new ProtoWriter(data.byteLength + 24).bytes(BYTES_FIELD, data.subarray()).frame()]);
+    send([messageOf(data)]);
     return {
       sentBytes: data.byteLength,
       canSendMore: channel.bufferedAmount < stream.maxBufferedAmount,
@@ -109,6 +113,26 @@ function changed(stream: ChannelStream, allowance: MuxerAllowance): ChannelStrea
     }
   };
   return stream;
+}
+
+/** The message with bytes, its length before it: valid until the next one is made. */
+function messageOf(data: Uint8ArrayList): Uint8Array {
+  const head = new ProtoWriter()
+    .varint(BYTES_FIELD * 8 + 2)
+    .varint(data.byteLength)
+    .finish();
+  const length = new ProtoWriter().varint(head.byteLength + data.byteLength).finish();
+  const bytes = length.byteLength + head.byteLength + data.byteLength;
+  if (scratch.byteLength < bytes) scratch = new Uint8Array(bytes);
+  scratch.set(length);
+  scratch.set(head, length.byteLength);
+  let at = length.byteLength + head.byteLength;
+  for (const part of data) {
+    scratch.set(part, at);
+    at += part.byteLength;
+    takenBySocket(part);
+  }
+  return scratch.subarray(0, at);
 }
 
 function receive(stream: ChannelStream, message: Uint8Array, allowance: MuxerAllowance): void {
