@@ -5,6 +5,7 @@ import { forEachBounded } from '../store/bounded.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { ChunkFile } from './chunk-space.ts';
 import type { PageContent } from './page-handle.ts';
+import type { RecentChunks } from './recent-chunks.ts';
 import { storageError } from './storage-error.ts';
 
 /** Chunks read side by side when they are checked: the next is read while one is hashed. */
@@ -15,6 +16,8 @@ export type OnCheck = (bytes: number, total: number) => void;
 
 /** What becomes of an asset, for the store to note. */
 export interface KeptAssetHost {
+  /** Of all assets. */
+  readonly recent: RecentChunks;
   /** All of it is here. */
   completed(): Promise<void>;
   /** It was complete, and a chunk is not what it was. */
@@ -26,6 +29,7 @@ export class KeptAsset implements PageContent {
   readonly manifest: Manifest;
   readonly #file: ChunkFile;
   readonly #host: KeptAssetHost;
+  readonly #root: string;
   readonly #have: Bitfield;
   readonly #writing = new Map<number, Promise<void>>();
   #isComplete: boolean;
@@ -35,6 +39,7 @@ export class KeptAsset implements PageContent {
     this.manifest = manifest;
     this.#file = file;
     this.#host = host;
+    this.#root = manifest.root.toString();
     this.#isComplete = isComplete;
     this.#have = isComplete ? file.claims() : new Bitfield(manifest.chunkCount);
   }
@@ -83,12 +88,12 @@ export class KeptAsset implements PageContent {
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
     signal?.throwIfAborted();
     if (!this.#have.has(chunk)) throw this.#missing(chunk);
-    const verified = await this.#verified(chunk);
+    const verified = this.#host.recent.read(this.#nameOf(chunk)) ?? (await this.#verified(chunk));
     if (verified) return verified;
     await this.#forget(chunk);
     throw new ShoalError(
       'ERR_FILE_CHANGED',
-      `the browser lost chunk ${chunk} of ${this.manifest.root.toString()}; get it again to have it whole`,
+      `the browser lost chunk ${chunk} of ${this.#root}; get it again to have it whole`,
     );
   }
 
@@ -106,10 +111,7 @@ export class KeptAsset implements PageContent {
   async finish(): Promise<void> {
     if (this.#isComplete) return;
     if (!this.#have.isFull) {
-      throw new ShoalError(
-        'ERR_INCOMPLETE',
-        `not all of ${this.manifest.root.toString()} is here yet; download the rest first`,
-      );
+      throw new ShoalError('ERR_INCOMPLETE', `not all of ${this.#root} is here yet; download the rest first`);
     }
     await this.#guard('finish the file', () => this.#file.seal());
     this.#isComplete = true;
@@ -146,6 +148,11 @@ export class KeptAsset implements PageContent {
     }
     await this.#guard(`keep chunk ${chunk}`, () => this.#file.write(chunk, bytes));
     this.#have.set(chunk);
+    this.#host.recent.keep(this.#nameOf(chunk), data);
+  }
+
+  #nameOf(chunk: number): string {
+    return `${this.#root}/${chunk}`;
   }
 
   async #verified(chunk: number): Promise<VerifiedChunk | undefined> {
@@ -167,15 +174,12 @@ export class KeptAsset implements PageContent {
     try {
       return await task();
     } catch (error) {
-      throw await storageError(error, this.manifest.root.toString(), doing);
+      throw await storageError(error, this.#root, doing);
     }
   }
 
   #missing(chunk: number): ShoalError {
-    return new ShoalError(
-      'ERR_CHUNK_MISSING',
-      `chunk ${chunk} of ${this.manifest.root.toString()} is not here`,
-    );
+    return new ShoalError('ERR_CHUNK_MISSING', `chunk ${chunk} of ${this.#root} is not here`);
   }
 }
 

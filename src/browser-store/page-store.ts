@@ -24,6 +24,7 @@ import type { KeptShare, KeptShares } from './kept-shares.ts';
 import { PageHandle, type PageContent } from './page-handle.ts';
 import type { KeptNode, KeptRecord, PageRecords } from './page-records.ts';
 import type { SharedFiles } from './shared-files.ts';
+import { RecentChunks } from './recent-chunks.ts';
 import { storageError } from './storage-error.ts';
 
 const IDENTITY_KEY = 'identity';
@@ -65,6 +66,7 @@ export class PageStore implements Store {
   /** Held by whatever changes an asset. */
   readonly #lock = new KeyLock();
   readonly #live = new Map<string, Live>();
+  readonly #recent = new RecentChunks();
   readonly #shared = new Map<string, SharedFiles>();
   /** Nodes of each root that are kept in one go: those that come while others are written. */
   readonly #puts = new GatheredPuts<KeptNode>(this.#lock);
@@ -354,6 +356,8 @@ export class PageStore implements Store {
     if (!isComplete && record.state === 'complete')
       await this.#put(text, Object.assign(record, { state: 'partial' }));
     return new KeptAsset(manifest, file, isComplete, {
+      // What lies in memory need not lie there twice.
+      recent: space.kind === 'memory' ? new RecentChunks(0) : this.#recent,
       completed: async () => {
         record.state = 'complete';
         await this.#put(text, record);

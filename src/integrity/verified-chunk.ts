@@ -10,7 +10,7 @@ export function digestEquals(a: Uint8Array, b: Uint8Array): boolean {
 
 /**
  * Bytes that are known to hash to the digest they were asked for by. The constructor is private: the way to one is
- * {@link VerifiedChunk.verify}, and from there, for the same bytes read again, a secret seal. So whatever takes a
+ * {@link VerifiedChunk.verify}, and from there, for the same bytes read again, a secret seal, or a copy. So whatever takes a
  * `VerifiedChunk` (the store, the uplink, the application) cannot be handed unverified bytes.
  */
 export class VerifiedChunk {
@@ -38,6 +38,12 @@ export class VerifiedChunk {
   /** Bytes that a MAC shows to be those of an earlier verified chunk: only `Seals` (src/store/seals.ts) may say so. */
   static bySeal(digest: Uint8Array, bytes: Uint8Array): VerifiedChunk {
     return new VerifiedChunk(digest, bytes);
+  }
+
+  /** The same bytes in other memory, of the same length. */
+  copiedInto(memory: Uint8Array): VerifiedChunk {
+    memory.set(this.bytes);
+    return new VerifiedChunk(this.digest, memory);
   }
 
   /** As {@link VerifiedChunk.verify}, but throws `ERR_CHUNK_HASH_MISMATCH` naming `what`. */
