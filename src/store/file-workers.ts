@@ -15,7 +15,7 @@ const MAX_WORKERS = 4;
 const IDLE_MS = 500;
 
 /** Memory of a thread beyond its code: buffers of jobs lie outside of its heap. */
-const LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 64 };
+const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
 /** What {@link FileWorkers} takes. */
 export interface FileWorkersOptions {
