@@ -24,6 +24,12 @@ const LARGE_FILE_BYTES = 256 * 1024 * 1024;
 /** What one job hashes: a few milliseconds, so that no thread ends long before the others. */
 const PART_BYTES = 8 * 1024 * 1024;
 
+/** The same of a file that has many: each costs some 0.1 ms. */
+const LARGE_PART_BYTES = 4 * PART_BYTES;
+
+/** Parts from which on they are large: the threads end less than a part apart. */
+const MANY_PARTS = 256;
+
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** Files and folders on disk as the importer takes them, with the stamps that the files had when they were read. */
@@ -152,17 +158,18 @@ export class SourceWalk {
   /** The leaves of a large file, hashed part by part on all threads. */
   async *#hash(path: string, stamp: FileStamp, chunkSize: number): AsyncGenerator<Leaf[]> {
     const size = Number(stamp.size);
+    const partBytes = size < MANY_PARTS * PART_BYTES ? PART_BYTES : LARGE_PART_BYTES;
     const ahead: Promise<FileJobResults['hash']>[] = [];
     let from = 0;
     const start = (): void => {
-      const to = Math.min(size, from + PART_BYTES);
+      const to = Math.min(size, from + partBytes);
       const part = { path, stamp: stampOf(stamp), from, to, chunkSize, sealKey: this.#seals?.key };
       const hashing = this.#workers.run({ kind: 'hash', ...part });
       hashing.catch(() => {});
       ahead.push(hashing);
       from = to;
     };
-    for (let at = 0; at < size; at += PART_BYTES) {
+    for (let at = 0; at < size; at += partBytes) {
       // One more than there are threads, so that none waits for the next.
       while (from < size && ahead.length <= this.#workers.parallel) start();
       const { failures, digests, seals } = await (ahead.shift() as Promise<FileJobResults['hash']>);
