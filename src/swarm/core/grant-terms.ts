@@ -89,6 +89,13 @@ export function windowOf(peer: Peer, grantBytes: number, isLeeching: boolean): n
   return Math.min(peer.windowBytes, Math.max(2 * grantBytes, grantBytes + roomOf(peer, isLeeching) + inLoop));
 }
 
+/** Whether as much is under way to the peer as may be ({@link windowOf}). Two grants always fit, as far as it lets them. */
+export function isWindowFull(peer: Peer, grantBytes: number, isLeeching: boolean): boolean {
+  const { committedBytes, windowBytes } = peer;
+  if (committedBytes < Math.min(windowBytes, 2 * grantBytes)) return false;
+  return committedBytes >= windowOf(peer, grantBytes, isLeeching);
+}
+
 function roomOf(peer: Peer, isLeeching: boolean): number {
   // What nobody else passes on must not pile up before a slow path, where others could take it.
   const swarm = originSwarm(peer);

@@ -16,10 +16,10 @@ import {
   grantBytesFor,
   isComplete,
   isKeeping,
+  isWindowFull,
   lagOf,
   originSwarm,
   soleAsset,
-  windowOf,
 } from './grant-terms.ts';
 import type { Message } from './messages.ts';
 import { TimeLeft } from './time-left.ts';
@@ -276,7 +276,8 @@ export class Granting {
     let ties = 0;
     this.#watchOffload();
     const isHolding = this.#watchPasses();
-    const hasTaker = this.#hasProvenTaker();
+    const isOrigin = this.#isOrigin;
+    const hasTaker = isOrigin && this.#hasProvenTaker();
     for (const peer of peers.values()) {
       if (
         peer.isLeaving ||
@@ -286,7 +287,7 @@ export class Granting {
         isSpent(peer.throttle.upload)
       )
         continue;
-      const passes = originSwarm(peer)?.passes;
+      const passes = isOrigin ? originSwarm(peer)?.passes : undefined;
       if (isHolding && passes?.isClosing) continue;
       if (hasTaker && passes && isKeeping(passes, peer)) continue;
       if (peer.declinedUntilMs > nowMs) {
@@ -294,7 +295,7 @@ export class Granting {
         continue;
       }
       const grantBytes = grantBytesFor(peer);
-      if (peer.committedBytes >= windowOf(peer, grantBytes, isLeeching && peers.size > 1)) continue;
+      if (isWindowFull(peer, grantBytes, isLeeching && peers.size > 1)) continue;
       // Who wanted nothing is asked again with one grant at a time.
       if (peer.declines > 0 && peer.grants.size > 0) continue;
       const rank = this.#rank(peer, grantBytes, isLeeching, giftBudget, isOpen);
@@ -306,6 +307,12 @@ export class Granting {
       bestRank = rank;
     }
     return best;
+  }
+
+  /** Whether this node has published something that it shares. */
+  get #isOrigin(): boolean {
+    for (const { passes } of this.#core.assets.values()) if (passes) return true;
+    return false;
   }
 
   /** Whether an origin has a peer to serve that passes on what it gets. */
