@@ -7,6 +7,7 @@ import { createLibp2p } from 'libp2p';
 import type { LogLevel } from '../api.ts';
 import { isAnother } from '../node/expected-peer.ts';
 import { RELAY_PROTOCOL } from '../node/relay-protocol.ts';
+import { rememberPeers } from '../node/remembered-peers.ts';
 import type { ShoalLibp2p } from '../node/shoal-libp2p.ts';
 import { wholeMessages } from '../node/webrtc-messages.ts';
 import { isDirect } from '../swarm/direct-connection.ts';
@@ -74,6 +75,7 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
     },
     services: { identify: identify({ runOnConnectionOpen: false }) },
   });
+  rememberPeers(node);
   // What leads to a direct connection needs no introduction, and each of its messages takes the detour over the relay.
   node.addEventListener('connection:open', ({ detail }) => {
     if (isDirect(detail)) node.services.identify.identify(detail).catch(() => {});

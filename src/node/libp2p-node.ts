@@ -21,6 +21,7 @@ import { announced, isOfNetwork } from './listen-addresses.ts';
 import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
 import { relayTransport } from './relay-transport.ts';
+import { rememberPeers } from './remembered-peers.ts';
 import type { TransportFactory } from './page-transports.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 
@@ -138,6 +139,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     },
     services: services as never,
   });
+  rememberPeers(node);
   datastore.hold(node.peerId.toCID().toString());
   node.addEventListener('peer:connect', ({ detail }) => datastore.hold(detail.toCID().toString()));
   node.addEventListener('peer:disconnect', ({ detail }) => datastore.release(detail.toCID().toString()));
