@@ -35,9 +35,9 @@ and once with it killed after it uploaded 1.05 times the file.
   --repeats N    runs of each (default: 3)
   --size N       MiB of the file (default: 512)
   --large        2 GiB, once, to a page alone
-  --mbit N       upload limit of each in the crowd, Mbit/s (default: 4; 20 is asked, and wants more than two cores)
+  --mbit N       upload limit of each in the crowd, Mbit/s (default: 20)
   --page-mbit N  upload limit of its pages, where it is another; 0: none
-  --crowd N      MiB of the crowd's file (default: 8)
+  --crowd N      MiB of the crowd's file (default: 64; the first five seconds are the meeting of everybody)
   --json FILE    where the result goes (default: benchmarks/results)
 `;
 
@@ -213,12 +213,13 @@ async function measureFetch(
 async function measureBetween(
   context: BrowserContext,
   origin: string,
+  bytes: number,
   folder: string,
   repeats: number,
   recorder: Recorder,
 ): Promise<void> {
   const file = join(folder, 'between');
-  await writeRandomFile(file, BARE_BYTES);
+  await writeRandomFile(file, bytes);
   await using relay = new Child('seed.ts', [file, join(folder, 'relay'), 'web']);
   const { link } = await relay.hear<{ link: string }>();
   const addresses = new URLSearchParams(link.split('?')[1]).getAll('a');
@@ -229,12 +230,12 @@ async function measureBetween(
     await inPage(context, origin.replace('127.0.0.1', 'localhost'), (from) =>
       inPage(context, origin, async (to) => {
         bareSpeeds.push(await bareSpeed([[from, to]], BARE_MS));
-        speeds.push(await fetchBetween(from, to, file, BARE_BYTES, direct));
+        speeds.push(await fetchBetween(from, to, file, bytes, direct));
       }),
     );
   }
   recorder.add({
-    name: `page to page, ${BARE_BYTES / MIB} MiB, verified and in its files`,
+    name: `page to page, ${bytes / MIB} MiB, verified and in its files`,
     unit: 'MB/s',
     better: 'more',
     values: speeds,
@@ -356,9 +357,9 @@ async function main(): Promise<void> {
     options: {
       repeats: { type: 'string', default: '3' },
       size: { type: 'string', default: '512' },
-      mbit: { type: 'string', default: '4' },
+      mbit: { type: 'string', default: '20' },
       'page-mbit': { type: 'string' },
-      crowd: { type: 'string', default: '8' },
+      crowd: { type: 'string', default: '64' },
       phase: { type: 'string', multiple: true, default: [...PHASES] },
       large: { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -385,7 +386,7 @@ async function main(): Promise<void> {
   try {
     const recorder = new Recorder();
     if (phases.has('fetch')) await measureFetch(context, origin, bytes, folder, repeats, recorder);
-    if (phases.has('between')) await measureBetween(context, origin, folder, repeats, recorder);
+    if (phases.has('between')) await measureBetween(context, origin, bytes, folder, repeats, recorder);
     const mbit = Number(values.mbit);
     const crowd = { mib: Number(values.crowd), mbit, pageMbit: Number(values['page-mbit'] ?? mbit) };
     if (phases.has('crowd') || phases.has('killed'))
