@@ -250,9 +250,8 @@ async function main(): Promise<void> {
   if (![repeats, pairGib].every((each) => Number.isInteger(each) && each >= 1))
     throw new TypeError(`--repeats and --gib take whole numbers above 0\n\n${USAGE}`);
   const recorder = new Recorder();
-  const folder = await mkdtemp(
-    join(await baseFolder((Math.max(2 * pairGib, ...IMPORTED_GIB) + 1) * GIB), 'shoal-bench-'),
-  );
+  const neededGib = Math.max(2 * pairGib, ...(parts.includes('import') ? IMPORTED_GIB : []));
+  const folder = await mkdtemp(join(await baseFolder((neededGib + 1) * GIB), 'shoal-bench-'));
   process.stdout.write(`files in ${folder}\n`);
   const path = join(folder, 'original');
   let written = 0;
