@@ -31,7 +31,9 @@ function bytesOfEach(flat: boolean): number {
     for (let n = 0; n < ${TEXTS}; n++) kept.push(${flat ? 'flatText(text(n))' : 'text(n)'});
     gc();
     console.log((process.memoryUsage().heapUsed - before) / kept.length);`;
-  const output = execFileSync(process.execPath, ['--expose-gc', '--input-type=module', '--eval', script], { encoding: 'utf8' });
+  const output = execFileSync(process.execPath, ['--expose-gc', '--input-type=module', '--eval', script], {
+    encoding: 'utf8',
+  });
   return Number(output);
 }
 
