@@ -1,4 +1,5 @@
 import { FIRST_CHANNEL } from '../node/first-channel.ts';
+import { EndingPeerConnection } from './ending-peer-connection.ts';
 
 /** What hosts have is there sooner; a STUN server may take longer, and what it tells follows by itself. */
 const GATHER_MS = 40;
@@ -13,10 +14,9 @@ const USELESS = /^(?:a=)?candidate:\S+ \d+ tcp /i;
  * What `@libp2p/webrtc` meets other pages with (`scripts/lean-libp2p.ts` puts it there): the offer and the answer have the
  * candidates in them that are known at once, where it tells each in a message of its own. Eight messages and more for each
  * connection went through the relay that way, each by four processes. And whoever waits for the first channel hears of it where
- * it will never open: a dial whose connection failed went on waiting, to the end of its time. Where there is no WebRTC nothing is
- * made of it.
+ * it will never open: a dial whose connection failed went on waiting, to the end of its time.
  */
-export class MeetingPeerConnection extends (globalThis.RTCPeerConnection ?? Object) {
+export class MeetingPeerConnection extends EndingPeerConnection {
   /** The description with candidates has been given out: from now on they are told one by one. */
   #isTold = false;
   #handler: RTCPeerConnection['onicecandidate'] = null;

@@ -261,6 +261,29 @@ describe('pages in Chromium', function () {
     await Promise.all([page, dialled.page].map((each) => each.context().close()));
   });
 
+  it('end their connection to one whose node was closed, and take that for no outage', async () => {
+    const relay = await nodes.start({ web: true, dht: false });
+    const dialled = await startPage(rig, relay);
+    const dialler = await startPage(rig, relay);
+    await dialler.page.evaluate((address) => globalThis.node.connect(address), dialled.address);
+    const states = dialled.page.evaluate(async () => {
+      const [, met] = globalThis.connections;
+      if (met?.connectionState !== 'connected')
+        throw new Error('the second connection is not the other page’s');
+      const seen: string[] = [];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      met.addEventListener('connectionstatechange', () => {
+        seen.push(met.connectionState);
+        if (met.connectionState === 'closed') resolve();
+      });
+      await promise;
+      return seen;
+    });
+    await dialler.page.evaluate(() => globalThis.node.close());
+    assert.ok(!(await states).includes('failed'));
+    await Promise.all([dialler, dialled].map(({ page }) => page.context().close()));
+  });
+
   it('are twenty at once on one seed, and finish', async function () {
     // A minute by itself; on a slow machine, at the end of all other tests, three and more.
     this.timeout(400_000);
