@@ -1,9 +1,7 @@
 /**
- * A WebRTC connection that ends when the other end closes it, and says so. Browsers take that for an outage, call the
- * connection `disconnected`, and `failed` half a minute later, though no channel can be opened over it any more; so a page
- * that met sixty others within that time closed the newest, being full. And `@libp2p/webrtc` keeps each connection until it
- * hears a `close` that browsers never tell of: after 500 of them Chromium makes no more. Where there is no WebRTC nothing
- * is made of it.
+ * A WebRTC connection that ends when the other end closes it. Browsers take that for an outage, call the connection
+ * `disconnected`, and `failed` half a minute later, though no channel can be opened over it any more; so a page that met
+ * sixty others within that time closed the newest, being full. Where there is no WebRTC nothing is made of it.
  */
 export class EndingPeerConnection extends (globalThis.RTCPeerConnection ?? Object) {
   constructor(configuration?: RTCConfiguration) {
@@ -17,12 +15,6 @@ export class EndingPeerConnection extends (globalThis.RTCPeerConnection ?? Objec
       });
     };
     this.addEventListener('connectionstatechange', open);
-  }
-
-  override close(): void {
-    const isOpen = this.connectionState !== 'closed';
-    super.close();
-    if (isOpen) this.dispatchEvent(new Event('close'));
   }
 
   /** Who closes a connection is not told that it closed: here its owner did not. */

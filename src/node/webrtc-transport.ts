@@ -1,4 +1,4 @@
-import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface';
+import type { MultiaddrConnection, StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface';
 import { webRTC } from '@libp2p/webrtc';
 import { FIRST_CHANNEL } from './first-channel.ts';
 import { overridden } from './overridden.ts';
@@ -18,7 +18,8 @@ interface EarlyChannels extends StreamMuxerFactory {
  *
  * In `@libp2p/webrtc` 6.0.33 both ends close the first channel. The dialler waits for it to open, and waits in vain where
  * the other end has seen and closed it before: one dial in ten timed out. So here the end that was dialled leaves the
- * channel alone until the dialler has closed it.
+ * channel alone until the dialler has closed it. And it keeps each connection until it hears a `close` of it, which neither
+ * browsers nor `node-datachannel` tell of: for good, and Chromium makes no more after 500. So it is told.
  *
  * @param stunServers `stun:` URLs by which this end learns its address outside of its NAT; without any none is asked
  */
@@ -27,17 +28,31 @@ export function webRtcTransport(stunServers: readonly string[]): (components: Co
   // A new object each time: the transport writes into it.
   const make = webRTC({ rtcConfiguration: () => ({ iceServers: [...iceServers] }) });
   return (components) => {
-    return wholeMessages(make)(overridden(components, { upgrader: patient(components.upgrader) }));
+    return wholeMessages(make)(overridden(components, { upgrader: upgradingWebRtc(components.upgrader) }));
   };
 }
 
-function patient(upgrader: Upgrader): Upgrader {
+/** What `@libp2p/webrtc` upgrades its connections by: {@link webRtcTransport} says why. */
+export function upgradingWebRtc(upgrader: Upgrader): Upgrader {
   const upgradeInbound: Upgrader['upgradeInbound'] = async (connection, options) => {
     const { muxerFactory, signal } = options ?? {};
-    if (muxerFactory) await firstChannelClosed(muxerFactory as EarlyChannels, signal);
+    if (muxerFactory) {
+      tellOfEnd(connection, muxerFactory as EarlyChannels);
+      await firstChannelClosed(muxerFactory as EarlyChannels, signal);
+    }
     return upgrader.upgradeInbound(connection, options);
   };
-  return overridden(upgrader, { upgradeInbound });
+  const upgradeOutbound: Upgrader['upgradeOutbound'] = (connection, options) => {
+    if (options?.muxerFactory) tellOfEnd(connection, options.muxerFactory as EarlyChannels);
+    return upgrader.upgradeOutbound(connection, options);
+  };
+  return overridden(upgrader, { upgradeInbound, upgradeOutbound });
+}
+
+function tellOfEnd(connection: MultiaddrConnection, { peerConnection }: EarlyChannels): void {
+  connection.addEventListener('close', () => peerConnection.dispatchEvent(new Event('close')), {
+    once: true,
+  });
 }
 
 /** Resolves when the first channel has come and gone. @throws the abort reason */
