@@ -88,11 +88,15 @@ async function buildBrowser(): Promise<Metafile> {
   return metafile;
 }
 
+/** What the page needs as soon as the SDK runs, whatever is done with it. */
+const NEEDED_NEXT = ['src/browser-store/open-kept-store.ts', 'src/media/media-server.ts'];
+
 /**
  * The page of `shoal web` (`examples/web`), made of the package as its users have it: it loads the SDK from beside itself. With
- * the files of `dist/browser` in the same folder any web server can serve it.
+ * the files of `dist/browser` in the same folder any web server can serve it. Its head names all modules that it begins with: they
+ * come together, where each would be asked for when another one that imports it is there.
  */
-async function buildPage(): Promise<Metafile> {
+async function buildPage(browser: Metafile): Promise<Metafile> {
   const source = join(root, 'examples', 'web');
   const target = join(dist, 'page');
   const metafile = await bundleBrowser({
@@ -112,8 +116,22 @@ async function buildPage(): Promise<Metafile> {
       },
     ],
   });
-  for (const file of ['index.html', 'page.css', 'old-browser.js'])
-    copyFileSync(join(source, file), join(target, file));
+  for (const file of ['page.css', 'old-browser.js']) copyFileSync(join(source, file), join(target, file));
+  const outputs = Object.entries(browser.outputs);
+  const next = NEEDED_NEXT.map((path) => outputs.find(([, { entryPoint }]) => entryPoint === path)?.[0]);
+  const modules = new Set<string>();
+  for (const file of ['dist/browser/shoal.min.js', ...next]) {
+    if (file === undefined) throw new Error(`the bundle has not all of ${NEEDED_NEXT.join(', ')}`);
+    loadedFirst(browser, file, modules);
+  }
+  const links = [...modules].map(
+    (file) => `<link rel="modulepreload" href="${file.slice('dist/browser/'.length)}" />`,
+  );
+  const html = readFileSync(join(source, 'index.html'), 'utf8');
+  const headed = html.replace(/^( *)(?=<script nomodule)/m, (space) => links.map((link) => `${space}${link}\n`).join('') + space); // prettier-ignore
+  if (headed === html)
+    throw new Error('examples/web/index.html has no <script nomodule> to put modules before');
+  writeFileSync(join(target, 'index.html'), headed);
   return metafile;
 }
 
@@ -196,6 +214,7 @@ function writeLicences(metafile: Metafile, folder: string): void {
 
 rmSync(dist, { recursive: true, force: true });
 writeLicences(await buildNode(), 'node');
-writeLicences(await buildBrowser(), 'browser');
-writeLicences(await buildPage(), 'page');
+const browser = await buildBrowser();
+writeLicences(browser, 'browser');
+writeLicences(await buildPage(browser), 'page');
 buildTypes();
