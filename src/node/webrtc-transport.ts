@@ -28,8 +28,15 @@ export function webRtcTransport(stunServers: readonly string[]): (components: Co
   // A new object each time: the transport writes into it.
   const make = webRTC({ rtcConfiguration: () => ({ iceServers: [...iceServers] }) });
   return (components) => {
-    return wholeMessages(make)(overridden(components, { upgrader: upgradingWebRtc(components.upgrader) }));
+    const transport = wholeMessages(make)(upgrading(components));
+    const dial = transport.dial.bind(transport);
+    transport.dial = (address, options) => dial(address, upgrading(options));
+    return transport;
   };
+}
+
+function upgrading<T extends { upgrader: Upgrader }>(parts: T): T {
+  return overridden(parts, { upgrader: upgradingWebRtc(parts.upgrader) } as Partial<T>);
 }
 
 /** What `@libp2p/webrtc` upgrades its connections by: {@link webRtcTransport} says why. */

@@ -261,28 +261,28 @@ describe('pages in Chromium', function () {
     await Promise.all([page, dialled.page].map((each) => each.context().close()));
   });
 
-  it('end their connection to one whose node was closed, and take that for no outage', async () => {
-    const relay = await nodes.start({ web: true, dht: false });
-    const dialled = await startPage(rig, relay);
-    const dialler = await startPage(rig, relay);
-    await dialler.page.evaluate((address) => globalThis.node.connect(address), dialled.address);
-    const states = dialled.page.evaluate(async () => {
-      const [, met] = globalThis.connections;
-      if (met?.connectionState !== 'connected')
-        throw new Error('the second connection is not the other page’s');
-      const seen: string[] = [];
-      const { promise, resolve } = Promise.withResolvers<void>();
-      met.addEventListener('connectionstatechange', () => {
-        seen.push(met.connectionState);
-        if (met.connectionState === 'closed') resolve();
+  for (const closing of ['dialler', 'dialled'] as const) {
+    it(`end their connection when the ${closing} closes its node, take that for no outage, and let it go`, async () => {
+      const relay = await nodes.start({ web: true, dht: false });
+      const pages = { dialled: await startPage(rig, relay), dialler: await startPage(rig, relay) };
+      await pages.dialler.page.evaluate((address) => globalThis.node.connect(address), pages.dialled.address);
+      const stays = closing === 'dialler' ? 'dialled' : 'dialler';
+      const seen = pages[stays].page.evaluate(async () => {
+        const [, met] = globalThis.connections;
+        if (met?.connectionState !== 'connected') throw new Error('the second is not the other page’s');
+        const states: string[] = [met.connectionState];
+        met.addEventListener('connectionstatechange', () => states.push(met.connectionState));
+        // No browser tells of it: whoever keeps the connection waits for it.
+        await new Promise((resolve) => met.addEventListener('close', resolve));
+        return [...states, met.connectionState];
       });
-      await promise;
-      return seen;
+      await pages[closing].page.evaluate(() => globalThis.node.close());
+      const states = await seen;
+      assert.equal(states.at(-1), 'closed');
+      assert.ok(!states.includes('failed'), states.join(', '));
+      await Promise.all(Object.values(pages).map(({ page }) => page.context().close()));
     });
-    await dialler.page.evaluate(() => globalThis.node.close());
-    assert.ok(!(await states).includes('failed'));
-    await Promise.all([dialler, dialled].map(({ page }) => page.context().close()));
-  });
+  }
 
   it('are twenty at once on one seed, and finish', async function () {
     // A minute by itself; on a slow machine, at the end of all other tests, three and more.
