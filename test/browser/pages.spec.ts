@@ -14,6 +14,8 @@ declare global {
   var saving: Promise<shoalOfPage.SavedBlob>;
   /** Resolves when two peers are gone, with who they are. */
   var ended: Promise<string[]>;
+  /** Resolves when the connection to the other page is closed, with the states it had. */
+  var states: Promise<string[]>;
   var progress: shoalOfPage.Progress | undefined;
   /** Most bytes seen to have come over one of them. */
   var mostReceived: number;
@@ -267,17 +269,17 @@ describe('pages in Chromium', function () {
       const pages = { dialled: await startPage(rig, relay), dialler: await startPage(rig, relay) };
       await pages.dialler.page.evaluate((address) => globalThis.node.connect(address), pages.dialled.address);
       const stays = closing === 'dialler' ? 'dialled' : 'dialler';
-      const seen = pages[stays].page.evaluate(async () => {
+      await pages[stays].page.evaluate(() => {
         const [, met] = globalThis.connections;
         if (met?.connectionState !== 'connected') throw new Error('the second is not the other page’s');
         const states: string[] = [met.connectionState];
         met.addEventListener('connectionstatechange', () => states.push(met.connectionState));
         // No browser tells of it: whoever keeps the connection waits for it.
-        await new Promise((resolve) => met.addEventListener('close', resolve));
-        return [...states, met.connectionState];
+        const closed = new Promise((resolve) => met.addEventListener('close', resolve));
+        globalThis.states = closed.then(() => [...states, met.connectionState]);
       });
       await pages[closing].page.evaluate(() => globalThis.node.close());
-      const states = await seen;
+      const states = await pages[stays].page.evaluate(() => globalThis.states);
       assert.equal(states.at(-1), 'closed');
       assert.ok(!states.includes('failed'), states.join(', '));
       await Promise.all(Object.values(pages).map(({ page }) => page.context().close()));
