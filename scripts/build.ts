@@ -117,6 +117,16 @@ async function buildPage(browser: Metafile): Promise<Metafile> {
     ],
   });
   for (const file of ['page.css', 'old-browser.js']) copyFileSync(join(source, file), join(target, file));
+  const html = readFileSync(join(source, 'index.html'), 'utf8');
+  const headed = html.replace(/^ *(?=<script nomodule)/m, (space) => preloads(browser, space) + space);
+  if (headed === html)
+    throw new Error('examples/web/index.html has no <script nomodule> to put modules before');
+  writeFileSync(join(target, 'index.html'), headed);
+  return metafile;
+}
+
+/** A line for each module of the SDK that the page begins with, after so much space. */
+function preloads(browser: Metafile, space: string): string {
   const outputs = Object.entries(browser.outputs);
   const next = NEEDED_NEXT.map((path) => outputs.find(([, { entryPoint }]) => entryPoint === path)?.[0]);
   const modules = new Set<string>();
@@ -124,15 +134,9 @@ async function buildPage(browser: Metafile): Promise<Metafile> {
     if (file === undefined) throw new Error(`the bundle has not all of ${NEEDED_NEXT.join(', ')}`);
     loadedFirst(browser, file, modules);
   }
-  const links = [...modules].map(
-    (file) => `<link rel="modulepreload" href="${file.slice('dist/browser/'.length)}" />`,
-  );
-  const html = readFileSync(join(source, 'index.html'), 'utf8');
-  const headed = html.replace(/^( *)(?=<script nomodule)/m, (space) => links.map((link) => `${space}${link}\n`).join('') + space); // prettier-ignore
-  if (headed === html)
-    throw new Error('examples/web/index.html has no <script nomodule> to put modules before');
-  writeFileSync(join(target, 'index.html'), headed);
-  return metafile;
+  return [...modules]
+    .map((file) => `${space}<link rel="modulepreload" href="${file.slice('dist/browser/'.length)}" />\n`)
+    .join('');
 }
 
 /** An entry of the bundle and what it imports: what a page loads before anything runs. */

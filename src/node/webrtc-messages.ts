@@ -8,6 +8,7 @@ import { handDirectly } from '../swarm/direct-reads.ts';
 import { FrameSplitter } from '../swarm/wire/frame-splitter.ts';
 import { MuxerAllowance } from './muxer-allowance.ts';
 import { overridden } from './overridden.ts';
+import { withUpgrader } from './with-upgrader.ts';
 
 /** What this reads and changes of a stream of `@libp2p/webrtc` 6.0.33; all of it is public there. */
 interface ChannelStream extends AbstractStream {
@@ -43,31 +44,21 @@ let scratch = new Uint8Array(0);
 export function wholeMessages<C extends { upgrader: Upgrader }, T extends Transport>(
   make: (components: C) => T,
 ): (components: C) => T {
-  return (components) => {
-    const transport = make(upgrading(components));
-    const dial = transport.dial.bind(transport);
-    transport.dial = (address, options) => dial(address, upgrading(options));
-    const createListener = transport.createListener.bind(transport);
-    transport.createListener = (options) => createListener(upgrading(options));
-    return transport;
-  };
+  return withUpgrader(make, changingMuxers);
 }
 
-/** The same, with an upgrader that changes the muxers that it is given. */
-function upgrading<T extends { upgrader: Upgrader }>(parts: T): T {
-  const { upgrader } = parts;
+/** The same, but it changes the muxers that it is given. */
+function changingMuxers(upgrader: Upgrader): Upgrader {
   const changing =
     (name: 'upgradeInbound' | 'upgradeOutbound') =>
     (...[connection, options]: Parameters<Upgrader['upgradeOutbound']>) => {
       change(options?.muxerFactory);
       return upgrader[name](connection, options) as Promise<never>;
     };
-  return overridden(parts, {
-    upgrader: overridden(upgrader, {
-      upgradeInbound: changing('upgradeInbound'),
-      upgradeOutbound: changing('upgradeOutbound'),
-    }),
-  } as Partial<T>);
+  return overridden(upgrader, {
+    upgradeInbound: changing('upgradeInbound'),
+    upgradeOutbound: changing('upgradeOutbound'),
+  });
 }
 
 /** Each connection has a factory of its own. */

@@ -3,6 +3,7 @@ import { webRTC } from '@libp2p/webrtc';
 import { FIRST_CHANNEL } from './first-channel.ts';
 import { overridden } from './overridden.ts';
 import { wholeMessages } from './webrtc-messages.ts';
+import { withUpgrader } from './with-upgrader.ts';
 
 type Components = Parameters<ReturnType<typeof webRTC>>[0];
 
@@ -27,16 +28,7 @@ export function webRtcTransport(stunServers: readonly string[]): (components: Co
   const iceServers = stunServers.map((urls) => ({ urls }));
   // A new object each time: the transport writes into it.
   const make = webRTC({ rtcConfiguration: () => ({ iceServers: [...iceServers] }) });
-  return (components) => {
-    const transport = wholeMessages(make)(upgrading(components));
-    const dial = transport.dial.bind(transport);
-    transport.dial = (address, options) => dial(address, upgrading(options));
-    return transport;
-  };
-}
-
-function upgrading<T extends { upgrader: Upgrader }>(parts: T): T {
-  return overridden(parts, { upgrader: upgradingWebRtc(parts.upgrader) } as Partial<T>);
+  return withUpgrader(wholeMessages(make), upgradingWebRtc);
 }
 
 /** What `@libp2p/webrtc` upgrades its connections by: {@link webRtcTransport} says why. */
