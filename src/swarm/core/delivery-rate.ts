@@ -105,7 +105,7 @@ export class DeliveryRate {
     const since = this.#since(nowMs, stamp);
     const intervalMs = Math.max(nowMs - since.atMs, MIN_INTERVAL_MS);
     const rate = ((this.#delivered - since.delivered) * 1000) / intervalMs;
-    if (stamp.starved && rate < this.bytesPerSec) return;
+    if (stamp.starved && mayRise && rate < this.bytesPerSec) return;
     this.#note(nowMs, rate);
     if (this.#sampleMs > 0 && mayRise) this.#watchFall(nowMs);
     if (this.#starting && stamp.delivered >= this.#roundStart) this.#endRound(nowMs);

@@ -162,6 +162,13 @@ export class Granting {
   /** Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do. */
   acked(peer: Peer, { bytes, latest, begun, arrived }: Acked, wasStarved: boolean): void {
     const { nowMs } = this.#core;
+    // Nothing is acknowledged so soon: it is of a chunk that was given up before, and came all the same. As a sample it
+    // would be an uplink of a gigabyte a second, for good, as nothing that is starved of work seems slower.
+    if (peer.uploads.droppedBytes > 0 && nowMs - latest.sentAtMs < peer.rttMs) {
+      this.rate.forget(bytes);
+      peer.deliveryRate.forget(bytes);
+      return;
+    }
     this.rate.acked(nowMs, bytes, latest.uplinkStamp, !this.#wait.isQueued);
     peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
     // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.

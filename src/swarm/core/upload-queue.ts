@@ -52,6 +52,11 @@ export class UploadQueue {
     return this.#unackedBytes;
   }
 
+  /** Bytes of what was given up that may have been sent all the same. */
+  get droppedBytes(): number {
+    return this.#allowance;
+  }
+
   /** Chunks that count and are not acknowledged in full. */
   get count(): number {
     return this.#byChunk.size;

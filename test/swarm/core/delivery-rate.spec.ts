@@ -43,6 +43,15 @@ describe('DeliveryRate', () => {
     assert.equal(rate.bytesPerSec, 100_000);
   });
 
+  it('is corrected where a queue stands, however little there was to send: that is a slow link', () => {
+    const rate = new DeliveryRate();
+    rate.acked(100, 10_000, rate.sent(0, 10_000, false));
+    for (let now = 200; now <= 5000; now += 100) {
+      rate.acked(now, 1000, rate.sent(now - 100, 1000, true), false);
+    }
+    assert.equal(rate.bytesPerSec, 10_000);
+  });
+
   it('asks for double while the rate grows, and for once when it has stopped', () => {
     const rate = new DeliveryRate();
     let now = 0;

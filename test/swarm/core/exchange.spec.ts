@@ -247,6 +247,18 @@ describe('Exchange: credit given', () => {
     assert.deepEqual(rig.faults(), []);
   });
 
+  it('takes no uplink for fast as data arrives that was taken back: the acknowledgement is not of what was sent since', () => {
+    const rig = new Rig().add('xx').join('a', '..');
+    rig.handle({ type: 'rtt', peer: 'a', rttMs: 20 });
+    rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 0, count: 1 }] }).pass(1000);
+    rig.says('a', { type: 'cancel', asset: 1, chunk: 0 });
+    rig.says('a', { type: 'request', grant: 2, asset: 1, runs: [{ from: 1, count: 1 }] });
+    rig.says('a', { type: 'ack', bytes: Q });
+    assert.equal(rig.exchange.uploadBytesPerSec, 0);
+    rig.pass(1000).says('a', { type: 'ack', bytes: 2 * Q });
+    assert.deepEqual(rig.faults(), []);
+  });
+
   it('closes the link of a peer that acknowledges nothing', () => {
     const rig = new Rig().add('xx').join('a', '..');
     rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 1, count: 1 }] });
