@@ -162,7 +162,10 @@ export class Serving {
     const { nowMs } = this.#core;
     const { paceBytesPerSec } = this.#granting;
     for (;;) {
-      const next = this.#line.next(nowMs, paceBytesPerSec, turnOf);
+      // An acknowledgement is the next to change that, or that a peer is found to be stuck.
+      const next = this.#granting.isBackedUp
+        ? this.#line.hold()
+        : this.#line.next(nowMs, paceBytesPerSec, turnOf);
       if (!next) return;
       this.#upload(next);
     }
