@@ -56,6 +56,18 @@ export const SUITE: readonly Entry[] = [
     targets: [last(1.02), all, control],
     isLong: true,
   },
+  {
+    label: 'mixed 10, shared sockets',
+    file: 'mixed',
+    set: ['peers=10', 'network.uplink=shared'],
+    targets: [all],
+  },
+  {
+    label: 'thirty at 1 Mbit/s',
+    file: 'bed-thirty-slow',
+    set: ['groups.origin.up="1 Mbit/s"', 'groups.peers.up="1 Mbit/s"'],
+    targets: [last(1.15), all],
+  },
   { label: 'cut at 1.02', file: 'cut', set: [], targets: [all, nothingLost, control] },
   { label: 'cut at 1.5, riders', file: 'cut-riders', set: [], targets: [all] },
   cheats('free-rider', [slowerCheats], false),
