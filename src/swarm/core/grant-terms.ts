@@ -25,12 +25,6 @@ const FIRST_WINDOW_BYTES = 192 * 1024;
 const WINDOW_MARGIN = 1.5;
 
 /**
- * What is handed out waits no longer than this in sockets, beside a round trip: acknowledgements are batched, those of a busy
- * peer stand behind its own data, and a cold connection takes four round trips for a chunk.
- */
-const BACKLOG_MS = 400;
-
-/**
  * A peer that has passed on nothing yet gets no more chunks than these of which nobody else is known to have one, as long
  * as others do pass on: free-riders sat on a fifth of the first copies, and an origin may vanish at any time.
  */
@@ -100,24 +94,6 @@ export function isWindowFull(peer: Peer, grantBytes: number, isLeeching: boolean
   const { committedBytes, windowBytes } = peer;
   if (committedBytes < Math.min(windowBytes, 2 * grantBytes)) return false;
   return committedBytes >= windowOf(peer, grantBytes, isLeeching);
-}
-
-/**
- * Whether as much is handed out as an uplink of `bytesPerSec` delivers in a round trip and {@link BACKLOG_MS}. The pace alone
- * does not keep sockets short: where they share the uplink chunks arrive side by side, the best rate of a second is half as
- * much again as the mean, and what is too much adds up, with requests and grants behind it for seconds. (Mixed uplinks that are
- * shared, N = 10, 20–150 ms: 1.50 in place of 1.57, at 80 ms and 2 to 32 Mbit/s 1.14 in place of 1.18; on near paths no
- * difference. With 300 ms equal uplinks, one chunk after another, are at 1.054 in place of 1.050.)
- */
-export function isBackedUp(peers: Iterable<Peer>, bytesPerSec: number): boolean {
-  let bytes = 0;
-  let byteMs = 0;
-  for (const { uploads, rttMs, isStuck } of peers) {
-    if (isStuck || uploads.unackedBytes === 0) continue;
-    bytes += uploads.unackedBytes;
-    byteMs += uploads.unackedBytes * rttMs;
-  }
-  return bytes > 0 && (bytes * 1000) / bytesPerSec > byteMs / bytes + BACKLOG_MS;
 }
 
 function roomOf(peer: Peer, isLeeching: boolean): number {

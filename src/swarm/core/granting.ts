@@ -14,7 +14,6 @@ import type { Core } from './core.ts';
 import { DeliveryRate } from './delivery-rate.ts';
 import {
   grantBytesFor,
-  isBackedUp,
   isComplete,
   isKeeping,
   isWindowFull,
@@ -158,11 +157,6 @@ export class Granting {
     if (this.rate.isStarting) return 0;
     const rate = this.#wait.pace(this.#core.nowMs) * this.rate.bytesPerSec;
     return Math.min(rate, this.#core.settings.uploadBytesPerSec ?? Infinity);
-  }
-
-  /** Whether so much is handed out that more would only stand in sockets ({@link isBackedUp}). */
-  get isBackedUp(): boolean {
-    return !this.rate.isStarting && isBackedUp(this.#core.peers.values(), this.rate.bytesPerSec);
   }
 
   /** Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do. */

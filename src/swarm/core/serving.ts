@@ -162,10 +162,7 @@ export class Serving {
     const { nowMs } = this.#core;
     const { paceBytesPerSec } = this.#granting;
     for (;;) {
-      // An acknowledgement is the next to change that, or that a peer is found to be stuck.
-      const next = this.#granting.isBackedUp
-        ? this.#line.hold()
-        : this.#line.next(nowMs, paceBytesPerSec, turnOf);
+      const next = this.#line.next(nowMs, paceBytesPerSec, turnOf);
       if (!next) return;
       this.#upload(next);
     }

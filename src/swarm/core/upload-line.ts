@@ -65,11 +65,6 @@ export class UploadLine {
     return waiting;
   }
 
-  /** Nothing goes before something changes. */
-  hold(): undefined {
-    this.moveAtMs = Infinity;
-  }
-
   /** @returns −1 where nothing can go */
   #first(turnOf: (waiting: Waiting) => number): number {
     let first = -1;
