@@ -34,7 +34,7 @@ export interface SendStamp {
  * How fast a link delivers, from acknowledgements alone: a socket that takes bytes says nothing about the
  * receiver. Each acknowledgement gives a sample, the bytes delivered since its chunk was sent over the time
  * since; the rate is the largest sample of the last second. Samples of a starved link count only where they
- * raise the rate. After BBR (Cardwell et al. 2016), which does this for each packet.
+ * raise the rate, or a queue stands before it. After BBR (Cardwell et al. 2016), which does this for each packet.
  */
 export class DeliveryRate {
   /** What a sample covers at least, once the start is over, of an uplink: chunks are large, and acknowledgements bunch. 0: of one peer. */
@@ -96,7 +96,7 @@ export class DeliveryRate {
   /**
    * `bytes` are acknowledged, the last of them of the chunk that `stamp` was made for.
    *
-   * @param mayRise whether the link may be faster than it seems: no queue stands before it
+   * @param mayRise whether the link may be faster than it seems: no queue stands before it. Where one does, it is not starved
    */
   acked(nowMs: number, bytes: number, stamp: SendStamp, mayRise = true): void {
     this.#inFlight = Math.max(0, this.#inFlight - bytes);
