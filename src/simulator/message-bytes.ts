@@ -84,7 +84,7 @@ function bodyBytes(message: Message): number {
     case 'reject':
       return uint(message.chunk) + uint(REJECT_REASONS.indexOf(message.reason));
     case 'ack':
-      return uint(message.bytes);
+      return uint(message.bytes) + (message.atMs === undefined ? 0 : uint(message.atMs + 1));
     case 'peers': {
       let length = uint(Math.round(message.progress * 1_000_000));
       for (const { peer, addresses } of message.contacts) {

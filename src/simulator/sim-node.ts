@@ -2,10 +2,12 @@ import type { Bitfield } from '../swarm/core/bitfield.ts';
 import type { Exchange } from '../swarm/core/exchange.ts';
 import type { Message, PeerKey } from '../swarm/core/messages.ts';
 import type { Rng } from '../swarm/core/rng.ts';
+import { SocketWindow } from '../swarm/socket-window.ts';
+import { SocketsWindow } from '../swarm/sockets-window.ts';
 import type { PeerOutcome } from './outcome.ts';
 import type { Group } from './scenario.ts';
 import type { TcpPipe } from './tcp-pipe.ts';
-import type { Job, Uplink } from './uplink.ts';
+import type { InSocket, Uplink } from './uplink.ts';
 
 /** The one asset of a simulated world. */
 export const ASSET = 0;
@@ -17,8 +19,10 @@ export class LinkEnd {
   readonly rttMs: number;
   readonly pipe: TcpPipe;
   back!: LinkEnd;
-  /** Chunks in this link's socket, where all links share the uplink. */
-  readonly jobs: Job[] = [];
+  /** What is in this link's socket, where all links share the uplink, and how much may be. */
+  readonly socket: InSocket[] = [];
+  readonly window = new SocketWindow();
+  /** Bytes of chunks that wait in the socket, or where there are none, before the uplink. */
   queuedBytes = 0;
   /** What a cheat claims to itself to have sent. */
   pretendedBytes = 0;
@@ -69,6 +73,8 @@ export class SimNode {
   readonly exchange: Exchange;
   readonly uplink: Uplink;
   readonly links = new Map<PeerKey, LinkEnd>();
+  /** How much may lie in the sockets of all links, where these share the uplink. */
+  readonly sockets = new SocketsWindow();
   /** Part of the network it can reach; −1: none. */
   zone = 0;
   isGone = false;

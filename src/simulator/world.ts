@@ -11,7 +11,7 @@ import { SimLinks, addressesOf } from './sim-links.ts';
 import { ASSET, type LinkEnd, SimNode } from './sim-node.ts';
 import { bend, delivers, MANY_LINKS } from './strategy.ts';
 import { TimeWheel } from './time-wheel.ts';
-import { Uplink, type Job } from './uplink.ts';
+import { Uplink, type Sending } from './uplink.ts';
 import { ackWireBytes, PACKET_BYTES, SAME_PACKET_MS, SEGMENT_BYTES, wireBytes } from './wire-bytes.ts';
 
 /** Contacts that a peer has from elsewhere when it joins (a link, the DHT), where peers meet at random. */
@@ -53,6 +53,7 @@ export class World {
   readonly #rng: Rng;
   readonly #links: SimLinks;
   readonly #pieceBytes: number;
+  readonly #isShared: boolean;
   #trace = 0x811c9dc5;
 
   constructor({ seed, sizes, network, nodes }: WorldOptions) {
@@ -60,6 +61,7 @@ export class World {
     this.#network = network;
     this.sizes = sizes;
     this.fileBytes = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    this.#isShared = network.uplink === 'shared';
     const isFine = (network.tcp || network.loss > 0 || network.uplink === 'shared') && nodes < MANY_NODES;
     this.#pieceBytes = isFine ? PIECE_BYTES : Infinity;
     this.wheel = new TimeWheel(Math.min(0.25, network.rttMs[0] / 4));
@@ -153,11 +155,17 @@ export class World {
     if (node.isGone) return;
     const nowMs = this.wheel.nowMs;
     const { exchange } = node;
+    if (this.#isShared && event.type === 'message' && event.message.type === 'ack') {
+      const { bytes, atMs } = event.message;
+      const took = node.links.get(event.peer)?.window.acked(nowMs, bytes, atMs);
+      if (took) node.sockets.took(nowMs, took);
+    }
     exchange.handle(nowMs, event);
     for (let action = exchange.poll(); action; action = exchange.poll()) {
       this.#note(node, action);
       this.#carryOut(node, action);
     }
+    if (this.#isShared) this.#write(node);
     const wakeAtMs = exchange.nextWakeMs();
     if (wakeAtMs === undefined || wakeAtMs >= node.wakeAtMs) return;
     node.wakeAtMs = wakeAtMs;
@@ -204,8 +212,8 @@ export class World {
       return;
     }
     if (this.#network.headers) this.#sendPacket(end, bytes);
-    const before = this.#network.uplink === 'shared' ? end.jobs.at(-1) : undefined;
     // What is in the socket goes first.
+    const before = end.socket.at(-1);
     if (before) before.followers.push(message);
     else this.#deliver(end, message, end.pipe.sendSmall(this.nowMs + this.#links.queueMs(node)));
   }
@@ -234,8 +242,21 @@ export class World {
     if (!end) return;
     const bytes = this.sizes[chunk] as number;
     if (!delivers(node.group.strategy)) return this.#pretend(end, bytes);
-    const job: Job = { end, chunk, bytes, first, hasBegun: false, sentBytes: 0, followers: [] };
-    node.uplink.add(job);
+    node.uplink.add({ end, chunk, bytes, first, hasBegun: false, writtenBytes: 0, sentBytes: 0 });
+    if (!this.#isShared) this.#pump(node);
+  }
+
+  /** Chunks go into the sockets as the shell writes them (`swarm/uplink.ts`). */
+  #write(node: SimNode): void {
+    const { links, sockets, exchange, uplink } = node;
+    if (links.size < 2) uplink.write(this.nowMs, this.#pieceBytes, undefined);
+    else {
+      let inSockets = 0;
+      for (const end of links.values()) {
+        if (!exchange.isStuck(end.to.name)) inSockets += end.window.unackedBytes;
+      }
+      if (!uplink.write(this.nowMs, this.#pieceBytes, sockets.bytes - inSockets)) sockets.heldBack();
+    }
     this.#pump(node);
   }
 
@@ -257,40 +278,36 @@ export class World {
   #pump(node: SimNode): void {
     const { uplink } = node;
     if (uplink.isSending || node.isGone) return;
-    const job = uplink.next((each) => this.#maySend(each));
-    if (!job) return;
+    const next = uplink.next(this.#pieceBytes, (end, piece) => this.#maySend(end, piece));
+    if (!next) return;
     uplink.isSending = true;
-    job.hasBegun = true;
-    const bytes = Math.min(this.#pieceBytes, job.bytes - job.sentBytes);
+    next.job.hasBegun = true;
+    const { bytes } = next;
     // Where the uplink did not rest it goes on from its own time, so that quanta do not add up.
     const startMs = this.nowMs - uplink.freeAtMs < 1 ? uplink.freeAtMs : this.nowMs;
     uplink.freeAtMs = startMs + ((this.#network.headers ? wireBytes(bytes) : bytes) * 8000) / node.group.up;
     this.wheel.at(uplink.freeAtMs, () => {
       uplink.isSending = false;
-      this.#left(job, bytes);
+      this.#left(next);
       this.#pump(node);
     });
   }
 
-  #maySend(job: Job): boolean {
-    const { end } = job;
-    if (end.blockedAtMs !== undefined) return false;
-    return end.pipe.canSend(this.nowMs, Math.min(this.#pieceBytes, job.bytes - job.sentBytes));
+  #maySend(end: LinkEnd, bytes: number): boolean {
+    return end.blockedAtMs === undefined && end.pipe.canSend(this.nowMs, bytes);
   }
 
   /** A piece has left the uplink. */
-  #left(job: Job, bytes: number): void {
+  #left({ job, bytes }: Sending): void {
     const { end, chunk } = job;
     const node = end.from;
     if (node.isGone || !end.isUp) return;
-    job.sentBytes += bytes;
-    end.queuedBytes -= bytes;
+    const followers = node.uplink.left(job, bytes);
     const isLast = job.sentBytes === job.bytes;
-    if (isLast) node.uplink.finished(job);
     node.outcome.sentBytes += bytes;
     if (node.group.role === 'origin') this.originBytes += bytes;
     this.wheel.at(end.pipe.send(node.uplink.freeAtMs, bytes), () => this.#comeIn(end, chunk, bytes, isLast));
-    for (const message of isLast ? job.followers : []) {
+    for (const message of followers) {
       if (end.blockedAtMs === undefined) this.#deliver(end, message, end.pipe.sendSmall(this.nowMs));
       else end.stalled.push(message);
     }

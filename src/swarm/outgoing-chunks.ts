@@ -14,6 +14,8 @@ export interface OutgoingChunksHost {
   assets: AssetTable;
   links: LinkTable;
   handle: (event: Event) => void;
+  /** Nothing comes back from the peer (the core's word). */
+  isStuck: (peer: PeerKey) => boolean;
   /** Bytes of an asset that nobody joined were handed to the socket for a peer. */
   onUpload?: ((root: CID, peer: PeerKey, bytes: number) => void) | undefined;
   /** The local copy of an asset that nobody joined failed. */
@@ -33,6 +35,8 @@ export class OutgoingChunks {
       send: (upload, offset, piece) => this.#sendPiece(upload, offset, piece),
       onSent: (upload) => this.#sent(upload),
       onFailed: (upload, error) => this.#failed(upload, error),
+      isAlone: () => host.links.size < 2,
+      isStuck: host.isStuck,
     });
   }
 
@@ -56,6 +60,16 @@ export class OutgoingChunks {
   /** The peer's stream takes bytes again. */
   drained(peer: PeerKey): void {
     this.#uplink.drained(peer);
+  }
+
+  /** The peer says how many bytes of chunks have come since the link is up, and when by its clock the last of them did. */
+  acked(peer: PeerKey, { bytes, atMs }: { bytes: number; atMs?: number }): void {
+    this.#uplink.acked(peer, bytes, atMs);
+  }
+
+  /** Looks again what can go. */
+  retry(): void {
+    this.#uplink.retry();
   }
 
   /** The link is gone, and all that was queued for it. */

@@ -122,7 +122,10 @@ export class SwarmShell {
         onLost: (link) => this.#nodes.linkDown(link),
         onUp: (link) => this.#linkUp(link),
         onDown: (link) => this.#linkDown(link),
-        onMessage: (link, message) => this.#messages.receive(link, message),
+        onMessage: (link, message) => {
+          this.#messages.receive(link, message);
+          if (message.type === 'ack') this.#outgoing.acked(link.peer, message);
+        },
         inbox: (link) => this.#incoming.inboxOf(link),
         onDrain: (link) => this.#outgoing.drained(link.peer),
         onBroken: (peer, error) => this.#punish(peer, error.code, error.message),
@@ -148,6 +151,7 @@ export class SwarmShell {
       assets: this.#assets,
       links: this.#links,
       handle: (event) => this.#driver.handle(event),
+      isStuck: (peer) => this.#exchange.isStuck(peer),
       onUpload: options.onUpload,
       onAssetError: options.onAssetError,
     });
@@ -192,7 +196,10 @@ export class SwarmShell {
       { signal: this.#stopping.signal },
     );
     this.#tick = setInterval(() => this.#lookAfter(), TICK_MS);
-    this.#careTick = setInterval(() => this.#care.tick(), CARE_MS);
+    this.#careTick = setInterval(() => {
+      this.#care.tick();
+      this.#outgoing.retry();
+    }, CARE_MS);
   }
 
   /** Says goodbye on every link and releases everything. Sessions end; waits at most a second. */

@@ -1,4 +1,6 @@
 import type { AssetKey, PeerKey } from './core/messages.ts';
+import { SocketWindow } from './socket-window.ts';
+import { SocketsWindow } from './sockets-window.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** Chunks read ahead of the sockets, over all links. */
@@ -6,6 +8,12 @@ const READ_AHEAD_BYTES = 16 << 20;
 
 /** Of one link: the chunk that is being sent and what follows it without a pause. */
 const READ_AHEAD_PER_LINK = 2 << 20;
+
+/** A shorter piece is not written, but for the last of a chunk: with its headers it fills a record of TLS. */
+const RECORD_BYTES = 16_000;
+
+/** Nor one that is less than this part of what a socket, or half of what all of them may hold. */
+const LEAST_SHARE = 2;
 
 /** Pieces of a paced uplink: small enough to be smooth and to let control through, large enough to cost little. */
 const MIN_PIECE_BYTES = 16 << 10;
@@ -40,6 +48,10 @@ export interface UplinkHost {
   /** All of the chunk has been handed to the socket. */
   onSent(upload: Upload): void;
   onFailed(upload: Upload, error: unknown): void;
+  /** Whether no more than one peer is linked: nobody's messages wait behind another's chunks. */
+  isAlone(): boolean;
+  /** Nothing comes back from the peer: what lies in its socket keeps no uplink busy. */
+  isStuck(peer: PeerKey): boolean;
 }
 
 interface Item {
@@ -54,13 +66,16 @@ interface Item {
 interface Lane {
   items: Item[];
   loadedBytes: number;
+  /** The stream says so. */
   isFull: boolean;
+  readonly window: SocketWindow;
 }
 
 /**
  * The node's uplink: one first-in, first-out queue of whole chunks. Chunks are not interleaved, because each
- * can be forwarded only when it is whole. A peer whose socket is full is passed over until it drains. With a
- * limit, payload is paced by a token bucket; without one, every socket is kept full.
+ * can be forwarded only when it is whole. A peer whose socket is full is passed over until it drains. Of all that waits only so
+ * much is written as keeps the uplink busy ({@link SocketsWindow}, {@link SocketWindow}), in pieces: what is in a socket stands
+ * before the messages that follow. With a limit, payload is paced by a token bucket besides.
  */
 export class Uplink {
   readonly #host: UplinkHost;
@@ -69,6 +84,7 @@ export class Uplink {
   #loadedBytes = 0;
   #bucket: TokenBucket | undefined;
   #pieceBytes = Infinity;
+  readonly #sockets = new SocketsWindow();
   #timer: NodeJS.Timeout | undefined;
   #isPumping = false;
 
@@ -95,7 +111,10 @@ export class Uplink {
 
   add(upload: Upload): void {
     let lane = this.#lanes.get(upload.peer);
-    if (!lane) this.#lanes.set(upload.peer, (lane = { items: [], loadedBytes: 0, isFull: false }));
+    if (!lane) {
+      lane = { items: [], loadedBytes: 0, isFull: false, window: new SocketWindow() };
+      this.#lanes.set(upload.peer, lane);
+    }
     const order = this.#order++ - (upload.first ? AHEAD : 0);
     const before = upload.first
       ? lane.items.findIndex((item) => !item.upload.first && item.offset === 0)
@@ -123,6 +142,24 @@ export class Uplink {
     this.#pump();
   }
 
+  /**
+   * The peer says what it has received.
+   *
+   * @param totalBytes of payload, since the link came up
+   * @param theirMs when the last of it came, by its clock; undefined: it does not say
+   */
+  acked(peer: PeerKey, totalBytes: number, theirMs: number | undefined): void {
+    const nowMs = this.#host.nowMs();
+    const took = this.#lanes.get(peer)?.window.acked(nowMs, totalBytes, theirMs);
+    if (took) this.#sockets.took(nowMs, took);
+    this.#pump();
+  }
+
+  /** Looks again what can go: what is stuck may have left room for others. */
+  retry(): void {
+    this.#pump();
+  }
+
   /** The link is gone, and all that was queued for it. */
   drop(peer: PeerKey): void {
     const lane = this.#lanes.get(peer);
@@ -143,28 +180,60 @@ export class Uplink {
     this.#isPumping = true;
     try {
       this.#readAhead();
-      for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
-        if (!this.#sendPiece(lane, lane.items[0] as Item)) break;
+      const isAlone = this.#host.isAlone();
+      let room = isAlone ? Infinity : this.#roomBytes();
+      for (let lane = this.#nextLane(isAlone); lane; lane = this.#nextLane(isAlone)) {
+        const item = lane.items[0] as Item;
+        if (room < this.#leastOf(lane, item)) {
+          this.#sockets.heldBack();
+          break;
+        }
+        const sent = this.#sendPiece(lane, item, isAlone ? Infinity : Math.min(room, lane.window.roomBytes));
+        if (sent === undefined) break;
+        room -= sent;
       }
     } finally {
       this.#isPumping = false;
     }
   }
 
+  /** A shorter piece of the chunk is not written: each costs a frame, a record and packets, here and there. */
+  #leastOf({ window }: Lane, { bytes, offset }: Item): number {
+    const share = Math.min(window.bytes, this.#sockets.bytes / 2) / LEAST_SHARE;
+    return Math.min(bytes.byteLength - offset, Math.max(RECORD_BYTES, share));
+  }
+
+  /** How much more may lie in all sockets; always a piece where they are empty. */
+  #roomBytes(): number {
+    let bytes = 0;
+    for (const [peer, { window }] of this.#lanes) {
+      if (window.unackedBytes > 0 && !this.#host.isStuck(peer)) bytes += window.unackedBytes;
+    }
+    return this.#sockets.bytes - bytes;
+  }
+
   /** The lane whose first chunk is the oldest of those that can go. */
-  #nextLane(): Lane | undefined {
+  #nextLane(isAlone: boolean): Lane | undefined {
     let next: Lane | undefined;
     for (const lane of this.#lanes.values()) {
       const first = lane.items[0];
       if (lane.isFull || first?.state !== 'ready') continue;
+      if (!isAlone && lane.window.roomBytes < this.#leastOf(lane, first)) {
+        lane.window.heldBack();
+        continue;
+      }
       if (!next || first.order < (next.items[0] as Item).order) next = lane;
     }
     return next;
   }
 
-  /** @returns false where the limit says to wait */
-  #sendPiece(lane: Lane, item: Item): boolean {
-    const end = Math.min(item.bytes.byteLength, item.offset + this.#pieceBytes);
+  /**
+   * @param room how much may go at once; a record of TLS always may
+   * @returns how much went; undefined where the limit says to wait
+   */
+  #sendPiece(lane: Lane, item: Item, room: number): number | undefined {
+    const most = Math.min(this.#pieceBytes, Math.max(RECORD_BYTES, room));
+    const end = Math.min(item.bytes.byteLength, item.offset + most);
     const piece = item.bytes.subarray(item.offset, end);
     const waitMs = this.#bucket?.take(this.#host.nowMs(), piece.byteLength) ?? 0;
     if (waitMs > 0) {
@@ -172,19 +241,20 @@ export class Uplink {
         this.#timer = undefined;
         this.#pump();
       }, Math.ceil(waitMs));
-      return false;
+      return undefined;
     }
     const { offset } = item;
     item.offset = end;
     const isWhole = end === item.bytes.byteLength;
     // Booked before it is sent: sending may end the link, and with it the lane.
+    lane.window.wrote(this.#host.nowMs(), piece.byteLength);
     if (isWhole) this.#remove(lane, item);
     if (!this.#host.send(item.upload, offset, piece)) lane.isFull = true;
     if (isWhole) {
       this.#host.onSent(item.upload);
       this.#readAhead();
     }
-    return true;
+    return piece.byteLength;
   }
 
   #readAhead(): void {

@@ -161,6 +161,11 @@ export class Exchange {
     return this.#core.committedBytes;
   }
 
+  /** Whether nothing comes back from the peer, so that what lies in its socket keeps no uplink busy. */
+  isStuck(peer: PeerKey): boolean {
+    return this.#core.peers.get(peer)?.isStuck ?? false;
+  }
+
   /** Bytes per second the uplink delivers, as far as measured; 0: not yet. */
   get uploadBytesPerSec(): number {
     return this.#granting.rate.bytesPerSec;
@@ -230,7 +235,7 @@ export class Exchange {
   #onMessage(peer: Peer, message: Message): Misbehaviour | undefined {
     switch (message.type) {
       case 'ack':
-        return this.#serving.onAck(peer, message.bytes);
+        return this.#serving.onAck(peer, message);
       case 'decline':
         this.#granting.onDecline(peer, message);
         return undefined;

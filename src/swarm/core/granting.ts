@@ -159,8 +159,13 @@ export class Granting {
     return Math.min(rate, this.#core.settings.uploadBytesPerSec ?? Infinity);
   }
 
-  /** Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do. */
-  acked(peer: Peer, { bytes, latest, begun, arrived }: Acked, wasStarved: boolean): void {
+  /**
+   * Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do.
+   *
+   * @param cameAtMs when they would have been had the acknowledgement not been held up: what waits in the peer's uplink
+   *   says nothing of this one
+   */
+  acked(peer: Peer, { bytes, latest, begun, arrived }: Acked, wasStarved: boolean, cameAtMs: number): void {
     const { nowMs } = this.#core;
     // Nothing is acknowledged so soon: it is of a chunk that was given up before, and came all the same. As a sample it
     // would be an uplink of a gigabyte a second, for good, as nothing that is starved of work seems slower.
@@ -175,7 +180,7 @@ export class Granting {
     for (const { sentAtMs } of arrived) peer.measured(nowMs, nowMs - sentAtMs);
     const underWay = this.rate.inFlightBytes / latest.bytes;
     for (const { sentAtMs } of begun) {
-      this.#wait.note(nowMs, peer.waited(nowMs, nowMs - sentAtMs), underWay, !wasStarved);
+      this.#wait.note(nowMs, peer.waited(nowMs, cameAtMs - sentAtMs), underWay, !wasStarved);
     }
     if (this.#wait.isQueued) this.rate.endStart(nowMs);
   }

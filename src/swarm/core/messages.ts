@@ -73,8 +73,11 @@ export type Message =
   | { type: 'request'; grant: number; asset: AssetKey; runs: readonly ChunkRun[] }
   | { type: 'cancel'; asset: AssetKey; chunk: number }
   | { type: 'reject'; asset: AssetKey; chunk: number; reason: RejectReason }
-  /** Data bytes (payload of DATA frames) received on this link since it came up. */
-  | { type: 'ack'; bytes: number }
+  /**
+   * Data bytes (payload of DATA frames) received on this link since it came up. `atMs`: when the last of them came, by a
+   * steady clock of mine whose zero means nothing, in whole ms; undefined from those that do not say.
+   */
+  | { type: 'ack'; bytes: number; atMs?: number }
   /** Contacts in this asset's swarm, and how far I am, 0 to 1. */
   | { type: 'peers'; asset: AssetKey; contacts: readonly Contact[]; progress: number }
   | { type: 'bye'; reason: string };

@@ -11,6 +11,7 @@ import {
 import { DeliveryRate } from './delivery-rate.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
 import { isSpent, type Throttle } from './rate-limits.ts';
+import { PeerClock } from './peer-clock.ts';
 import { RecentLeast } from './recent-least.ts';
 import { Conduct, type PastConduct } from './scoring.ts';
 import type { Waiting } from './upload-line.ts';
@@ -151,6 +152,7 @@ export class Peer {
   readonly waiting = new Map<number, Waiting>();
   waitingBytes = 0;
   readonly uploads = new UploadQueue();
+  readonly clock = new PeerClock();
   readonly deliveryRate = new DeliveryRate();
   lastAckAtMs = 0;
 

@@ -150,7 +150,9 @@ export class Receiving {
   acknowledge(peer: Peer): void {
     if (peer.payloadBytes === peer.ackedPayloadBytes) return;
     peer.ackedPayloadBytes = peer.payloadBytes;
-    this.#core.send(peer, { type: 'ack', bytes: peer.payloadBytes });
+    // Of the link's own time: how long this node runs is nobody's business.
+    const atMs = Math.max(0, Math.round(peer.lastDataAtMs - peer.connectedAtMs));
+    this.#core.send(peer, { type: 'ack', bytes: peer.payloadBytes, atMs });
   }
 
   #receivedOf(asset: AssetKey): Received {

@@ -62,7 +62,7 @@ export class Serving {
     membership.swarm.passes?.takeBack(peer.key, chunk, false);
   }
 
-  onAck(peer: Peer, bytes: number): Misbehaviour | undefined {
+  onAck(peer: Peer, { bytes, atMs }: Extract<Message, { type: 'ack' }>): Misbehaviour | undefined {
     const core = this.#core;
     const acked = peer.uploads.ack(bytes);
     if (acked === 'false') {
@@ -72,7 +72,8 @@ export class Serving {
     core.committedBytes -= acked.bytes;
     peer.lastAckAtMs = core.nowMs;
     peer.windowBytes += acked.bytes / 2;
-    this.#granting.acked(peer, acked, this.#granting.isStarved);
+    const cameAtMs = peer.clock.toMine(core.nowMs, atMs);
+    this.#granting.acked(peer, acked, this.#granting.isStarved, cameAtMs);
     for (const upload of acked.arrived) this.#arrived(peer, upload);
     return undefined;
   }

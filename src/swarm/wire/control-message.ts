@@ -26,7 +26,7 @@ export type ControlMessage =
   | { type: 'request'; grant: number; slot: number; runs: readonly ChunkRun[] }
   | { type: 'cancel'; slot: number; chunk: number }
   | { type: 'reject'; slot: number; chunk: number; reason: RejectReason }
-  | { type: 'ack'; bytes: number }
+  | { type: 'ack'; bytes: number; atMs?: number }
   | { type: 'peers'; slot: number; contacts: readonly Contact[]; progress: number }
   | { type: 'ping'; nonce: number }
   | { type: 'pong'; nonce: number }

@@ -145,7 +145,7 @@ const DECODERS: ReadonlyMap<number, (fields: Fields) => ControlMessage> = new Ma
       reason: oneOf(REJECT_REASONS, f, 3),
     }),
   ],
-  [KINDS.ack, (f) => ({ type: 'ack', bytes: f.uint(1, ANY) })],
+  [KINDS.ack, ack],
   [
     KINDS.peers,
     (f) => ({
@@ -171,6 +171,11 @@ function grant(f: Fields): ControlMessage {
   const chunks = f.bytes(5, limit.MAX_CONTROL_FRAME_BYTES);
   const offer = chunks && { slot, chunks: unpackChunks(chunks) };
   return { ...message, ...(offer && { offer }), ...(f.uint(6, ANY) !== 0 && { only: slot }) };
+}
+
+function ack(f: Fields): ControlMessage {
+  const at = f.uint(2, ANY);
+  return { type: 'ack', bytes: f.uint(1, ANY), ...(at > 0 && { atMs: at - 1 }) };
 }
 
 function have(f: Fields): Have {

@@ -47,7 +47,10 @@ function encodeBody(message: ControlMessage): Uint8Array {
       out.uint(1, message.slot).uint(2, message.chunk);
       return out.uint(3, REJECT_REASONS.indexOf(message.reason)).finish();
     case 'ack':
-      return out.uint(1, message.bytes).finish();
+      out.uint(1, message.bytes);
+      // 0 is not written, and stands for nothing said.
+      if (message.atMs !== undefined) out.uint(2, message.atMs + 1);
+      return out.finish();
     case 'peers':
       out.uint(1, message.slot);
       for (const contact of message.contacts) out.bytes(2, encodeContact(contact));

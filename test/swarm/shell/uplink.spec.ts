@@ -17,6 +17,8 @@ function world(overrides: Partial<UplinkHost> = {}) {
     },
     onSent: ({ peer, chunk }) => void log.push(`${peer}:${chunk} sent`),
     onFailed: ({ peer, chunk }) => void log.push(`${peer}:${chunk} failed`),
+    isAlone: () => true,
+    isStuck: () => false,
     ...overrides,
   });
   const add = (peer: string, chunk: number, size = 64 * KIB, first = false): void =>
