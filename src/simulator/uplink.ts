@@ -75,7 +75,7 @@ export class Uplink {
    */
   write(nowMs: number, pieceBytes: number, room: number | undefined): boolean {
     let left = room ?? Infinity;
-    for (let at = 0; at < this.#line.length; ) {
+    for (let at = 0; at < this.#line.length;) {
       if (left <= 0) return false;
       const job = this.#line[at] as Job;
       const { window, isUp } = job.end;
@@ -117,10 +117,7 @@ export class Uplink {
     return this.#isShared ? this.#nextOfRing(pieceBytes, maySend) : this.#nextOfLine(pieceBytes, maySend);
   }
 
-  #nextOfLine(
-    pieceBytes: number,
-    maySend: (end: LinkEnd, bytes: number) => boolean,
-  ): Sending | undefined {
+  #nextOfLine(pieceBytes: number, maySend: (end: LinkEnd, bytes: number) => boolean): Sending | undefined {
     const jobs = this.#line;
     for (let at = 0; at < jobs.length; at++) {
       const job = jobs[at] as Job;
@@ -131,10 +128,7 @@ export class Uplink {
     return undefined;
   }
 
-  #nextOfRing(
-    pieceBytes: number,
-    maySend: (end: LinkEnd, bytes: number) => boolean,
-  ): Sending | undefined {
+  #nextOfRing(pieceBytes: number, maySend: (end: LinkEnd, bytes: number) => boolean): Sending | undefined {
     const ring = this.#ring;
     for (let turns = ring.length; turns > 0; turns--) {
       const end = ring.shift() as LinkEnd;

@@ -1,6 +1,6 @@
 import type { AssetKey, PeerKey } from './core/messages.ts';
-import { SocketWindow } from './socket-window.ts';
-import { SocketsWindow } from './sockets-window.ts';
+import { SocketWindow } from './core/socket-window.ts';
+import { SocketsWindow } from './core/sockets-window.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** Chunks read ahead of the sockets, over all links. */
@@ -75,7 +75,8 @@ interface Lane {
  * The node's uplink: one first-in, first-out queue of whole chunks. Chunks are not interleaved, because each
  * can be forwarded only when it is whole. A peer whose socket is full is passed over until it drains. Of all that waits only so
  * much is written as keeps the uplink busy ({@link SocketsWindow}, {@link SocketWindow}), in pieces: what is in a socket stands
- * before the messages that follow. With a limit, payload is paced by a token bucket besides.
+ * before the messages that follow. With a limit, payload is paced by a token bucket instead: sockets hold little then, and windows
+ * would only have chunks wait for each other's acknowledgements (eight pages of 4 Mbit/s: 1.27 in place of 1.17).
  */
 export class Uplink {
   readonly #host: UplinkHost;
@@ -180,15 +181,15 @@ export class Uplink {
     this.#isPumping = true;
     try {
       this.#readAhead();
-      const isAlone = this.#host.isAlone();
-      let room = isAlone ? Infinity : this.#roomBytes();
-      for (let lane = this.#nextLane(isAlone); lane; lane = this.#nextLane(isAlone)) {
+      const isFree = this.#bucket !== undefined || this.#host.isAlone();
+      let room = isFree ? Infinity : this.#roomBytes();
+      for (let lane = this.#nextLane(isFree); lane; lane = this.#nextLane(isFree)) {
         const item = lane.items[0] as Item;
         if (room < this.#leastOf(lane, item)) {
           this.#sockets.heldBack();
           break;
         }
-        const sent = this.#sendPiece(lane, item, isAlone ? Infinity : Math.min(room, lane.window.roomBytes));
+        const sent = this.#sendPiece(lane, item, isFree ? Infinity : Math.min(room, lane.window.roomBytes));
         if (sent === undefined) break;
         room -= sent;
       }
@@ -212,13 +213,17 @@ export class Uplink {
     return this.#sockets.bytes - bytes;
   }
 
-  /** The lane whose first chunk is the oldest of those that can go. */
-  #nextLane(isAlone: boolean): Lane | undefined {
+  /**
+   * The lane whose first chunk is the oldest of those that can go.
+   *
+   * @param isFree whatever the windows say
+   */
+  #nextLane(isFree: boolean): Lane | undefined {
     let next: Lane | undefined;
     for (const lane of this.#lanes.values()) {
       const first = lane.items[0];
       if (lane.isFull || first?.state !== 'ready') continue;
-      if (!isAlone && lane.window.roomBytes < this.#leastOf(lane, first)) {
+      if (!isFree && lane.window.roomBytes < this.#leastOf(lane, first)) {
         lane.window.heldBack();
         continue;
       }

@@ -378,10 +378,10 @@ describe('Exchange: credit spent', () => {
       .join('a', 'xx')
       .grants('a', 1, 2 * Q)
       .take();
-    rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: 1000, last: false });
+    rig.pass(300).handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: 1000, last: false });
     assert.deepEqual(rig.sent('ack'), []);
     rig.pass(50);
-    assert.deepEqual(rig.sent('ack'), [{ type: 'ack', bytes: 1000 }]);
+    assert.deepEqual(rig.sent('ack'), [{ type: 'ack', bytes: 1000, atMs: 300 }]);
     rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q - 1000, last: true });
     rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 1, bytes: Q, last: true });
     assert.equal(rig.sent('ack').at(-1)?.bytes, 2 * Q);

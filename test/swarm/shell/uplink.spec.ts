@@ -148,6 +148,48 @@ describe('uplink', () => {
     assert.deepEqual(log, ['a:2@0+65536', 'a:2 sent']);
   });
 
+  it('writes no more than a window for each of several peers, in their order, and goes on as they acknowledge', async () => {
+    const { uplink, log, add } = world({ isAlone: () => false });
+    add('a', 1);
+    add('b', 2);
+    await settle();
+    assert.deepEqual(log.splice(0), ['a:1@0+32768', 'b:2@0+32768']);
+    uplink.acked('a', 10 * KIB, undefined);
+    assert.deepEqual(log.splice(0), []);
+    uplink.acked('a', 32 * KIB, undefined);
+    assert.deepEqual(log.splice(0), ['a:1@32768+32768', 'a:1 sent']);
+    uplink.acked('b', 32 * KIB, undefined);
+    assert.deepEqual(log.splice(0), ['b:2@32768+32768', 'b:2 sent']);
+  });
+
+  it('writes no more than a window for all, without what lies before a peer that is stuck', async () => {
+    const stuck = new Set<string>();
+    const { uplink, log, add } = world({ isAlone: () => false, isStuck: (peer) => stuck.has(peer) });
+    for (const peer of ['a', 'b', 'c', 'd', 'e']) add(peer, 1);
+    await settle();
+    assert.deepEqual(log.splice(0), ['a:1@0+32768', 'b:1@0+32768', 'c:1@0+32768', 'd:1@0+32768']);
+    stuck.add('a');
+    uplink.retry();
+    assert.deepEqual(log.splice(0), ['e:1@0+32768']);
+  });
+
+  it('holds to a limit where there is one, and to no window', async () => {
+    const { uplink, log, add } = world({ isAlone: () => false });
+    uplink.setLimit(10_000_000);
+    add('a', 1, 1024 * KIB);
+    await settle();
+    // Its burst: 50 ms, in pieces of 64 KiB.
+    assert.equal(log.length, 7);
+    uplink.stop();
+  });
+
+  it('writes all that its socket takes to a peer that is alone', async () => {
+    const { log, add } = world();
+    add('a', 1, 1024 * KIB);
+    await settle();
+    assert.deepEqual(log, ['a:1@0+1048576', 'a:1 sent']);
+  });
+
   it('sends the chunk of an empty leaf', async () => {
     const { log, add } = world();
     add('a', 1, 0);

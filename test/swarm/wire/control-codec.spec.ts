@@ -76,6 +76,7 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
     ),
   }),
   fc.record({ type: is('ack'), bytes: safe }),
+  fc.record({ type: is('ack'), bytes: safe, atMs: u32 }),
   fc.record({
     type: is('peers'),
     slot: u32,

@@ -1,5 +1,5 @@
-import { PeerClock } from './core/peer-clock.ts';
-import { RecentLeast } from './core/recent-least.ts';
+import { PeerClock } from './peer-clock.ts';
+import { RecentLeast } from './recent-least.ts';
 
 /** What a new connection, or one that has rested, takes at once: TCP's first window of ten segments, and as much to follow. */
 const FIRST_BYTES = 32 << 10;
