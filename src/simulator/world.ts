@@ -253,7 +253,7 @@ export class World {
     else {
       let inSockets = 0;
       for (const end of links.values()) {
-        if (!exchange.isStuck(end.to.name)) inSockets += end.window.unackedBytes;
+        if (!exchange.isStuck(end.to.name)) inSockets += end.window.countedBytes(this.nowMs);
       }
       if (!uplink.write(this.nowMs, this.#pieceBytes, sockets.bytes - inSockets)) sockets.heldBack();
     }

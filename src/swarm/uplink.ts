@@ -204,11 +204,13 @@ export class Uplink {
     return Math.min(bytes.byteLength - offset, Math.max(RECORD_BYTES, share));
   }
 
-  /** How much more may lie in all sockets; always a piece where they are empty. */
+  /** How much more may lie in all sockets. */
   #roomBytes(): number {
+    const nowMs = this.#host.nowMs();
     let bytes = 0;
     for (const [peer, { window }] of this.#lanes) {
-      if (window.unackedBytes > 0 && !this.#host.isStuck(peer)) bytes += window.unackedBytes;
+      const counted = window.countedBytes(nowMs);
+      if (counted > 0 && !this.#host.isStuck(peer)) bytes += counted;
     }
     return this.#sockets.bytes - bytes;
   }

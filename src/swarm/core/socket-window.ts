@@ -10,6 +10,9 @@ const MOST_BYTES = 8 << 20;
 /** TCP forgets its window when it rests for longer than a time-out, which is round trips and at least 0.2 s. */
 const REST_MS = 500;
 
+/** Who acknowledges nothing for so long, whatever else it says, holds no room that others could use. */
+const STALE_MS = 3000;
+
 /** How long a part takes at least is remembered for one to two of these. */
 const LEAST_MS = 150_000;
 
@@ -45,6 +48,12 @@ export class SocketWindow {
     return this.#writtenBytes - this.#ackedBytes;
   }
 
+  /** What of that counts for all sockets together: nothing where it has not moved for long. */
+  countedBytes(nowMs: number): number {
+    return nowMs - this.#movedAtMs > STALE_MS ? 0 : this.unackedBytes;
+  }
+
+  /** How large the window is now. */
   get bytes(): number {
     return this.#windowBytes;
   }

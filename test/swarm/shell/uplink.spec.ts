@@ -173,6 +173,17 @@ describe('uplink', () => {
     assert.deepEqual(log.splice(0), ['e:1@0+32768']);
   });
 
+  it('keeps no room for peers that acknowledge nothing for seconds', async () => {
+    let nowMs = 0;
+    const { uplink, log, add } = world({ isAlone: () => false, nowMs: () => nowMs });
+    for (const peer of ['a', 'b', 'c', 'd', 'e']) add(peer, 1);
+    await settle();
+    assert.equal(log.splice(0).length, 4);
+    nowMs = 3001;
+    uplink.retry();
+    assert.deepEqual(log.splice(0), ['e:1@0+32768']);
+  });
+
   it('holds to a limit where there is one, and to no window', async () => {
     const { uplink, log, add } = world({ isAlone: () => false });
     uplink.setLimit(10_000_000);
