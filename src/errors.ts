@@ -8,6 +8,7 @@ export type DialReason =
   | 'no-route'
   | 'unknown-host'
   | 'wrong-peer'
+  | 'this-node'
   | 'wrong-certificate'
   | 'other-network'
   | 'failed';

@@ -7,6 +7,7 @@ const TEXTS: Record<Exclude<DialReason, 'failed'>, string> = {
   'no-route': 'no route to it',
   'unknown-host': 'no such host',
   'wrong-peer': 'another peer listens there',
+  'this-node': 'this node itself listens there',
   'wrong-certificate': 'another certificate is there',
   'other-network': 'what listens there is not of this network',
 };

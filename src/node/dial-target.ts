@@ -3,7 +3,8 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import type { LogLevel } from '../api.ts';
 import type { DialFailure } from '../errors.ts';
 import { directConnection } from '../swarm/direct-connection.ts';
-import { dialFailure } from './dial-failure.ts';
+import { dialFailure, failureOf } from './dial-failure.ts';
+import { isPlaceAmong } from './listen-addresses.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
 
@@ -87,6 +88,10 @@ export class DialTarget {
     const { libp2p } = this.#host;
     const limitMs = this.#addresses.length > 1 ? NEXT_ADDRESS_MS : DIAL_TIMEOUT_MS;
     for (const address of this.#addresses) {
+      if (isPlaceAmong(libp2p.getMultiaddrs(), address)) {
+        this.failures.set(String(address), failureOf(String(address), 'this-node'));
+        continue;
+      }
       try {
         const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
         const relayed = await libp2p.dial(address, { signal: limit });

@@ -2,10 +2,11 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
 import { dcutr } from '@libp2p/dcutr';
 import { identify } from '@libp2p/identify';
-import type { PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
+import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
 import { kadDHT } from '@libp2p/kad-dht';
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
 import { tcp } from '@libp2p/tcp';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { ShoalError } from '../errors.ts';
 import { version } from '../version.ts';
@@ -17,7 +18,7 @@ import type { LogLevel, RelayBounds } from '../api.ts';
 import { autonatServer } from './autonat-server.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { isAnother } from './expected-peer.ts';
-import { announced, isOfNetwork } from './listen-addresses.ts';
+import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
 import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
 import { relayTransport } from './relay-transport.ts';
@@ -103,7 +104,9 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
   });
   if (options.relay) services['relay'] = relayService(options.relay);
   const datastore = new BoundedDatastore();
-  const node = await createLibp2p({
+  // Looking them up takes a millisecond, and each dial asks.
+  let own: Multiaddr[] | undefined;
+  const node: Libp2p = await createLibp2p({
     start: false,
     privateKey: privateKeyFromProtobuf(options.identity),
     datastore,
@@ -134,11 +137,15 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
         options.isBanned(peer) || isAnother(peer, remoteAddr),
       denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>
         options.isBanned(peer) || isAnother(peer, remoteAddr),
-      // The default gater of some builds refuses private addresses; a local network is what Shoal is often for.
-      denyDialMultiaddr: (address) => !isOfNetwork(address.toString()),
+      // The default gater of some builds refuses private addresses; a local network is what Shoal is often for. At an
+      // address of this node itself (127.0.0.1 of somebody elsewhere, with the same port) nobody else answers, and a
+      // handshake with itself costs the work of two.
+      denyDialMultiaddr: (address): boolean =>
+        !isOfNetwork(address.toString()) || isPlaceAmong((own ??= node.getMultiaddrs()), address),
     },
     services: services as never,
   });
+  node.addEventListener('self:peer:update', () => (own = undefined));
   rememberPeers(node);
   datastore.hold(node.peerId.toCID().toString());
   node.addEventListener('peer:connect', ({ detail }) => datastore.hold(detail.toCID().toString()));

@@ -14,6 +14,19 @@ export function isOfNetwork(address: string): boolean {
   return NETWORK.test(address);
 }
 
+/**
+ * Whether an address leads to where one of these does, whatever peer it names. Through a relay the peer is the place: of
+ * those none does.
+ */
+export function isPlaceAmong(addresses: readonly Multiaddr[], address: Multiaddr): boolean {
+  const place = placeOf(address);
+  return !RELAYED.test(place) && addresses.some((each) => placeOf(each) === place);
+}
+
+function placeOf(address: Multiaddr): string {
+  return address.toString().replace(/\/p2p\/[^/]+$/, '');
+}
+
 /** Whether a node can dial an address. @param forPages it has the transports that pages use too */
 export function canNodeDial(address: string, forPages: { hasWebRtc: boolean } | undefined): boolean {
   if (!isOfNetwork(address)) return false;

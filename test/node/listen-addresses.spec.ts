@@ -5,6 +5,7 @@ import {
   byReach,
   canNodeDial,
   isForPages,
+  isPlaceAmong,
   withPageAddresses,
 } from '../../src/node/listen-addresses.ts';
 
@@ -78,5 +79,29 @@ describe('listen addresses for pages', () => {
       '/ip4/1.2.3.4/tcp/3',
       '/ip4/1.2.3.4/tcp/1/ws',
     ]);
+  });
+});
+
+describe('an address of a node itself', () => {
+  const id = '12D3KooWC7CVpRRsJ3yLv4WVdwUCLS4gq9ya8k8yTDeBcWy7dFpM';
+  const other = '12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X';
+  const own = [
+    `/ip4/127.0.0.1/tcp/4001/p2p/${id}`,
+    `/ip4/192.0.2.1/tcp/1/p2p/${other}/p2p-circuit/p2p/${id}`,
+  ].map((each) => multiaddr(each));
+
+  it('is told by its place, whatever peer it names', () => {
+    const isOwn = (address: string) => isPlaceAmong(own, multiaddr(address));
+    assert.ok(isOwn('/ip4/127.0.0.1/tcp/4001'));
+    assert.ok(isOwn(`/ip4/127.0.0.1/tcp/4001/p2p/${other}`));
+    assert.ok(!isOwn(`/ip4/127.0.0.1/tcp/4002/p2p/${other}`));
+    assert.ok(!isOwn(`/ip4/127.0.0.1/tcp/4001/ws/p2p/${other}`));
+    assert.ok(!isOwn(`/ip4/192.0.2.7/tcp/4001/p2p/${other}`));
+  });
+
+  it('is none through a relay, where the peer is the place', () => {
+    const relayed = `/ip4/192.0.2.1/tcp/1/p2p/${other}/p2p-circuit`;
+    assert.ok(!isPlaceAmong(own, multiaddr(`${relayed}/p2p/${other}`)));
+    assert.ok(!isPlaceAmong(own, multiaddr(relayed)));
   });
 });
