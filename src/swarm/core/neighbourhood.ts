@@ -2,10 +2,6 @@ import type { AssetSwarm } from './asset-swarm.ts';
 import {
   CONTACTS_SENT,
   DIALS_AT_ONCE,
-  FRESH_DIAL_MS,
-  DIAL_BURST,
-  DIALS_PER_SEC,
-  DIAL_TIMEOUT_MS,
   MAX_CONTACTS_PER_MESSAGE,
   MAX_REDIAL_MS,
   PEERS_HEED_MS,
@@ -14,6 +10,7 @@ import {
 } from './constants.ts';
 import { ContactTable, boundedAddresses } from './contact-table.ts';
 import type { Core } from './core.ts';
+import { Dialling } from './dialling.ts';
 import { membershipOf } from './membership.ts';
 import type { AssetKey, Contact, Message, PeerKey } from './messages.ts';
 import type { Peer } from './peer.ts';
@@ -21,6 +18,13 @@ import { shuffle } from './rng.ts';
 
 /** Fewer live neighbours than this share of the degree: dial. */
 const FEW = 0.7;
+
+/**
+ * With so many neighbours a swarm mixes as well as with the degree (N = 100: ± 0.5 points). Further ones are dialled one
+ * after another, as a crowd that starts together would have its machines, or its uplinks, full of handshakes.
+ */
+const ENOUGH = 12;
+const FURTHER_DIALS = 1;
 
 /**
  * Neighbours that a node keeps in the swarm of what it only serves: a graph in which everybody has four, drawn by lot,
@@ -47,12 +51,9 @@ const LASTING_MS = 60_000;
 export class Neighbourhood {
   readonly #core: Core;
   readonly #contacts = new Map<AssetKey, ContactTable>();
-  /** Dials under way: since when, and for which asset's swarm. */
-  readonly #dialling = new Map<PeerKey, { atMs: number; asset: AssetKey }>();
+  readonly #dialling = new Dialling();
   readonly #shunned = new Map<PeerKey, number>();
   #idleDialAtMs = -Infinity;
-  #dialTokens = DIAL_BURST;
-  #dialTokensAtMs = 0;
   #closing: (peer: Peer, reason: string) => void;
   #asking: (peer: Peer, swarm: AssetSwarm) => void;
 
@@ -106,8 +107,7 @@ export class Neighbourhood {
    * other one may have nobody), and where there are too few and it is said to be the peer's too.
    */
   connected(peer: Peer): void {
-    const dialledFor = this.#dialling.get(peer.key)?.asset;
-    this.#dialling.delete(peer.key);
+    const dialledFor = this.#dialling.connected(peer.key, this.#core.nowMs);
     for (const swarm of this.#core.assets.values()) {
       if (swarm.wantedLeft > 0 || swarm.have.count === 0) continue;
       const isShared = this.#isLonely(swarm) && this.#isContact(peer, swarm);
@@ -128,7 +128,7 @@ export class Neighbourhood {
   }
 
   dialFailed(peer: PeerKey): void {
-    this.#dialling.delete(peer);
+    this.#dialling.failed(peer);
     for (const table of this.#contacts.values()) table.failed(peer, this.#core.nowMs);
     for (const swarm of this.#core.assets.values()) this.#keepDegree(swarm);
   }
@@ -162,13 +162,11 @@ export class Neighbourhood {
   /** Every second: degree, laggards, contacts, links too many. */
   tend(): void {
     const { nowMs, assets, peers } = this.#core;
-    for (const [peer, { atMs }] of this.#dialling) {
-      if (nowMs - atMs > DIAL_TIMEOUT_MS) this.dialFailed(peer);
-    }
+    for (const peer of this.#dialling.forgotten(nowMs)) this.dialFailed(peer);
     for (const swarm of assets.values()) {
       this.#keepDegree(swarm);
       let dials = this.#laggardDials(swarm);
-      while (dials > 0 && this.#dial(swarm)) dials--;
+      while (dials > 0 && this.#dial(swarm, DIALS_AT_ONCE)) dials--;
       for (const peer of swarm.members.values()) this.#refreshContacts(peer, swarm);
     }
     for (let extra = peers.size - 2 * this.#core.settings.degree; extra > 0; extra--) {
@@ -184,18 +182,21 @@ export class Neighbourhood {
     this.#idleDialAtMs = nowMs;
     for (const swarm of shuffle(this.#core.rng, [...assets.values()])) {
       const table = this.#contacts.get(swarm.key);
-      if (swarm.have.count > 0 && this.#dial(swarm, (peer) => !table?.isDone(peer))) return;
+      if (swarm.have.count === 0) continue;
+      const most = this.#live(swarm) < ENOUGH ? DIALS_AT_ONCE : FURTHER_DIALS;
+      if (this.#dial(swarm, most, (peer) => !table?.isDone(peer))) return;
     }
   }
 
   #add(swarm: AssetSwarm, contacts: readonly Contact[], source: PeerKey | undefined): void {
     const table = this.#tableOf(swarm.key);
     const { settings, nowMs } = this.#core;
+    const yieldMs = Math.max(YIELD_MS, this.#dialling.usualMs);
     for (const contact of contacts) {
       if (contact.peer === settings.self) continue;
       // Two that hear of each other from others would both dial: the one with the greater id waits to be dialled.
       const yields = swarm.members.size > 0 && settings.self !== undefined && settings.self > contact.peer;
-      table.add(contact, source, yields ? nowMs + YIELD_MS : -Infinity);
+      table.add(contact, source, yields ? nowMs + yieldMs : -Infinity);
     }
     this.#keepDegree(swarm);
   }
@@ -203,9 +204,9 @@ export class Neighbourhood {
   #keepDegree(swarm: AssetSwarm): void {
     if (swarm.wantedLeft === 0) return this.#keepGraph(swarm);
     const { degree } = this.#core.settings;
-    let live = swarm.members.size + this.#dialling.size + this.#joining(swarm);
+    let live = this.#live(swarm);
     if (live >= FEW * degree) return;
-    while (live < degree && this.#freshDials < DIALS_AT_ONCE && this.#dial(swarm)) live++;
+    while (live < degree && this.#dial(swarm, live < ENOUGH ? DIALS_AT_ONCE : FURTHER_DIALS)) live++;
   }
 
   /** What is only served wants nothing, but the swarm's graph must not fall apart: a few neighbours are kept. */
@@ -214,8 +215,8 @@ export class Neighbourhood {
     if (!this.#isLonely(swarm)) return;
     this.#askConnected(swarm);
     if (peers.size >= settings.degree) return;
-    let live = swarm.members.size + this.#dialling.size + this.#joining(swarm);
-    while (live < KEPT_DEGREE && this.#dial(swarm)) live++;
+    let live = this.#live(swarm);
+    while (live < KEPT_DEGREE && this.#dial(swarm, DIALS_AT_ONCE)) live++;
   }
 
   /** Contacts that are connected for another reason are not dialled: they are asked. */
@@ -246,11 +247,9 @@ export class Neighbourhood {
     return true;
   }
 
-  /** Dials that may still be answered soon. */
-  get #freshDials(): number {
-    let fresh = 0;
-    for (const { atMs } of this.#dialling.values()) if (this.#core.nowMs - atMs < FRESH_DIAL_MS) fresh++;
-    return fresh;
+  /** Neighbours in the swarm, and those that may be soon. */
+  #live(swarm: AssetSwarm): number {
+    return swarm.members.size + this.#dialling.size + this.#joining(swarm);
   }
 
   /** Links that were told of the swarm and have had no time to answer. */
@@ -282,15 +281,10 @@ export class Neighbourhood {
     return this.#core.peers.size + this.#dialling.size < 2 * this.#core.settings.degree;
   }
 
-  #dial(swarm: AssetSwarm, mayBe: (peer: PeerKey) => boolean = () => true): boolean {
+  /** @param most dials at once, with this one */
+  #dial(swarm: AssetSwarm, most: number, mayBe: (peer: PeerKey) => boolean = () => true): boolean {
     const { peers, nowMs } = this.#core;
-    if (!this.#hasRoom) return false;
-    this.#dialTokens = Math.min(
-      DIAL_BURST,
-      this.#dialTokens + ((nowMs - this.#dialTokensAtMs) / 1000) * DIALS_PER_SEC,
-    );
-    this.#dialTokensAtMs = nowMs;
-    if (this.#dialTokens < 1) return false;
+    if (!this.#hasRoom || !this.#dialling.mayBegin(nowMs, most)) return false;
     const isFree = (peer: PeerKey) =>
       !peers.has(peer) &&
       !this.#dialling.has(peer) &&
@@ -298,8 +292,7 @@ export class Neighbourhood {
       mayBe(peer);
     const contact = this.#contacts.get(swarm.key)?.choose(nowMs, isFree);
     if (!contact) return false;
-    this.#dialTokens--;
-    this.#dialling.set(contact.peer, { atMs: nowMs, asset: swarm.key });
+    this.#dialling.begin(contact.peer, swarm.key, nowMs);
     this.#core.act({ type: 'dial', contact });
     return true;
   }
