@@ -4,6 +4,8 @@ import {
   ASKS_PER_SEC,
   BATCH_MS,
   FREE_JOIN_MS,
+  FEW_NEWS_MS,
+  HAVE_FOR_BYTES,
   HAVES_PER_SEC,
   LONGEST_BATCH_MS,
   LONGEST_ASK_AGAIN_MS,
@@ -35,6 +37,9 @@ type HaveMessage = Extract<Message, { type: 'have' }>;
 export class Announcing {
   /** When the batch of HAVEs goes out; Infinity where there is none. */
   flushAtMs = Infinity;
+  /** What is in the batch: since when, and how many bytes of chunks. */
+  #newsAtMs = Infinity;
+  #newsBytes = 0;
   readonly #core: Core;
 
   constructor(core: Core) {
@@ -166,7 +171,7 @@ export class Announcing {
     return undefined;
   }
 
-  /** A chunk was verified: everybody hears of it, at the latest within {@link Announcing.#batchMs}. */
+  /** A chunk was verified: everybody hears of it, the sooner the more there is to tell. */
   note(swarm: AssetSwarm, chunk: number): void {
     for (const peer of swarm.members.values()) {
       const membership = peer.memberships.get(swarm.key);
@@ -174,12 +179,19 @@ export class Announcing {
       membership.lacks++;
       if (peer.declines < PATIENT_DECLINES) peer.declinedUntilMs = 0;
     }
-    this.flushAtMs = Math.min(this.flushAtMs, this.#core.nowMs + this.#batchMs);
+    const { nowMs, peers } = this.#core;
+    this.#newsAtMs = Math.min(this.#newsAtMs, nowMs);
+    this.#newsBytes += swarm.bytesOf(chunk);
+    const isWorthIt = this.#newsBytes >= peers.size * HAVE_FOR_BYTES;
+    const waitMs = isWorthIt ? this.#batchMs : Math.max(this.#batchMs, FEW_NEWS_MS);
+    this.flushAtMs = Math.max(nowMs, Math.min(this.flushAtMs, this.#newsAtMs + waitMs));
   }
 
   /** Tells everybody what they were not told yet. */
   flush(): void {
     this.flushAtMs = Infinity;
+    this.#newsAtMs = Infinity;
+    this.#newsBytes = 0;
     for (const swarm of this.#core.assets.values()) {
       if (swarm.news.length === 0) continue;
       for (const peer of this.#core.peers.values()) {

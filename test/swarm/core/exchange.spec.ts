@@ -27,6 +27,23 @@ describe('Exchange: who is told what', () => {
     assert.ok(rig.sent('have', 'c').length >= 1);
   });
 
+  it('tells many neighbours of a single chunk later than of several, so that few packets go', () => {
+    const rig = new Rig().add('.'.repeat(8)).join('a', 'xxxxxxxx');
+    for (let n = 0; n < 20; n++) rig.join(`p${n}`, 'xxxxxxxx');
+    rig.says('a', { type: 'grant', id: 1, bytes: 8 * Q, leaseMs: 1000 }).take();
+    rig.sends('a', 0).pass(1900);
+    assert.equal(rig.sent('have').length, 0);
+    rig.pass(100);
+    assert.equal(rig.sent('have').length, 20);
+    rig.take();
+    for (const chunk of [1, 2, 3, 4, 5]) rig.sends('a', chunk);
+    rig.pass(300);
+    assert.deepEqual(
+      rig.sent('have', 'p3').map(({ chunks }) => chunks),
+      [[1, 2, 3, 4, 5]],
+    );
+  });
+
   it('asks a connected peer again that left what is wanted, more and more rarely', () => {
     const rig = new Rig().add('..').join('a', 'xx');
     const waits: number[] = [];
