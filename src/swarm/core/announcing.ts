@@ -4,10 +4,11 @@ import {
   ASKS_PER_SEC,
   BATCH_MS,
   FREE_JOIN_MS,
-  FEW_NEWS_MS,
-  HAVE_FOR_BYTES,
+  HAVE_BYTES,
+  HAVE_SHARE,
   HAVES_PER_SEC,
   LONGEST_BATCH_MS,
+  LONGEST_SLOW_BATCH_MS,
   LONGEST_ASK_AGAIN_MS,
   JOIN_BURST,
   JOIN_FLOOD,
@@ -37,13 +38,13 @@ type HaveMessage = Extract<Message, { type: 'have' }>;
 export class Announcing {
   /** When the batch of HAVEs goes out; Infinity where there is none. */
   flushAtMs = Infinity;
-  /** What is in the batch: since when, and how many bytes of chunks. */
-  #newsAtMs = Infinity;
-  #newsBytes = 0;
   readonly #core: Core;
+  readonly #uplink: () => number;
 
-  constructor(core: Core) {
+  /** @param uplink bytes per second that it delivers; 0: not known yet */
+  constructor(core: Core, uplink: () => number) {
     this.#core = core;
+    this.#uplink = uplink;
   }
 
   /** A link came up: names what this node downloads. What it only serves it names in answer. */
@@ -171,7 +172,7 @@ export class Announcing {
     return undefined;
   }
 
-  /** A chunk was verified: everybody hears of it, the sooner the more there is to tell. */
+  /** A chunk was verified: everybody hears of it, at the latest within {@link Announcing.#batchMs}. */
   note(swarm: AssetSwarm, chunk: number): void {
     for (const peer of swarm.members.values()) {
       const membership = peer.memberships.get(swarm.key);
@@ -179,19 +180,12 @@ export class Announcing {
       membership.lacks++;
       if (peer.declines < PATIENT_DECLINES) peer.declinedUntilMs = 0;
     }
-    const { nowMs, peers } = this.#core;
-    this.#newsAtMs = Math.min(this.#newsAtMs, nowMs);
-    this.#newsBytes += swarm.bytesOf(chunk);
-    const isWorthIt = this.#newsBytes >= peers.size * HAVE_FOR_BYTES;
-    const waitMs = isWorthIt ? this.#batchMs : Math.max(this.#batchMs, FEW_NEWS_MS);
-    this.flushAtMs = Math.max(nowMs, Math.min(this.flushAtMs, this.#newsAtMs + waitMs));
+    this.flushAtMs = Math.min(this.flushAtMs, this.#core.nowMs + this.#batchMs);
   }
 
   /** Tells everybody what they were not told yet. */
   flush(): void {
     this.flushAtMs = Infinity;
-    this.#newsAtMs = Infinity;
-    this.#newsBytes = 0;
     for (const swarm of this.#core.assets.values()) {
       if (swarm.news.length === 0) continue;
       for (const peer of this.#core.peers.values()) {
@@ -236,10 +230,16 @@ export class Announcing {
     this.#core.send(peer, { type: 'have', asset: swarm.key, chunks: ascending(chunks) });
   }
 
-  /** The more neighbours, the longer news may wait for company: so many HAVEs a second at most, besides those before grants. */
+  /**
+   * The more neighbours, the longer news may wait for company: so many HAVEs a second at most, besides those before grants;
+   * and the longer, the slower the uplink that they take a part of.
+   */
   get #batchMs(): number {
-    const ms = (this.#core.peers.size * 1000) / HAVES_PER_SEC;
-    return Math.min(LONGEST_BATCH_MS, Math.max(BATCH_MS, ms));
+    const { size } = this.#core.peers;
+    const ms = Math.min(LONGEST_BATCH_MS, (size * 1000) / HAVES_PER_SEC);
+    const rate = this.#uplink();
+    const slowMs = rate > 0 ? (size * HAVE_BYTES * 1000) / (HAVE_SHARE * rate) : 0;
+    return Math.max(BATCH_MS, ms, Math.min(slowMs, LONGEST_SLOW_BATCH_MS));
   }
 
   #tell(peer: Peer, swarm: AssetSwarm, reply: boolean): void {

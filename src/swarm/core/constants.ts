@@ -15,12 +15,13 @@ export const HAVES_PER_SEC = 80;
 export const LONGEST_BATCH_MS = 500;
 
 /**
- * Where little comes, news waits until there is so much of it for each neighbour, or for so long. A HAVE is a packet of
- * 110 bytes with its acknowledgement, which then is 0.8 % of what it tells of. (Thirty peers at 1 Mbit/s sent 18 HAVEs for
- * each chunk of 64 KiB, three of four packets; most of what such nodes computed was for them.)
+ * A HAVE by itself is a packet of so many bytes with its headers, and all of them are to take no more than this share of
+ * the uplink, unless news would wait for longer than that. (Thirty peers at 1 Mbit/s sent 18 HAVEs for each chunk of
+ * 64 KiB, three of four packets.)
  */
-export const HAVE_FOR_BYTES = 14_000;
-export const FEW_NEWS_MS = 2000;
+export const HAVE_BYTES = 110;
+export const HAVE_SHARE = 0.01;
+export const LONGEST_SLOW_BATCH_MS = 2000;
 
 /** An ACK goes out at once when this many bytes wait for it, so that fast links are not slowed by the batching. */
 export const ACK_AT_BYTES = 256 * 1024;

@@ -62,7 +62,7 @@ export class Exchange {
 
   constructor(config: ExchangeConfig, rng: Rng) {
     this.#core = new Core(settingsOf(config), rng);
-    this.#announcing = new Announcing(this.#core);
+    this.#announcing = new Announcing(this.#core, () => this.#granting.rate.bytesPerSec);
     this.#granting = new Granting(this.#core, (peer) => this.#announcing.tellNews(peer));
     this.#serving = new Serving(this.#core, this.#granting);
     this.#requesting = new Requesting(this.#core);

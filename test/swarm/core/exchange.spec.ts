@@ -27,21 +27,29 @@ describe('Exchange: who is told what', () => {
     assert.ok(rig.sent('have', 'c').length >= 1);
   });
 
-  it('tells many neighbours of a single chunk later than of several, so that few packets go', () => {
-    const rig = new Rig().add('.'.repeat(8)).join('a', 'xxxxxxxx');
-    for (let n = 0; n < 20; n++) rig.join(`p${n}`, 'xxxxxxxx');
-    rig.says('a', { type: 'grant', id: 1, bytes: 8 * Q, leaseMs: 1000 }).take();
-    rig.sends('a', 0).pass(1900);
-    assert.equal(rig.sent('have').length, 0);
-    rig.pass(100);
-    assert.equal(rig.sent('have').length, 20);
-    rig.take();
-    for (const chunk of [1, 2, 3, 4, 5]) rig.sends('a', chunk);
-    rig.pass(300);
-    assert.deepEqual(
-      rig.sent('have', 'p3').map(({ chunks }) => chunks),
-      [[1, 2, 3, 4, 5]],
-    );
+  it('tells many neighbours of news the more seldom the slower its uplink is', () => {
+    const all = 'x'.repeat(8);
+    const rig = new Rig().add('.......x').join('a', all).join('b', '........');
+    for (let n = 0; n < 20; n++) rig.join(`p${n}`, all);
+    const [grant] = rig.sent('grant', 'b');
+    assert.ok(grant);
+    rig.says('a', { type: 'grant', id: 1, bytes: 8 * Q, leaseMs: 1000 });
+    const heard = (ms: number) => {
+      rig.take();
+      rig.pass(ms);
+      return rig.sent('have', 'p3').map(({ chunks }) => chunks);
+    };
+    rig.sends('a', 0);
+    assert.deepEqual(heard(300), [[0]]);
+
+    rig.says('b', { type: 'request', grant: grant.id, asset: 1, runs: [{ from: 7, count: 1 }] });
+    rig.nowMs += 600;
+    rig.says('b', { type: 'ack', bytes: Q });
+    assert.ok(rig.exchange.uploadBytesPerSec > 0 && rig.exchange.uploadBytesPerSec < 200_000);
+    rig.sends('a', 1);
+    assert.deepEqual(heard(900), []);
+    rig.sends('a', 2);
+    assert.deepEqual(heard(1200), [[1, 2]]);
   });
 
   it('asks a connected peer again that left what is wanted, more and more rarely', () => {
