@@ -87,8 +87,9 @@ export class DialTarget {
   async #dial(signal: AbortSignal): Promise<Connection | undefined> {
     const { libp2p } = this.#host;
     const limitMs = this.#addresses.length > 1 ? NEXT_ADDRESS_MS : DIAL_TIMEOUT_MS;
+    const own = libp2p.getMultiaddrs();
     for (const address of this.#addresses) {
-      if (isPlaceAmong(libp2p.getMultiaddrs(), address)) {
+      if (isPlaceAmong(own, address)) {
         this.failures.set(String(address), failureOf(String(address), 'this-node'));
         continue;
       }

@@ -183,8 +183,7 @@ export class Neighbourhood {
     for (const swarm of shuffle(this.#core.rng, [...assets.values()])) {
       const table = this.#contacts.get(swarm.key);
       if (swarm.have.count === 0) continue;
-      const most = this.#live(swarm) < ENOUGH ? DIALS_AT_ONCE : FURTHER_DIALS;
-      if (this.#dial(swarm, most, (peer) => !table?.isDone(peer))) return;
+      if (this.#dial(swarm, dialsWith(this.#live(swarm)), (peer) => !table?.isDone(peer))) return;
     }
   }
 
@@ -206,7 +205,7 @@ export class Neighbourhood {
     const { degree } = this.#core.settings;
     let live = this.#live(swarm);
     if (live >= FEW * degree) return;
-    while (live < degree && this.#dial(swarm, live < ENOUGH ? DIALS_AT_ONCE : FURTHER_DIALS)) live++;
+    while (live < degree && this.#dial(swarm, dialsWith(live))) live++;
   }
 
   /** What is only served wants nothing, but the swarm's graph must not fall apart: a few neighbours are kept. */
@@ -348,4 +347,9 @@ export class Neighbourhood {
     }
     return true;
   }
+}
+
+/** How many may be dialled at once for further neighbours, with so many live ones. */
+function dialsWith(live: number): number {
+  return live < ENOUGH ? DIALS_AT_ONCE : FURTHER_DIALS;
 }

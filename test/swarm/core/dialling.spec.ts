@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Dialling } from '../../../src/swarm/core/dialling.ts';
-import { Rig } from './exchange-rig.ts';
+import { contactsOf, dialled, Rig } from './exchange-rig.ts';
 
 /** Begins as many as may be. @returns how many */
 function fill(dialling: Dialling, nowMs: number, name: string, most = 12): number {
@@ -76,17 +76,15 @@ describe('Dialling', () => {
 describe('Exchange: dials', () => {
   it('are many until there are a dozen neighbours, and then one after another', () => {
     const rig = new Rig().add('..');
-    const contacts = Array.from({ length: 40 }, (_, n) => ({ peer: `p${n}`, addresses: [`/sim/${n}`] }));
+    const contacts = contactsOf(...Array.from({ length: 40 }, (_, n) => `p${n}`));
     rig.handle({ type: 'contacts', asset: 1, contacts });
-    const dials = (): string[] =>
-      rig.take().flatMap((action) => (action.type === 'dial' ? [action.contact.peer] : []));
-    const first = dials();
+    const first = dialled(rig);
     assert.equal(first.length, 12);
     for (const peer of first.slice(0, 11)) rig.join(peer, '..');
-    assert.equal(dials().length, 0);
+    assert.equal(dialled(rig).length, 0);
     rig.join(first[11]!, '..');
     for (let more = 0; more < 5; more++) {
-      const next = dials();
+      const next = dialled(rig);
       assert.equal(next.length, 1);
       rig.join(next[0]!, '..');
     }

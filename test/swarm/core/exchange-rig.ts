@@ -112,3 +112,12 @@ export function haveOf(text: string): Have {
   if (field.isFull) return { kind: 'all' };
   return field.count === 0 ? { kind: 'none' } : { kind: 'some', bits: field.bytes };
 }
+
+export function contactsOf(...peers: string[]) {
+  return peers.map((peer) => ({ peer, addresses: [`/sim/${peer}`] }));
+}
+
+/** Who was dialled since the last `take`, and takes. */
+export function dialled(rig: Rig): string[] {
+  return rig.take().flatMap((action) => (action.type === 'dial' ? [action.contact.peer] : []));
+}

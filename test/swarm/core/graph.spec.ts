@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict';
-import { Rig } from './exchange-rig.ts';
+import { contactsOf, dialled, Rig } from './exchange-rig.ts';
 
 const ALL = 'xxxx';
-
-function contactsOf(...peers: string[]) {
-  return peers.map((peer) => ({ peer, addresses: [`/sim/${peer}`] }));
-}
-
-function dialled(rig: Rig): string[] {
-  return rig.take().flatMap((action) => (action.type === 'dial' ? [action.contact.peer] : []));
-}
 
 describe('Exchange: the graph of what is only served', () => {
   it('keeps four neighbours in the swarm of an asset that is complete', () => {
