@@ -30,6 +30,9 @@ const WINDOW_MARGIN = 1.5;
  */
 const MAX_KEPT = 6;
 
+/** A peer that gave nothing of what it could have in the time in which others gave so much of the file is a free-rider. */
+const RIDER_SHARE = 0.5;
+
 /** Whether the peer has all of something that it shares with this node. */
 export function isComplete(peer: Peer): boolean {
   for (const { have } of peer.memberships.values()) if (have?.isFull) return true;
@@ -40,6 +43,19 @@ export function isComplete(peer: Peer): boolean {
 export function isKeeping(passes: OriginPasses, peer: Peer): boolean {
   if (passes.isSpread || passes.proof.isProven(peer.key)) return false;
   return passes.unforwarded(peer.key) >= MAX_KEPT;
+}
+
+/**
+ * Whether the peer has taken something and given nothing, while this node got as much as {@link RIDER_SHARE} of what both
+ * share from others. It may be no fault of its own; but a node that still downloads gives such a peer no more than the
+ * budget for gifts, also where its uplink has nothing else to do: contributors that are nearly done, and those that are
+ * left when the others have gone, gave free-riders a fifth of the file so.
+ */
+export function isRider(peer: Peer, receivedBytes: number): boolean {
+  if (peer.receivedBytes > 0 || peer.sentBytes + peer.grantedBytes === 0) return false;
+  let bytes = 0;
+  for (const { swarm } of peer.memberships.values()) bytes += swarm.bytes;
+  return receivedBytes - peer.watchedFromBytes >= RIDER_SHARE * bytes;
 }
 
 /** How much further this node is than the peer in what both want, and how large that is for each who takes part in it. */

@@ -76,6 +76,7 @@ export class Receiving {
     const received = this.#receivedOf(swarm.key);
     received.byPeer.set(from, (received.byPeer.get(from) ?? 0) + bytes);
     received.speed.add(this.#core.nowMs, bytes);
+    this.#core.receivedBytes += bytes;
     const peer = this.#core.peers.get(from);
     if (peer) {
       peer.receivedBytes += bytes;

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { AssetSwarm } from '../../../src/swarm/core/asset-swarm.ts';
+import { Bitfield } from '../../../src/swarm/core/bitfield.ts';
+import { isRider } from '../../../src/swarm/core/grant-terms.ts';
+import { membershipOf } from '../../../src/swarm/core/membership.ts';
+import { Peer } from '../../../src/swarm/core/peer.ts';
+import { seededRng } from '../../../src/swarm/core/rng.ts';
+import { Q, Rig } from './exchange-rig.ts';
+
+const CHUNKS = 200;
+/** Those that the node below has at first: there is something to give. */
+const FIRST = 75;
+
+const STEP_MS = 150;
+
+/** A node that downloads from `giver`, with `rider`, which takes and gives nothing. */
+class Crowd {
+  readonly rig: Rig;
+  #given = 0;
+  /** Chunks that the rider has asked for, and that were sent to it; and how many of these before it connected anew. */
+  #asked = 0;
+  #sent = 0;
+  #ackedBefore = 0;
+
+  constructor(fleet = false) {
+    // A chunk in the time in which the giver sends two.
+    this.rig = new Rig({ fleet, uploadBytesPerSec: (Q * 500) / STEP_MS }).add(
+      'x'.repeat(FIRST) + '.'.repeat(CHUNKS - FIRST),
+    );
+    this.rig.join('giver', 'x'.repeat(CHUNKS)).join('rider', '.'.repeat(CHUNKS));
+  }
+
+  /** The giver sends so many chunks, and the rider uses all credit that it has meanwhile. @returns chunks it got */
+  get(chunks: number): number {
+    const before = this.#sent;
+    for (let i = 0; i < chunks; i++) {
+      this.rig.grants('giver', ++this.#given);
+      const [chunk] = this.rig.asked('giver');
+      assert.ok(chunk !== undefined, 'there is something to ask for');
+      this.#take();
+      this.rig.pass(STEP_MS - 50).sends('giver', chunk);
+    }
+    return this.#sent - before;
+  }
+
+  reconnect(): void {
+    this.rig.handle({ type: 'gone', peer: 'rider' }).take();
+    this.#ackedBefore = this.#sent;
+    this.rig.join('rider', 'x'.repeat(this.#asked) + '.'.repeat(CHUNKS - this.#asked));
+  }
+
+  #take(): void {
+    for (const action of this.rig.take()) {
+      if (action.type === 'upload') this.#sent++;
+      if (action.type !== 'send' || action.peer !== 'rider' || action.message.type !== 'grant') continue;
+      const runs = [{ from: this.#asked++, count: 1 }];
+      this.rig.says('rider', { type: 'request', grant: action.message.id, asset: 1, runs });
+    }
+    this.rig.pass(50);
+    if (this.#sent > this.#ackedBefore) {
+      this.rig.says('rider', { type: 'ack', bytes: (this.#sent - this.#ackedBefore) * Q });
+    }
+  }
+}
+
+describe('who takes and gives nothing', () => {
+  it('gets what the uplink has to spare at first, and only gifts once others gave half of the file', () => {
+    const crowd = new Crowd();
+    assert.ok(crowd.get(99) >= 40);
+    crowd.get(12); // what was granted before
+    assert.equal(crowd.get(10), 0);
+  });
+
+  it('is not forgiven for connecting anew', () => {
+    const crowd = new Crowd();
+    crowd.get(100);
+    crowd.reconnect();
+    assert.equal(crowd.get(8), 0);
+  });
+
+  it('is served like others in a fleet of one owner', () => {
+    const crowd = new Crowd(true);
+    crowd.get(100);
+    assert.ok(crowd.get(8) >= 3);
+  });
+
+  /** @param watched what others gave this node while the peer was there, in chunks of an asset of 200 */
+  function peerAfter(watched: number, ledger: { received: number; sent: number }): boolean {
+    const swarm = new AssetSwarm(
+      1,
+      new Uint32Array(CHUNKS).fill(Q),
+      new Bitfield(CHUNKS),
+      false,
+      seededRng(1),
+    );
+    const peer = new Peer('peer', 0, 7 * Q, 1);
+    membershipOf(peer, swarm);
+    peer.receivedBytes = ledger.received * Q;
+    peer.sentBytes = ledger.sent * Q;
+    return isRider(peer, (7 + watched) * Q);
+  }
+
+  it('is whoever had the time in which others gave half of the file', () => {
+    assert.equal(peerAfter(100, { received: 0, sent: 1 }), true);
+    assert.equal(peerAfter(99, { received: 0, sent: 1 }), false);
+    assert.equal(peerAfter(100, { received: 1, sent: 50 }), false);
+    assert.equal(peerAfter(100, { received: 0, sent: 0 }), false);
+  });
+});
