@@ -17,7 +17,6 @@ import { presentPing } from './present-ping.ts';
 import type { LogLevel, RelayBounds } from '../api.ts';
 import { autonatServer } from './autonat-server.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
-import { connectWithin } from './connect-within.ts';
 import { isAnother } from './expected-peer.ts';
 import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
 import { reachability } from './reachability.ts';
@@ -66,12 +65,6 @@ const INBOUND_PER_SECOND = 100;
  */
 const FIRST_SELF_QUERY_MS = 20_000;
 
-/** An address has so long to answer, as libp2p has it; */
-const CONNECT_MS = 6000;
-/** with the handshake so long (many take more than six seconds where a crowd starts on a few cores); all of a peer so long. */
-const ADDRESS_MS = 15_000;
-const DIAL_MS = 20_000;
-
 /** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
 const MDNS_INTERVAL_MS = 10_000;
 
@@ -113,8 +106,6 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
   const datastore = new BoundedDatastore();
   // Looking them up takes a millisecond, and each dial asks.
   let own: Multiaddr[] | undefined;
-  const others = [relayTransport(), ...(options.transports ?? [])];
-  const transports = [tcp(), ...(others as unknown as ReturnType<typeof tcp>[])];
   const node: Libp2p = await createLibp2p({
     start: false,
     privateKey: privateKeyFromProtobuf(options.identity),
@@ -124,14 +115,15 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
       listen: options.listen.map((address) => parseMultiaddr(address).toString()),
       announceFilter: (addresses) => announced(addresses, forwarded.size > 0),
     },
-    transports: transports.map((make) => connectWithin(CONNECT_MS, make)),
+    transports: [
+      tcp(),
+      relayTransport(),
+      ...((options.transports ?? []) as unknown as ReturnType<typeof tcp>[]),
+    ],
     connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [lazyYamux()],
     peerDiscovery: options.mdns ? [localDiscovery(options)] : [],
     connectionManager: {
-      addressDialTimeout: ADDRESS_MS,
-      dialTimeout: DIAL_MS,
-      inboundUpgradeTimeout: ADDRESS_MS,
       maxConnections: MAX_CONNECTIONS,
       inboundConnectionThreshold: INBOUND_PER_SECOND,
       maxIncomingPendingConnections: INBOUND_PER_SECOND,

@@ -24,7 +24,6 @@ export class Dialling {
   #tokensAtMs = 0;
   /** How long a dial takes that comes through. Before the first has: as long as it may without holding up others. */
   #usualMs = FRESH_DIAL_MS;
-  #begunAtMs = -Infinity;
 
   get size(): number {
     return this.#underWay.size;
@@ -39,25 +38,16 @@ export class Dialling {
     return this.#underWay.has(peer);
   }
 
-  /**
-   * Whether another dial may begin now.
-   *
-   * @param isFurther it is for more neighbours than are needed: one such dial follows another, and where dials take long
-   *   after a while, as what takes long are others' handshakes
-   */
-  mayBegin(nowMs: number, isFurther: boolean): boolean {
-    const isSlow = this.#usualMs > FRESH_DIAL_MS;
-    if (isFurther && isSlow && nowMs - this.#begunAtMs < USUAL_DIALS * this.#usualMs) return false;
-    const most = isFurther ? 1 : this.#atOnce;
+  /** Whether another dial may begin now. @param most at once, with it */
+  mayBegin(nowMs: number, most: number): boolean {
     const refill = ((nowMs - this.#tokensAtMs) / 1000) * DIALS_PER_SEC;
     this.#tokens = Math.min(DIAL_BURST, this.#tokens + refill);
     this.#tokensAtMs = nowMs;
-    return this.#tokens >= 1 && this.#fresh(nowMs) < most;
+    return this.#tokens >= 1 && this.#fresh(nowMs) < Math.min(most, this.#atOnce);
   }
 
   begin(peer: PeerKey, asset: AssetKey, nowMs: number): void {
     this.#tokens--;
-    this.#begunAtMs = nowMs;
     this.#underWay.set(peer, { atMs: nowMs, asset });
   }
 

@@ -1,6 +1,7 @@
 import type { AssetSwarm } from './asset-swarm.ts';
 import {
   CONTACTS_SENT,
+  DIALS_AT_ONCE,
   MAX_CONTACTS_PER_MESSAGE,
   MAX_REDIAL_MS,
   PEERS_HEED_MS,
@@ -23,6 +24,7 @@ const FEW = 0.7;
  * after another, as a crowd that starts together would have its machines, or its uplinks, full of handshakes.
  */
 const ENOUGH = 12;
+const FURTHER_DIALS = 1;
 
 /**
  * Neighbours that a node keeps in the swarm of what it only serves: a graph in which everybody has four, drawn by lot,
@@ -164,7 +166,7 @@ export class Neighbourhood {
     for (const swarm of assets.values()) {
       this.#keepDegree(swarm);
       let dials = this.#laggardDials(swarm);
-      while (dials > 0 && this.#dial(swarm, false)) dials--;
+      while (dials > 0 && this.#dial(swarm, DIALS_AT_ONCE)) dials--;
       for (const peer of swarm.members.values()) this.#refreshContacts(peer, swarm);
     }
     for (let extra = peers.size - 2 * this.#core.settings.degree; extra > 0; extra--) {
@@ -181,7 +183,7 @@ export class Neighbourhood {
     for (const swarm of shuffle(this.#core.rng, [...assets.values()])) {
       const table = this.#contacts.get(swarm.key);
       if (swarm.have.count === 0) continue;
-      if (this.#dial(swarm, this.#live(swarm) >= ENOUGH, (peer) => !table?.isDone(peer))) return;
+      if (this.#dial(swarm, dialsWith(this.#live(swarm)), (peer) => !table?.isDone(peer))) return;
     }
   }
 
@@ -203,7 +205,7 @@ export class Neighbourhood {
     const { degree } = this.#core.settings;
     let live = this.#live(swarm);
     if (live >= FEW * degree) return;
-    while (live < degree && this.#dial(swarm, live >= ENOUGH)) live++;
+    while (live < degree && this.#dial(swarm, dialsWith(live))) live++;
   }
 
   /** What is only served wants nothing, but the swarm's graph must not fall apart: a few neighbours are kept. */
@@ -213,7 +215,7 @@ export class Neighbourhood {
     this.#askConnected(swarm);
     if (peers.size >= settings.degree) return;
     let live = this.#live(swarm);
-    while (live < KEPT_DEGREE && this.#dial(swarm, false)) live++;
+    while (live < KEPT_DEGREE && this.#dial(swarm, DIALS_AT_ONCE)) live++;
   }
 
   /** Contacts that are connected for another reason are not dialled: they are asked. */
@@ -278,10 +280,10 @@ export class Neighbourhood {
     return this.#core.peers.size + this.#dialling.size < 2 * this.#core.settings.degree;
   }
 
-  /** @param isFurther it has enough neighbours, see {@link Dialling.mayBegin} */
-  #dial(swarm: AssetSwarm, isFurther: boolean, mayBe: (peer: PeerKey) => boolean = () => true): boolean {
+  /** @param most dials at once, with this one */
+  #dial(swarm: AssetSwarm, most: number, mayBe: (peer: PeerKey) => boolean = () => true): boolean {
     const { peers, nowMs } = this.#core;
-    if (!this.#hasRoom || !this.#dialling.mayBegin(nowMs, isFurther)) return false;
+    if (!this.#hasRoom || !this.#dialling.mayBegin(nowMs, most)) return false;
     const isFree = (peer: PeerKey) =>
       !peers.has(peer) &&
       !this.#dialling.has(peer) &&
@@ -345,4 +347,9 @@ export class Neighbourhood {
     }
     return true;
   }
+}
+
+/** How many may be dialled at once for further neighbours, with so many live ones. */
+function dialsWith(live: number): number {
+  return live < ENOUGH ? DIALS_AT_ONCE : FURTHER_DIALS;
 }
