@@ -30,7 +30,7 @@ const WINDOW_MARGIN = 1.5;
  */
 const MAX_KEPT = 6;
 
-/** A peer that gave nothing of what it could have in the time in which others gave so much of the file is a free-rider. */
+/** A peer that gave nothing in the time in which others that took gave so much of the file is a free-rider. */
 const RIDER_SHARE = 0.5;
 
 /** Whether the peer has all of something that it shares with this node. */
@@ -46,16 +46,19 @@ export function isKeeping(passes: OriginPasses, peer: Peer): boolean {
 }
 
 /**
- * Whether the peer has taken something and given nothing, while this node got as much as {@link RIDER_SHARE} of what both
- * share from others. It may be no fault of its own; but a node that still downloads gives such a peer no more than the
- * budget for gifts, also where its uplink has nothing else to do: contributors that are nearly done, and those that are
- * left when the others have gone, gave free-riders a fifth of the file so.
+ * Whether the peer has taken something and given nothing, while others that took gave this node as much as
+ * {@link RIDER_SHARE} of what both share. A node that still downloads gives such a peer no more than the budget for gifts,
+ * also where its uplink has nothing else to do: contributors that are nearly done, and those that are left when the others
+ * have gone, gave free-riders a fifth of the file so. What comes from peers that take nothing (an origin) does not count:
+ * who is behind this node alone has nothing to give that did not come from here, and would starve half-way.
+ *
+ * @param returnedBytes what takers gave this node, ever
  */
-export function isRider(peer: Peer, receivedBytes: number): boolean {
+export function isRider(peer: Peer, returnedBytes: number): boolean {
   if (peer.receivedBytes > 0 || peer.sentBytes + peer.grantedBytes === 0) return false;
   let bytes = 0;
   for (const { swarm } of peer.memberships.values()) bytes += swarm.bytes;
-  return receivedBytes - peer.watchedFromBytes >= RIDER_SHARE * bytes;
+  return returnedBytes - peer.watchedFromBytes >= RIDER_SHARE * bytes;
 }
 
 /** How much further this node is than the peer in what both want, and how large that is for each who takes part in it. */

@@ -100,7 +100,7 @@ export interface Tombstone {
 export interface PastLedger {
   sentBytes: number;
   receivedBytes: number;
-  /** What all peers together gave this node during its links. */
+  /** What takers together gave this node during its links (`Core.returnedBytes`). */
   watchedBytes: number;
   lapses: number;
   conduct: PastConduct;
@@ -117,7 +117,7 @@ export class Peer {
   /** Multiaddrs others can dial it at. */
   addresses: readonly string[] = [];
   readonly connectedAtMs: number;
-  /** What all peers together had given this node by then, less what they gave during earlier links of this one. */
+  /** What takers together had given this node by then, less what they gave during earlier links of this one. */
   readonly watchedFromBytes: number;
 
   /** Bytes it asked me for, ever. */
@@ -189,10 +189,10 @@ export class Peer {
   /** From handing out a chunk to the first acknowledgement of it. */
   readonly #firstAck = new RecentLeast(RTT_WINDOW_MS);
 
-  constructor(key: PeerKey, nowMs: number, receivedBytes: number, joinBurst: number, past?: PastLedger) {
+  constructor(key: PeerKey, nowMs: number, returnedBytes: number, joinBurst: number, past?: PastLedger) {
     this.key = key;
     this.connectedAtMs = nowMs;
-    this.watchedFromBytes = receivedBytes - (past?.watchedBytes ?? 0);
+    this.watchedFromBytes = returnedBytes - (past?.watchedBytes ?? 0);
     this.joinAllowance = joinBurst;
     this.joinAllowanceAtMs = nowMs;
     this.sentBytes = past?.sentBytes ?? 0;

@@ -76,10 +76,10 @@ export class Receiving {
     const received = this.#receivedOf(swarm.key);
     received.byPeer.set(from, (received.byPeer.get(from) ?? 0) + bytes);
     received.speed.add(this.#core.nowMs, bytes);
-    this.#core.receivedBytes += bytes;
     const peer = this.#core.peers.get(from);
     if (peer) {
       peer.receivedBytes += bytes;
+      if (peer.sentBytes > 0) this.#core.returnedBytes += bytes;
       trustMore(peer, bytes, this.#core.settings.maxInboundBytes);
     }
     return true;

@@ -13,6 +13,12 @@ const FIRST = 75;
 
 const STEP_MS = 150;
 
+interface CrowdOptions {
+  fleet?: boolean;
+  /** The giver has all, and takes nothing itself. */
+  isOrigin?: boolean;
+}
+
 /** A node that downloads from `giver`, with `rider`, which takes and gives nothing. */
 class Crowd {
   readonly rig: Rig;
@@ -22,12 +28,17 @@ class Crowd {
   #sent = 0;
   #ackedBefore = 0;
 
-  constructor(fleet = false) {
+  constructor({ fleet = false, isOrigin = false }: CrowdOptions = {}) {
     // A chunk in the time in which the giver sends two.
-    this.rig = new Rig({ fleet, uploadBytesPerSec: (Q * 500) / STEP_MS }).add(
-      'x'.repeat(FIRST) + '.'.repeat(CHUNKS - FIRST),
-    );
-    this.rig.join('giver', 'x'.repeat(CHUNKS)).join('rider', '.'.repeat(CHUNKS));
+    this.rig = new Rig({ fleet, uploadBytesPerSec: (Q * 500) / STEP_MS });
+    this.rig.add('x'.repeat(FIRST) + '.'.repeat(CHUNKS - FIRST));
+    this.rig.join('giver', (isOrigin ? 'x' : '.') + 'x'.repeat(CHUNKS - 1));
+    const [grant] = this.rig.sent('grant', 'giver');
+    if (grant) {
+      this.rig.says('giver', { type: 'request', grant: grant.id, asset: 1, runs: [{ from: 0, count: 1 }] });
+      this.rig.pass(1).says('giver', { type: 'ack', bytes: Q }).take();
+    }
+    this.rig.join('rider', '.'.repeat(CHUNKS));
   }
 
   /** The giver sends so many chunks, and the rider uses all credit that it has meanwhile. @returns chunks it got */
@@ -78,13 +89,19 @@ describe('who takes and gives nothing', () => {
     assert.equal(crowd.get(8), 0);
   });
 
+  it('is served by who has all from an origin, for it can have nothing that did not come from there', () => {
+    const crowd = new Crowd({ isOrigin: true });
+    crowd.get(110);
+    assert.ok(crowd.get(8) >= 3);
+  });
+
   it('is served like others in a fleet of one owner', () => {
-    const crowd = new Crowd(true);
+    const crowd = new Crowd({ fleet: true });
     crowd.get(100);
     assert.ok(crowd.get(8) >= 3);
   });
 
-  /** @param watched what others gave this node while the peer was there, in chunks of an asset of 200 */
+  /** @param watched what other takers gave this node while the peer was there, in chunks of an asset of 200 */
   function peerAfter(watched: number, ledger: { received: number; sent: number }): boolean {
     const swarm = new AssetSwarm(
       1,
