@@ -65,6 +65,8 @@ export class AssetSwarm {
   /** Chunks that neighbours were seen to get since this was last looked at, and how many a second. For `TimeLeft`. */
   gains = 0;
   gainsPerSec = 0;
+  /** Verified bytes of it from peers which had taken something from this node. */
+  returnedBytes = 0;
   /** Chunks wanted and not here. */
   wantedLeft = 0;
   /** Chunks were asked for again so many times. */

@@ -25,8 +25,6 @@ export class Core {
   download: Allowance | undefined;
   /** The part of them that went to peers from which nothing comes back: the uplink has no work of it. */
   stuckBytes = 0;
-  /** Verified bytes that this node got from peers which had taken from it, ever. */
-  returnedBytes = 0;
   /** Bytes asked for by this node and not stored, over all peers. */
   inboundBytes = 0;
   /** Those of them that are here, and wait for the hash or the disk. */

@@ -396,7 +396,7 @@ export class Exchange {
   #connected(key: PeerKey): void {
     const before = this.#core.peers.get(key);
     if (before) this.#remove(before);
-    const peer = new Peer(key, this.#core.nowMs, this.#core.returnedBytes, JOIN_BURST, this.#past.get(key));
+    const peer = new Peer(key, this.#core.nowMs, JOIN_BURST, this.#past.get(key));
     this.#core.peers.set(key, peer);
     limitPeer(this.#core, peer);
     this.#announcing.greet(peer);
@@ -425,8 +425,7 @@ export class Exchange {
     this.#past.delete(peer.key);
     const { sentBytes, receivedBytes, lapses } = peer;
     const conduct = peer.conduct.past(this.#core.nowMs);
-    const watchedBytes = this.#core.returnedBytes - peer.watchedFromBytes;
-    this.#past.set(peer.key, { sentBytes, receivedBytes, watchedBytes, lapses, conduct });
+    this.#past.set(peer.key, { sentBytes, receivedBytes, lapses, conduct });
     if (this.#past.size > PAST_LEDGERS) this.#past.delete(this.#past.keys().next().value as PeerKey);
     this.#neighbourhood.gone(peer);
   }

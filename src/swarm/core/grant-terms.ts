@@ -46,19 +46,22 @@ export function isKeeping(passes: OriginPasses, peer: Peer): boolean {
 }
 
 /**
- * Whether the peer has taken something and given nothing, while others that took gave this node as much as
- * {@link RIDER_SHARE} of what both share. A node that still downloads gives such a peer no more than the budget for gifts,
- * also where its uplink has nothing else to do: contributors that are nearly done, and those that are left when the others
- * have gone, gave free-riders a fifth of the file so. What comes from peers that take nothing (an origin) does not count:
- * who is behind this node alone has nothing to give that did not come from here, and would starve half-way.
- *
- * @param returnedBytes what takers gave this node, ever
+ * Whether the peer has taken something and given nothing, while others that took gave this node {@link RIDER_SHARE} of
+ * each asset it lacks something of. A node that still downloads gives such a peer no more than the budget for gifts, also
+ * where its uplink has nothing else to do: contributors that are nearly done, and those that are left when the others have
+ * gone, gave free-riders a fifth of the file so. Only assets count that this node downloads, and not what comes from peers
+ * that take nothing (an origin): who takes what this node has in full, or is behind it alone, has nothing to give.
  */
-export function isRider(peer: Peer, returnedBytes: number): boolean {
+export function isRider(peer: Peer): boolean {
   if (peer.receivedBytes > 0 || peer.sentBytes + peer.grantedBytes === 0) return false;
-  let bytes = 0;
-  for (const { swarm } of peer.memberships.values()) bytes += swarm.bytes;
-  return returnedBytes - peer.watchedFromBytes >= RIDER_SHARE * bytes;
+  let isAny = false;
+  for (const { swarm, lacks, watchedFromBytes } of peer.memberships.values()) {
+    if (lacks <= 0) continue;
+    const isOver = swarm.returnedBytes - watchedFromBytes >= RIDER_SHARE * swarm.bytes;
+    if (swarm.wantedLeft === 0 || !isOver) return false;
+    isAny = true;
+  }
+  return isAny;
 }
 
 /** How much further this node is than the peer in what both want, and how large that is for each who takes part in it. */

@@ -280,7 +280,7 @@ export class Granting {
   }
 
   #choose(): Peer | undefined {
-    const { peers, nowMs, rng, settings, returnedBytes } = this.#core;
+    const { peers, nowMs, rng, settings } = this.#core;
     const isLeeching = this.#core.isLeeching;
     const giftBudget = hasGiftBudget(this.#gifts, this.#grants);
     const isOpen = !isLeeching && rng() < OPEN_GRANT_CHANCE;
@@ -308,7 +308,7 @@ export class Granting {
         continue;
       }
       const grantBytes = grantBytesFor(peer);
-      if (isLeeching && !giftBudget && !settings.fleet && isRider(peer, returnedBytes)) continue;
+      if (isLeeching && !giftBudget && !settings.fleet && isRider(peer)) continue;
       if (isWindowFull(peer, grantBytes, isLeeching && peers.size > 1)) continue;
       // Who wanted nothing is asked again with one grant at a time.
       if (peer.declines > 0 && peer.grants.size > 0) continue;

@@ -18,6 +18,7 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
       lacks: 0,
       newsAtMs: -Infinity,
       isStuck: false,
+      watchedFromBytes: swarm.returnedBytes,
       contactsVersion: -1,
       contactsAtMs: -Infinity,
     };

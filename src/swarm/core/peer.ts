@@ -49,6 +49,8 @@ export interface Membership {
   newsAtMs: number;
   /** It has had no news for so long that it seems to find what it lacks with nobody else. */
   isStuck: boolean;
+  /** What takers had given this node of the asset (`AssetSwarm.returnedBytes`) when this began. */
+  readonly watchedFromBytes: number;
   /** The version of the members it last got contacts of, and when. */
   contactsVersion: number;
   contactsAtMs: number;
@@ -100,8 +102,6 @@ export interface Tombstone {
 export interface PastLedger {
   sentBytes: number;
   receivedBytes: number;
-  /** What takers together gave this node during its links (`Core.returnedBytes`). */
-  watchedBytes: number;
   lapses: number;
   conduct: PastConduct;
 }
@@ -117,8 +117,6 @@ export class Peer {
   /** Multiaddrs others can dial it at. */
   addresses: readonly string[] = [];
   readonly connectedAtMs: number;
-  /** What takers together had given this node by then, less what they gave during earlier links of this one. */
-  readonly watchedFromBytes: number;
 
   /** Bytes it asked me for, ever. */
   sentBytes: number;
@@ -189,10 +187,9 @@ export class Peer {
   /** From handing out a chunk to the first acknowledgement of it. */
   readonly #firstAck = new RecentLeast(RTT_WINDOW_MS);
 
-  constructor(key: PeerKey, nowMs: number, returnedBytes: number, joinBurst: number, past?: PastLedger) {
+  constructor(key: PeerKey, nowMs: number, joinBurst: number, past?: PastLedger) {
     this.key = key;
     this.connectedAtMs = nowMs;
-    this.watchedFromBytes = returnedBytes - (past?.watchedBytes ?? 0);
     this.joinAllowance = joinBurst;
     this.joinAllowanceAtMs = nowMs;
     this.sentBytes = past?.sentBytes ?? 0;

@@ -79,7 +79,7 @@ export class Receiving {
     const peer = this.#core.peers.get(from);
     if (peer) {
       peer.receivedBytes += bytes;
-      if (peer.sentBytes > 0) this.#core.returnedBytes += bytes;
+      if (peer.sentBytes > 0) swarm.returnedBytes += bytes;
       trustMore(peer, bytes, this.#core.settings.maxInboundBytes);
     }
     return true;

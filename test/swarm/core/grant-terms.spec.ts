@@ -5,7 +5,7 @@ import { Q } from './exchange-rig.ts';
 
 /** A peer whose round trip is 100 ms and that took `bytes` in one. */
 function takerOf(bytes: number): Peer {
-  const peer = new Peer('peer', 0, 0, 1);
+  const peer = new Peer('peer', 0, 1);
   peer.measured(0, 100);
   if (bytes > 0) peer.deliveryRate.acked(100, bytes, peer.deliveryRate.sent(0, bytes, false));
   return peer;

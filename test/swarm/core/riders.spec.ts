@@ -23,10 +23,9 @@ interface CrowdOptions {
 class Crowd {
   readonly rig: Rig;
   #given = 0;
-  /** Chunks that the rider has asked for, and that were sent to it; and how many of these before it connected anew. */
+  /** Chunks that the rider has asked for, and that were sent to it. */
   #asked = 0;
   #sent = 0;
-  #ackedBefore = 0;
 
   constructor({ fleet = false, isOrigin = false }: CrowdOptions = {}) {
     // A chunk in the time in which the giver sends two.
@@ -54,12 +53,6 @@ class Crowd {
     return this.#sent - before;
   }
 
-  reconnect(): void {
-    this.rig.handle({ type: 'gone', peer: 'rider' }).take();
-    this.#ackedBefore = this.#sent;
-    this.rig.join('rider', 'x'.repeat(this.#asked) + '.'.repeat(CHUNKS - this.#asked));
-  }
-
   #take(): void {
     for (const action of this.rig.take()) {
       if (action.type === 'upload') this.#sent++;
@@ -68,9 +61,7 @@ class Crowd {
       this.rig.says('rider', { type: 'request', grant: action.message.id, asset: 1, runs });
     }
     this.rig.pass(50);
-    if (this.#sent > this.#ackedBefore) {
-      this.rig.says('rider', { type: 'ack', bytes: (this.#sent - this.#ackedBefore) * Q });
-    }
+    if (this.#sent > 0) this.rig.says('rider', { type: 'ack', bytes: this.#sent * Q });
   }
 }
 
@@ -80,13 +71,6 @@ describe('who takes and gives nothing', () => {
     assert.ok(crowd.get(99) >= 40);
     crowd.get(12); // what was granted before
     assert.equal(crowd.get(10), 0);
-  });
-
-  it('is not forgiven for connecting anew', () => {
-    const crowd = new Crowd();
-    crowd.get(100);
-    crowd.reconnect();
-    assert.equal(crowd.get(8), 0);
   });
 
   it('is served by who has all from an origin, for it can have nothing that did not come from there', () => {
@@ -101,26 +85,51 @@ describe('who takes and gives nothing', () => {
     assert.ok(crowd.get(8) >= 3);
   });
 
-  /** @param watched what other takers gave this node while the peer was there, in chunks of an asset of 200 */
-  function peerAfter(watched: number, ledger: { received: number; sent: number }): boolean {
+  interface Watched {
+    /** What other takers gave this node of the asset while the peer was there, of 200 chunks. */
+    returned: number;
+    received?: number;
+    sent?: number;
+    /** This node wants all of it. */
+    isWanted?: boolean;
+  }
+
+  function peerAfter({ returned, received = 0, sent = 1, isWanted = true }: Watched): Peer {
+    const peer = new Peer('peer', 0, 1);
+    share(peer, returned, isWanted);
+    peer.receivedBytes = received * Q;
+    peer.sentBytes = sent * Q;
+    return peer;
+  }
+
+  function share(peer: Peer, returned: number, isWanted: boolean): void {
+    const key = peer.memberships.size + 1;
     const swarm = new AssetSwarm(
-      1,
+      key,
       new Uint32Array(CHUNKS).fill(Q),
       new Bitfield(CHUNKS),
       false,
       seededRng(1),
     );
-    const peer = new Peer('peer', 0, 7 * Q, 1);
-    membershipOf(peer, swarm);
-    peer.receivedBytes = ledger.received * Q;
-    peer.sentBytes = ledger.sent * Q;
-    return isRider(peer, (7 + watched) * Q);
+    if (isWanted) swarm.want('all');
+    swarm.returnedBytes = 7 * Q;
+    membershipOf(peer, swarm).lacks = 1;
+    swarm.returnedBytes += returned * Q;
   }
 
   it('is whoever had the time in which others gave half of the file', () => {
-    assert.equal(peerAfter(100, { received: 0, sent: 1 }), true);
-    assert.equal(peerAfter(99, { received: 0, sent: 1 }), false);
-    assert.equal(peerAfter(100, { received: 1, sent: 50 }), false);
-    assert.equal(peerAfter(100, { received: 0, sent: 0 }), false);
+    assert.equal(isRider(peerAfter({ returned: 100 })), true);
+    assert.equal(isRider(peerAfter({ returned: 99 })), false);
+    assert.equal(isRider(peerAfter({ returned: 100, received: 1, sent: 50 })), false);
+    assert.equal(isRider(peerAfter({ returned: 100, sent: 0 })), false);
+  });
+
+  it('is nobody who takes what this node has in full, or of which it has got little so far', () => {
+    assert.equal(isRider(peerAfter({ returned: 100, isWanted: false })), false);
+    const peer = peerAfter({ returned: 100 });
+    share(peer, 100, true);
+    assert.equal(isRider(peer), true);
+    share(peer, 0, true);
+    assert.equal(isRider(peer), false);
   });
 });
