@@ -1,11 +1,11 @@
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
-import { identify } from '@libp2p/identify';
 import type { PeerId } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
 import { webRTCDirect } from '@libp2p/webrtc';
 import { createLibp2p } from 'libp2p';
 import type { LogLevel } from '../api.ts';
 import { isAnother } from '../node/expected-peer.ts';
+import { patientIdentify } from '../node/patient-identify.ts';
 import { RELAY_PROTOCOL } from '../node/relay-protocol.ts';
 import { rememberPeers } from '../node/remembered-peers.ts';
 import type { ShoalLibp2p } from '../node/shoal-libp2p.ts';
@@ -73,13 +73,10 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
       // libp2p's gater for browsers refuses private addresses and plain WebSocket: nodes on the local network.
       denyDialMultiaddr: (address) => !canPageDial(address.toString(), reach),
     },
-    services: { identify: identify({ runOnConnectionOpen: false }) },
+    // What leads to a direct connection needs no introduction, and each of its messages takes the detour over the relay.
+    services: { identify: patientIdentify({ isFor: isDirect }) },
   });
   rememberPeers(node);
-  // What leads to a direct connection needs no introduction, and each of its messages takes the detour over the relay.
-  node.addEventListener('connection:open', ({ detail }) => {
-    if (isDirect(detail)) node.services.identify.identify(detail).catch(() => {});
-  });
   node.addEventListener('peer:identify', ({ detail: { protocols } }) => {
     if (!webRtc || !protocols.includes(RELAY_PROTOCOL)) return;
     later?.load().catch((error: unknown) => {

@@ -1,7 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
 import { dcutr } from '@libp2p/dcutr';
-import { identify } from '@libp2p/identify';
 import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
 import { kadDHT } from '@libp2p/kad-dht';
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
@@ -13,6 +12,7 @@ import { version } from '../version.ts';
 import { lazyYamux } from './lazy-yamux.ts';
 import { nativeTls } from './native-tls.ts';
 import { promptPush } from './prompt-push.ts';
+import { patientIdentify } from './patient-identify.ts';
 import { presentPing } from './present-ping.ts';
 import type { LogLevel, RelayBounds } from '../api.ts';
 import { autonatServer } from './autonat-server.ts';
@@ -82,7 +82,11 @@ export function mdnsService(network: string): string {
  * @throws ERR_INVALID_MULTIADDR
  */
 export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<ShoalLibp2p> {
-  const services: Record<string, unknown> = { identify: identify(), push: promptPush(), ping: presentPing() };
+  const services: Record<string, unknown> = {
+    identify: patientIdentify(),
+    push: promptPush(),
+    ping: presentPing(),
+  };
   if (options.dht) {
     services['dht'] = kadDHT({
       protocol: dhtProtocol(options.network),
