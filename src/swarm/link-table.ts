@@ -4,6 +4,7 @@ import type { PeerKey } from './core/messages.ts';
 import { isDirect } from './direct-connection.ts';
 import { DataChannel } from './data-channel.ts';
 import type { Log } from './log.ts';
+import { PACKED_NODES } from './packed-node.ts';
 import { isPeerFault, PeerLink, type PeerLinkEvents } from './peer-link.ts';
 import type { ControlMessage, HelloMessage } from './wire/control-message.ts';
 import { MAX_CONTROL_FRAME_BYTES, MAX_PAYLOAD_BYTES, WIRE_VERSION } from './wire/limits.ts';
@@ -379,7 +380,7 @@ export class LinkTable {
     return {
       type: 'hello',
       version: WIRE_VERSION,
-      features: [],
+      features: [PACKED_NODES],
       limits: { controlFrameBytes: MAX_CONTROL_FRAME_BYTES, chunkBytes: MAX_PAYLOAD_BYTES },
       instance: this.#options.instance,
       link,

@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import { decodeCid, type NamedRoot } from './named-roots.ts';
+import { PACKED_NODES, packNode } from './packed-node.ts';
 import type { PeerLink } from './peer-link.ts';
 import { MAX_NODE_ANSWER_BYTES } from './wire/limits.ts';
 
@@ -12,6 +13,9 @@ const PARALLEL_READS = 8;
 
 /** The next node is read when less than this waits for the socket, so that control messages get through. */
 const MAX_BACKLOG_BYTES = 1 << 20;
+
+/** Packed nodes that are kept, of 32 KB for a thousand chunks each. */
+const KEPT_PACKINGS = 8;
 
 /** Room for what surrounds the node in its frame. */
 const FRAME_ROOM = 256;
@@ -26,6 +30,8 @@ interface Wanted {
 export class NodeAnswers {
   readonly #getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
   readonly #waiting = new Map<PeerLink, Wanted[]>();
+  /** By CID; undefined where a node cannot be packed. */
+  readonly #packings = new Map<string, Uint8Array | undefined>();
 
   constructor(getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>) {
     this.#getNode = getNode;
@@ -57,11 +63,26 @@ export class NodeAnswers {
       for (const [i, { named, cid }] of next.entries()) {
         const bytes = await reads[i];
         if (link.isEnded) break;
-        link.send({ type: 'node', slot: named.slot, cid, bytes });
+        const packed = bytes && this.#packed(link, cid, bytes);
+        link.send({ type: 'node', slot: named.slot, cid, ...(packed ? { packed } : { bytes }) });
         await link.controlBelow(MAX_BACKLOG_BYTES);
       }
     }
     this.#waiting.delete(link);
+  }
+
+  /** The node in fewer bytes, for a peer that takes it so. A crowd asks for the same few again and again. */
+  #packed(link: PeerLink, cid: Uint8Array, bytes: Uint8Array): Uint8Array | undefined {
+    if (!link.hello?.features.includes(PACKED_NODES)) return undefined;
+    const found = decodeCid(cid);
+    const key = found.toString();
+    if (!this.#packings.has(key)) {
+      for (const oldest of [...this.#packings.keys()].slice(0, this.#packings.size - KEPT_PACKINGS + 1)) {
+        this.#packings.delete(oldest);
+      }
+      this.#packings.set(key, packNode(found, bytes));
+    }
+    return this.#packings.get(key);
   }
 
   async #read(link: PeerLink, root: CID, cid: CID): Promise<Uint8Array | undefined> {

@@ -5,6 +5,7 @@ import { MAX_EARLY_HAVE_BYTES, MAX_EARLY_MESSAGES, type LinkTable } from './link
 import { decodeCid, type NamedRoot } from './named-roots.ts';
 import { MAX_WAITING_NODES, NodeAnswers } from './node-answers.ts';
 import { NodeFetch, type FetchNodesOptions, type Walk } from './node-fetch.ts';
+import { unpackNode } from './packed-node.ts';
 import type { PeerLink } from './peer-link.ts';
 import type { ControlMessage } from './wire/control-message.ts';
 import { MAX_NODES_PER_REQUEST } from './wire/limits.ts';
@@ -180,7 +181,22 @@ export class NodeSwarm {
     }
     const cid = decodeCid(message.cid);
     this.#settled(link);
-    for (const fetch of this.#all()) fetch.answered(link, cid, message.bytes);
+    const bytes = message.packed ? this.#unpacked(link, cid, message.packed) : message.bytes;
+    for (const fetch of this.#all()) fetch.answered(link, cid, bytes);
+  }
+
+  #unpacked(link: PeerLink, cid: CID, packed: Uint8Array): Uint8Array | undefined {
+    try {
+      return unpackNode(packed);
+    } catch (error) {
+      const why = (error as Error).message;
+      this.#host.blame(
+        link.peer,
+        'ERR_PEER_BAD_NODE',
+        `its node ${cid.toString()} cannot be unpacked: ${why}`,
+      );
+      return undefined;
+    }
   }
 
   tick(): void {

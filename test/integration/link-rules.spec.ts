@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { generateKeyPair } from '@libp2p/crypto/keys';
+import { DagWalk } from '../../src/integrity/dag-walk.ts';
 import { cidOf, RAW_CODE } from '../../src/integrity/parse-cid.ts';
+import { ProtoWriter } from '../../src/integrity/proto-writer.ts';
+import { packNode } from '../../src/swarm/packed-node.ts';
 import { bytesOf, fileOf } from '../swarm/shell/memory-asset.ts';
 import { encodeAttach, encodeDataHeader } from '../../src/swarm/wire/data-codec.ts';
 import { encodeControl } from '../../src/swarm/wire/encode-control.ts';
@@ -31,6 +34,17 @@ async function stranger(to: SwarmNode) {
     greet: () => {
       data.send(encodeAttach(5));
       control.send(encodeControl(HELLO));
+    },
+    /** Resolves when `to` has said exactly this. */
+    heard: (message: ControlMessage) => {
+      const wanted = Buffer.from(encodeControl(message));
+      return new Promise<void>((resolve) => {
+        let seen = Buffer.alloc(0);
+        control.addEventListener('message', ({ data: more }) => {
+          seen = Buffer.concat([seen, more.subarray()]);
+          if (seen.includes(wanted)) resolve();
+        });
+      });
     },
     [Symbol.asyncDispose]: async () => await libp2p.stop(),
   };
@@ -204,14 +218,7 @@ describe('link rules over libp2p', () => {
     await using b = await stranger(a);
     const root = file.root.bytes;
     const bytes = file.nodes.get(file.root.toString());
-    const wanted = Buffer.from(encodeControl({ type: 'node', slot: 9, cid: root, bytes }));
-    const answered = new Promise<void>((resolve) => {
-      let seen = Buffer.alloc(0);
-      b.control.addEventListener('message', ({ data }) => {
-        seen = Buffer.concat([seen, data.subarray()]);
-        if (seen.includes(wanted)) resolve();
-      });
-    });
+    const answered = b.heard({ type: 'node', slot: 9, cid: root, bytes });
     b.control.send(encodeControl(HELLO));
     const have = { kind: 'some', bits: new Uint8Array(1) } as const;
     b.control.send(encodeControl({ type: 'join', slot: 9, root, have, reply: true }));
@@ -221,6 +228,57 @@ describe('link rules over libp2p', () => {
     await answered;
     assert.deepEqual(a.misbehaved, []);
   });
+
+  it('sends nodes in fewer bytes to who takes them so, and as they are to others', async () => {
+    const file = await fileOf(bytesOf(100 * 1024), 1024);
+    await using a = await SwarmNode.start();
+    a.keep(file);
+    a.share(file);
+    const cid = file.root.bytes;
+    const bytes = file.nodes.get(file.root.toString()) as Uint8Array;
+    const packed = packNode(file.root, bytes) as Uint8Array;
+    for (const [features, answer] of [
+      [['later'], { bytes }],
+      [['packed-nodes', 'later'], { packed }],
+    ] as const) {
+      await using b = await stranger(a);
+      const answered = b.heard({ type: 'node', slot: 9, cid, ...answer });
+      b.data.send(encodeAttach(5));
+      b.control.send(encodeControl({ ...HELLO, features }));
+      b.control.send(
+        encodeControl({ type: 'join', slot: 9, root: cid, have: { kind: 'none' }, reply: true }),
+      );
+      b.control.send(encodeControl({ type: 'nodes', slot: 9, cids: [cid] }));
+      await answered;
+    }
+    assert.deepEqual(a.misbehaved, []);
+  });
+
+  for (const [what, digests] of [
+    ['that cannot be unpacked', 33],
+    ['that is another one when it is unpacked', 3200],
+  ] as const) {
+    it(`cuts off a peer that answers with a packed node ${what}`, async () => {
+      const file = await fileOf(bytesOf(100 * 1024), 1024);
+      const cid = file.root.bytes;
+      const packed = new ProtoWriter().bytes(1, new Uint8Array(digests)).uint(2, 1024).uint(3, 1024).finish();
+      await using a = await SwarmNode.start();
+      await using b = await stranger(a);
+      b.greet();
+      await until(() => a.shell.peers.length === 1);
+      const stop = new AbortController();
+      const { signal } = stop;
+      const fetching = a.shell.fetchNodes(file.root, new DagWalk(file.root), { onNode: () => {}, signal });
+      b.control.send(
+        encodeControl({ type: 'join', slot: 9, root: cid, have: { kind: 'all' }, reply: false }),
+      );
+      b.control.send(encodeControl({ type: 'node', slot: 1, cid, packed }));
+      await until(() => a.misbehaved.length > 0);
+      assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_BAD_NODE' }]);
+      stop.abort(new Error('the test is over'));
+      await assert.rejects(fetching, /the test is over/);
+    });
+  }
 
   it('refuses anything else there, a large bitfield, and more than it keeps', async () => {
     const root = (await fileOf(bytesOf(10))).root.bytes;
@@ -246,14 +304,7 @@ describe('link rules over libp2p', () => {
     b.greet();
     // Length 5, field 120, three bytes of something; then a ping, which is answered.
     b.control.send(Uint8Array.of(6, 0xc2, 0x07, 3, 1, 2, 3));
-    const pong = new Promise<void>((resolve) => {
-      let seen = Buffer.alloc(0);
-      const wanted = Buffer.from(encodeControl({ type: 'pong', nonce: 77 }));
-      b.control.addEventListener('message', ({ data }) => {
-        seen = Buffer.concat([seen, data.subarray()]);
-        if (seen.includes(wanted)) resolve();
-      });
-    });
+    const pong = b.heard({ type: 'pong', nonce: 77 });
     await until(() => a.shell.peers.length === 1);
     b.control.send(encodeControl({ type: 'ping', nonce: 77 }));
     await pong;

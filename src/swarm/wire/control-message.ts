@@ -10,8 +10,11 @@ export type ControlMessage =
   | { type: 'leave'; slot: number }
   /** Asks for interior nodes. Each is answered by one NODE. */
   | { type: 'nodes'; slot: number; cids: readonly Uint8Array[] }
-  /** `slot` is the one of the NODES it answers: the asker's. `bytes` undefined: I do not have it. */
-  | { type: 'node'; slot: number; cid: Uint8Array; bytes: Uint8Array | undefined }
+  /**
+   * `slot` is the one of the NODES it answers: the asker's. `bytes` and `packed` undefined: I do not have it. `packed` is the
+   * node as `packNode` makes it, for a peer that takes nodes so.
+   */
+  | { type: 'node'; slot: number; cid: Uint8Array; bytes?: Uint8Array | undefined; packed?: Uint8Array }
   | {
       type: 'grant';
       id: number;

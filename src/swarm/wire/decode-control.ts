@@ -111,15 +111,7 @@ const DECODERS: ReadonlyMap<number, (fields: Fields) => ControlMessage> = new Ma
       cids: f.list(2, limit.MAX_NODES_PER_REQUEST, limit.MAX_CID_BYTES).map(copy),
     }),
   ],
-  [
-    KINDS.node,
-    (f) => ({
-      type: 'node',
-      slot: f.uint(1, U32),
-      cid: cid(f, 2),
-      bytes: optional(f.bytes(3, limit.MAX_NODE_ANSWER_BYTES)),
-    }),
-  ],
+  [KINDS.node, node],
   [KINDS.grant, grant],
   [
     KINDS.decline,
@@ -159,6 +151,12 @@ const DECODERS: ReadonlyMap<number, (fields: Fields) => ControlMessage> = new Ma
   [KINDS.pong, (f) => ({ type: 'pong', nonce: f.uint(1, U32) })],
   [KINDS.bye, (f) => ({ type: 'bye', reason: text(f.bytes(1, limit.MAX_REASON_BYTES) ?? NOTHING) })],
 ] satisfies [number, (fields: Fields) => ControlMessage][]);
+
+function node(f: Fields): ControlMessage {
+  const bytes = optional(f.bytes(3, limit.MAX_NODE_ANSWER_BYTES));
+  const packed = optional(f.bytes(4, limit.MAX_NODE_ANSWER_BYTES));
+  return { type: 'node', slot: f.uint(1, U32), cid: cid(f, 2), bytes, ...(packed && { packed }) };
+}
 
 function grant(f: Fields): ControlMessage {
   const message = {

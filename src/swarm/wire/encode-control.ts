@@ -27,6 +27,7 @@ function encodeBody(message: ControlMessage): Uint8Array {
     case 'node':
       out.uint(1, message.slot).bytes(2, message.cid);
       if (message.bytes) out.bytes(3, message.bytes);
+      if (message.packed) out.bytes(4, message.packed);
       return out.finish();
     case 'grant':
       out.uint(1, message.id).uint(2, message.bytes).uint(3, Math.round(message.leaseMs));

@@ -47,6 +47,7 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
     cids: fc.array(cid, { maxLength: limit.MAX_NODES_PER_REQUEST }),
   }),
   fc.record({ type: is('node'), slot: u32, cid, bytes: fc.option(bytes(400), { nil: undefined }) }),
+  fc.record({ type: is('node'), slot: u32, cid, bytes: fc.constant(undefined), packed: bytes(400) }),
   fc.record({ type: is('grant'), id: u32, bytes: safe, leaseMs: u32 }),
   fc.record({
     type: is('grant'),
