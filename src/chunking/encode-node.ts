@@ -3,7 +3,7 @@ import type { PBLink } from '@ipld/dag-pb';
 import type { CID } from 'multiformats/cid';
 import { DAG_PB_CODE, cidOf } from '../integrity/parse-cid.ts';
 import { digestOf } from '../integrity/sha256.ts';
-import { encodeUnixFs, type UnixFsData } from './encode-unixfs.ts';
+import { encodeUnixFs, type UnixFsData } from '../integrity/encode-unixfs.ts';
 
 /** Takes each interior node as it is made, children before parents. */
 export type OnNode = (cid: CID, bytes: Uint8Array) => void | Promise<void>;

@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import { equals } from 'uint8arrays/equals';
-import { encodeUnixFs } from '../chunking/encode-unixfs.ts';
+import { encodeUnixFs } from '../integrity/encode-unixfs.ts';
 import { decodeNode, type DagNode } from '../integrity/decode-node.ts';
 import { MAX_NODE_BYTES } from '../integrity/limits.ts';
 import { RAW_CODE, SHA256_CODE } from '../integrity/parse-cid.ts';

@@ -3,7 +3,7 @@ import { encode } from '@ipld/dag-pb';
 import fc from 'fast-check';
 import { CID } from 'multiformats/cid';
 import { encodeDirectory, encodeFileNode } from '../../../src/chunking/encode-node.ts';
-import { encodeUnixFs } from '../../../src/chunking/encode-unixfs.ts';
+import { encodeUnixFs } from '../../../src/integrity/encode-unixfs.ts';
 import { MAX_NODE_BYTES } from '../../../src/integrity/limits.ts';
 import { cidOf, DAG_PB_CODE, RAW_CODE } from '../../../src/integrity/parse-cid.ts';
 import { ProtoWriter } from '../../../src/integrity/proto-writer.ts';
@@ -42,7 +42,7 @@ describe('nodes on their way', () => {
       const small = packNode(CID.parse(text), bytes);
       if (!small) continue;
       packed++;
-      assert.deepEqual(new Uint8Array(await sha256(unpackNode(small))), CID.parse(text).multihash.digest);
+      assert.deepEqual(new Uint8Array(sha256(unpackNode(small))), CID.parse(text).multihash.digest);
     }
     assert.deepEqual([nodes.size, packed], [4, 3]);
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { UnixFS } from 'ipfs-unixfs';
 import { encodeFileNode } from '../../src/chunking/encode-node.ts';
-import { encodeUnixFs } from '../../src/chunking/encode-unixfs.ts';
+import { encodeUnixFs } from '../../src/integrity/encode-unixfs.ts';
 import { decodeNode } from '../../src/integrity/decode-node.ts';
 import { cidOf, DAG_PB_CODE, RAW_CODE } from '../../src/integrity/parse-cid.ts';
 import { sha256 } from '../../src/integrity/sha256.ts';

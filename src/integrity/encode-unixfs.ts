@@ -1,4 +1,4 @@
-import { ProtoWriter } from '../integrity/proto-writer.ts';
+import { ProtoWriter } from './proto-writer.ts';
 
 /** What a UnixFS node is, by its number in the `Data` message (UnixFS specification). */
 export const UNIXFS_TYPE = { directory: 1, file: 2, symlink: 4, shard: 5 } as const;
