@@ -1,6 +1,7 @@
 import type { AssetKey, PeerKey } from './core/messages.ts';
 import { SocketWindow } from './core/socket-window.ts';
 import { SocketsWindow } from './core/sockets-window.ts';
+import { LONGEST_OVERTAKEN_MS } from './core/upload-line.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** Chunks read ahead of the sockets, over all links. */
@@ -25,16 +26,13 @@ const PIECE_SEC = 0.02;
 /** After a pause at most this much time's worth goes out at once. */
 const BURST_SEC = 0.05;
 
-/** What goes ahead has an order below all others. */
-const AHEAD = 2 ** 50;
-
 /** A chunk to send to a peer. */
 export interface Upload {
   readonly peer: PeerKey;
   readonly asset: AssetKey;
   readonly chunk: number;
   readonly size: number;
-  /** Nobody has a copy yet: it goes before all that has not begun. */
+  /** Nobody has a copy yet: it goes before all that has not begun, unless that has waited for long. */
   readonly first: boolean;
 }
 
@@ -56,6 +54,9 @@ export interface UplinkHost {
 
 interface Item {
   readonly upload: Upload;
+  /** When it was added; what goes ahead counts as added earlier. */
+  readonly orderMs: number;
+  /** Counts up, for those of one time. */
   readonly order: number;
   state: 'queued' | 'reading' | 'ready';
   bytes: Uint8Array;
@@ -116,12 +117,10 @@ export class Uplink {
       lane = { items: [], loadedBytes: 0, isFull: false, window: new SocketWindow() };
       this.#lanes.set(upload.peer, lane);
     }
-    const order = this.#order++ - (upload.first ? AHEAD : 0);
-    const before = upload.first
-      ? lane.items.findIndex((item) => !item.upload.first && item.offset === 0)
-      : -1;
-    const at = before < 0 ? lane.items.length : before;
-    lane.items.splice(at, 0, { upload, order, state: 'queued', bytes: NOTHING, offset: 0 });
+    const orderMs = this.#host.nowMs() - (upload.first ? LONGEST_OVERTAKEN_MS : 0);
+    const item: Item = { upload, orderMs, order: this.#order++, state: 'queued', bytes: NOTHING, offset: 0 };
+    const before = lane.items.findIndex((other) => other.offset === 0 && isBefore(item, other));
+    lane.items.splice(before < 0 ? lane.items.length : before, 0, item);
     this.#pump();
   }
 
@@ -229,7 +228,7 @@ export class Uplink {
         lane.window.heldBack();
         continue;
       }
-      if (!next || first.order < (next.items[0] as Item).order) next = lane;
+      if (!next || isBefore(first, next.items[0] as Item)) next = lane;
     }
     return next;
   }
@@ -305,6 +304,10 @@ export class Uplink {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+function isBefore(a: Item, b: Item): boolean {
+  return a.orderMs < b.orderMs || (a.orderMs === b.orderMs && a.order < b.order);
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

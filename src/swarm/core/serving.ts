@@ -5,7 +5,7 @@ import type { Granting } from './granting.ts';
 import { gainChunk, loseChunk } from './membership.ts';
 import type { AssetKey, Message, RejectReason } from './messages.ts';
 import type { Grant, Peer } from './peer.ts';
-import { UploadLine, type Waiting } from './upload-line.ts';
+import { LONGEST_OVERTAKEN_MS, UploadLine, type Waiting } from './upload-line.ts';
 import { chunkKey, type Upload } from './upload-queue.ts';
 
 /** What is handed out waits no longer than this for the uplink: chunks wait in line, not in sockets. */
@@ -150,7 +150,7 @@ export class Serving {
     swarm.givenBytes += bytes;
     if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
     swarm.passes?.give(peer.key, chunk);
-    this.#line.add({ peer, swarm, chunk, bytes });
+    this.#line.add(this.#core.nowMs, { peer, swarm, chunk, bytes });
   }
 
   /** When {@link move} is to be called again. */
@@ -186,7 +186,8 @@ export class Serving {
     };
     if (bytes > 0) peer.uploads.push(upload);
     else this.#arrived(peer, upload); // nothing to acknowledge
-    this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk, first: isFirstCopy(waiting) });
+    const first = nowMs - waiting.sinceMs >= LONGEST_OVERTAKEN_MS || isFirstCopy(waiting);
+    this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk, first });
   }
 
   /** All of the chunk is there; a peer does not announce a chunk to the one it has it from. */

@@ -9,10 +9,17 @@ export interface Waiting {
   readonly swarm: AssetSwarm;
   readonly chunk: number;
   readonly bytes: number;
+  readonly sinceMs: number;
 }
 
 /** What is handed to the sockets should keep the uplink busy so long: a timer that is late, and a turn of the event loop. */
 const AHEAD_MS = 30;
+
+/**
+ * What has waited so long goes in its turn, whatever comes after it. An origin has first copies to send as long as its first
+ * pass lasts; what somebody needs of what went out before, or of another asset, would wait until that somebody gives it up.
+ */
+export const LONGEST_OVERTAKEN_MS = 3000;
 
 /** The line moves on when so much of that is left. */
 const AGAIN_MS = 15;
@@ -29,8 +36,9 @@ export class UploadLine {
   /** Until when the uplink is busy with what was handed out. */
   #busyUntilMs = 0;
 
-  add(waiting: Waiting): void {
-    const { peer, swarm, chunk, bytes } = waiting;
+  add(nowMs: number, wanted: Omit<Waiting, 'sinceMs'>): void {
+    const { peer, swarm, chunk, bytes } = wanted;
+    const waiting = { ...wanted, sinceMs: nowMs };
     peer.waiting.set(chunkKey(swarm.key, chunk), waiting);
     peer.waitingBytes += bytes;
     this.#line.push(waiting);
@@ -51,7 +59,7 @@ export class UploadLine {
    */
   next(nowMs: number, bytesPerSec: number, turnOf: (waiting: Waiting) => number): Waiting | undefined {
     this.moveAtMs = Infinity;
-    const at = this.#first(turnOf);
+    const at = this.#first(nowMs, turnOf);
     if (at < 0) return undefined;
     if (bytesPerSec > 0 && this.#busyUntilMs - nowMs > AHEAD_MS) {
       this.moveAtMs = this.#busyUntilMs - AGAIN_MS;
@@ -66,12 +74,12 @@ export class UploadLine {
   }
 
   /** @returns −1 where nothing can go */
-  #first(turnOf: (waiting: Waiting) => number): number {
+  #first(nowMs: number, turnOf: (waiting: Waiting) => number): number {
     let first = -1;
     let least = Infinity;
     for (const [at, waiting] of this.#line.entries()) {
       if (waiting.peer.isStuck) continue;
-      const turn = turnOf(waiting);
+      const turn = nowMs - waiting.sinceMs >= LONGEST_OVERTAKEN_MS ? 0 : turnOf(waiting);
       if (turn < least) [first, least] = [at, turn];
       if (turn === 0) break;
     }

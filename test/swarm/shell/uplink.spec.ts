@@ -61,6 +61,27 @@ describe('uplink', () => {
     );
   });
 
+  it('sends what has waited for three seconds in its turn all the same', async () => {
+    let nowMs = 0;
+    const { uplink, log, full, add } = world({ nowMs: () => nowMs });
+    full.add('a').add('b');
+    add('a', 1);
+    add('a', 2);
+    add('b', 3);
+    nowMs = 3001;
+    add('a', 4, 64 * KIB, true);
+    add('b', 5, 64 * KIB, true);
+    await settle();
+    full.clear();
+    uplink.drained('b');
+    uplink.drained('a');
+    await settle();
+    assert.deepEqual(
+      log.filter((line) => line.endsWith('sent')),
+      ['a:1 sent', 'b:3 sent', 'b:5 sent', 'a:2 sent', 'a:4 sent'],
+    );
+  });
+
   it('passes over a peer whose socket is full until it drains', async () => {
     const { uplink, log, full, add } = world();
     full.add('a');
