@@ -1,5 +1,6 @@
 import { Bitfield } from './bitfield.ts';
 import { ChunkPicker } from './chunk-picker.ts';
+import { PAST_LEDGERS } from './constants.ts';
 import type { AssetKey, ChunkRun, PeerKey } from './messages.ts';
 import { OriginPasses } from './origin-passes.ts';
 import type { Peer } from './peer.ts';
@@ -67,6 +68,10 @@ export class AssetSwarm {
   gainsPerSec = 0;
   /** Verified bytes of it from peers which had taken something from this node. */
   returnedBytes = 0;
+  /** When a chunk last came. */
+  gainedAtMs = -Infinity;
+  /** `returnedBytes` when each peer first said what it has, the oldest first: also of those that left and came again. */
+  readonly #watchedFrom = new Map<PeerKey, number>();
   /** Chunks wanted and not here. */
   wantedLeft = 0;
   /** Chunks were asked for again so many times. */
@@ -134,6 +139,20 @@ export class AssetSwarm {
       else if (!this.picker.isPickable(chunk)) fresh.push(chunk);
     }
     this.picker.addAll(fresh);
+  }
+
+  /** The peer says what it has: from now on it could give something. */
+  watch(peer: PeerKey): void {
+    if (this.#watchedFrom.has(peer)) return;
+    this.#watchedFrom.set(peer, this.returnedBytes);
+    if (this.#watchedFrom.size > PAST_LEDGERS) {
+      this.#watchedFrom.delete(this.#watchedFrom.keys().next().value as PeerKey);
+    }
+  }
+
+  /** What takers gave of it since the peer could have given something, too. */
+  returnedSince(peer: PeerKey): number {
+    return this.returnedBytes - (this.#watchedFrom.get(peer) ?? this.returnedBytes);
   }
 
   /** The chunk is verified and stored. @param from who knows that it is here @returns whether it was missing */

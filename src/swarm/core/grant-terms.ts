@@ -33,6 +33,9 @@ const MAX_KEPT = 6;
 /** A peer that gave nothing in the time in which others that took gave so much of the file is a free-rider. */
 const RIDER_SHARE = 0.5;
 
+/** Where nothing has come for so long, what this node has is of more use to anybody than to nobody. */
+const RIDER_PAUSE_MS = 5000;
+
 /** Whether the peer has all of something that it shares with this node. */
 export function isComplete(peer: Peer): boolean {
   for (const { have } of peer.memberships.values()) if (have?.isFull) return true;
@@ -50,15 +53,18 @@ export function isKeeping(passes: OriginPasses, peer: Peer): boolean {
  * each asset it lacks something of. A node that still downloads gives such a peer no more than the budget for gifts, also
  * where its uplink has nothing else to do: contributors that are nearly done, and those that are left when the others have
  * gone, gave free-riders a fifth of the file so. Only assets count that this node downloads, and not what comes from peers
- * that take nothing (an origin): who takes what this node has in full, or is behind it alone, has nothing to give.
+ * that take nothing (an origin): who takes what this node has in full, or is behind it alone, has nothing to give. And only
+ * while it gets on: where a chunk is nowhere to be had it is never complete, and honest peers that have no more to give than
+ * it has wait for what it has.
  */
-export function isRider(peer: Peer): boolean {
+export function isRider(peer: Peer, nowMs: number): boolean {
   if (peer.receivedBytes > 0 || peer.sentBytes + peer.grantedBytes === 0) return false;
   let isAny = false;
-  for (const { swarm, lacks, watchedFromBytes } of peer.memberships.values()) {
+  for (const { swarm, lacks } of peer.memberships.values()) {
     if (lacks <= 0) continue;
-    const isOver = swarm.returnedBytes - watchedFromBytes >= RIDER_SHARE * swarm.bytes;
-    if (swarm.wantedLeft === 0 || !isOver) return false;
+    const isOver = swarm.returnedSince(peer.key) >= RIDER_SHARE * swarm.bytes;
+    const isMoving = swarm.wantedLeft > 0 && nowMs - swarm.gainedAtMs < RIDER_PAUSE_MS;
+    if (!isMoving || !isOver) return false;
     isAny = true;
   }
   return isAny;

@@ -308,7 +308,7 @@ export class Granting {
         continue;
       }
       const grantBytes = grantBytesFor(peer);
-      if (isLeeching && !giftBudget && !settings.fleet && isRider(peer)) continue;
+      if (isLeeching && !giftBudget && !settings.fleet && isRider(peer, nowMs)) continue;
       if (isWindowFull(peer, grantBytes, isLeeching && peers.size > 1)) continue;
       // Who wanted nothing is asked again with one grant at a time.
       if (peer.declines > 0 && peer.grants.size > 0) continue;

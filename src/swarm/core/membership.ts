@@ -18,7 +18,6 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
       lacks: 0,
       newsAtMs: -Infinity,
       isStuck: false,
-      watchedFromBytes: swarm.returnedBytes,
       contactsVersion: -1,
       contactsAtMs: -Infinity,
     };
@@ -57,6 +56,7 @@ export function replaceHave(peer: Peer, membership: Membership, have: Bitfield, 
   const { swarm } = membership;
   membership.have = have;
   membership.isSeed = isSeed;
+  swarm.watch(peer.key);
   if (!isSeed || swarm.passes) {
     for (let chunk = 0; chunk < swarm.size; chunk++) {
       if (!have.has(chunk)) continue;

@@ -49,8 +49,6 @@ export interface Membership {
   newsAtMs: number;
   /** It has had no news for so long that it seems to find what it lacks with nobody else. */
   isStuck: boolean;
-  /** What takers had given this node of the asset (`AssetSwarm.returnedBytes`) when this began. */
-  readonly watchedFromBytes: number;
   /** The version of the members it last got contacts of, and when. */
   contactsVersion: number;
   contactsAtMs: number;

@@ -73,6 +73,7 @@ export class Receiving {
     if (other && !other.isWhole && otherPeer) this.#requesting.cancel(otherPeer, other);
     // Who was told that it is not wanted any more takes it that it did not come.
     if (!swarm.gained(chunk, request && from)) return false;
+    swarm.gainedAtMs = this.#core.nowMs;
     const received = this.#receivedOf(swarm.key);
     received.byPeer.set(from, (received.byPeer.get(from) ?? 0) + bytes);
     received.speed.add(this.#core.nowMs, bytes);

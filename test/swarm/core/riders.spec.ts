@@ -53,6 +53,13 @@ class Crowd {
     return this.#sent - before;
   }
 
+  /** Nobody sends anything for so long. @returns chunks that the rider got */
+  wait(ms: number): number {
+    const before = this.#sent;
+    for (const endMs = this.rig.nowMs + ms; this.rig.nowMs < endMs; this.rig.pass(50)) this.#take();
+    return this.#sent - before;
+  }
+
   #take(): void {
     for (const action of this.rig.take()) {
       if (action.type === 'upload') this.#sent++;
@@ -71,6 +78,13 @@ describe('who takes and gives nothing', () => {
     assert.ok(crowd.get(99) >= 40);
     crowd.get(12); // what was granted before
     assert.equal(crowd.get(10), 0);
+  });
+
+  it('gets on again where nothing comes any more: what this node has is all that anybody can give', () => {
+    const crowd = new Crowd();
+    crowd.get(112);
+    assert.equal(crowd.get(5), 0);
+    assert.ok(crowd.wait(10_000) >= 20);
   });
 
   it('is served by who has all from an origin, for it can have nothing that did not come from there', () => {
@@ -113,23 +127,40 @@ describe('who takes and gives nothing', () => {
     );
     if (isWanted) swarm.want('all');
     swarm.returnedBytes = 7 * Q;
+    swarm.gainedAtMs = 0;
+    swarm.watch(peer.key);
     membershipOf(peer, swarm).lacks = 1;
     swarm.returnedBytes += returned * Q;
   }
 
   it('is whoever had the time in which others gave half of the file', () => {
-    assert.equal(isRider(peerAfter({ returned: 100 })), true);
-    assert.equal(isRider(peerAfter({ returned: 99 })), false);
-    assert.equal(isRider(peerAfter({ returned: 100, received: 1, sent: 50 })), false);
-    assert.equal(isRider(peerAfter({ returned: 100, sent: 0 })), false);
+    assert.equal(isRider(peerAfter({ returned: 100 }), 0), true);
+    assert.equal(isRider(peerAfter({ returned: 99 }), 0), false);
+    assert.equal(isRider(peerAfter({ returned: 100, received: 1, sent: 50 }), 0), false);
+    assert.equal(isRider(peerAfter({ returned: 100, sent: 0 }), 0), false);
   });
 
   it('is nobody who takes what this node has in full, or of which it has got little so far', () => {
-    assert.equal(isRider(peerAfter({ returned: 100, isWanted: false })), false);
+    assert.equal(isRider(peerAfter({ returned: 100, isWanted: false }), 0), false);
     const peer = peerAfter({ returned: 100 });
     share(peer, 100, true);
-    assert.equal(isRider(peer), true);
+    assert.equal(isRider(peer, 0), true);
     share(peer, 0, true);
-    assert.equal(isRider(peer), false);
+    assert.equal(isRider(peer, 0), false);
+  });
+
+  it('is who came anew all the same, and nobody for what was given before it came, or while nothing comes', () => {
+    const peer = peerAfter({ returned: 100 });
+    const [membership] = peer.memberships.values();
+    assert.ok(membership);
+    assert.equal(isRider(peer, 4999), true);
+    assert.equal(isRider(peer, 5000), false);
+    membership.swarm.watch(peer.key);
+    assert.equal(isRider(peer, 0), true);
+    const late = new Peer('late', 0, 1);
+    late.sentBytes = Q;
+    late.memberships.set(membership.swarm.key, membership);
+    membership.swarm.watch(late.key);
+    assert.equal(isRider(late, 0), false);
   });
 });
