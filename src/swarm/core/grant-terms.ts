@@ -48,6 +48,17 @@ export function isKeeping(passes: OriginPasses, peer: Peer): boolean {
   return passes.unforwarded(peer.key) >= MAX_KEPT;
 }
 
+/** What an origin has somebody to serve of that passes on what it gets, and has not just declined it. */
+export function swarmsWithTakers(peers: Iterable<Peer>): ReadonlySet<AssetSwarm> {
+  const taken = new Set<AssetSwarm>();
+  for (const peer of peers) {
+    if (peer.isLeaving || peer.isStuck || peer.isMute || peer.servable <= 0 || peer.declines > 0) continue;
+    const swarm = originSwarm(peer);
+    if (swarm?.passes?.proof.isProven(peer.key)) taken.add(swarm);
+  }
+  return taken;
+}
+
 /**
  * Whether the peer has taken something and given nothing, while others that took gave this node {@link RIDER_SHARE} of
  * each asset it lacks something of. A node that still downloads gives such a peer no more than the budget for gifts, also

@@ -21,6 +21,7 @@ import {
   lagOf,
   originSwarm,
   soleAsset,
+  swarmsWithTakers,
 } from './grant-terms.ts';
 import type { Message } from './messages.ts';
 import { TimeLeft } from './time-left.ts';
@@ -62,6 +63,14 @@ const LATE_LOOK_AHEADS = 2;
 /** Expired grants remembered for each peer: as many as the largest look-ahead holds. */
 const EXPIRED_KEPT = 1024;
 
+/**
+ * Where less than this share of the uplink is used, by this long, while somebody is held back who keeps what it gets, nobody
+ * is for a while: those who pass on take little.
+ */
+const IDLE_SHARE = 0.5;
+const IDLE_MS = 1000;
+const UNHELD_MS = 10_000;
+
 /** Hands out credit: to whom, how much at once, and what becomes of credit that is not used. */
 export class Granting {
   /** Of the whole uplink. */
@@ -86,6 +95,11 @@ export class Granting {
   #refreshedAtMs = -Infinity;
   /** Until when second copies wait, or last waited, for first ones. */
   #holdUntilMs = -Infinity;
+
+  /** What was acknowledged lately, and since when. */
+  #watched = { sinceMs: -Infinity, bytes: 0 };
+  /** Nobody is held back until then. */
+  #unheldUntilMs = -Infinity;
 
   /** @param announce tells a peer what it was not told yet */
   constructor(core: Core, announce: (peer: Peer) => void) {
@@ -175,6 +189,7 @@ export class Granting {
       peer.deliveryRate.forget(bytes);
       return;
     }
+    this.#watched.bytes += bytes;
     this.rate.acked(nowMs, bytes, latest.uplinkStamp, !this.#wait.isQueued);
     peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
     // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.
@@ -290,7 +305,8 @@ export class Granting {
     this.#watchOffload();
     const isHolding = this.#watchPasses();
     const isOrigin = this.#isOrigin;
-    const hasTaker = isOrigin && this.#hasProvenTaker();
+    let taken: ReadonlySet<AssetSwarm> | undefined;
+    let isAnyHeld = false;
     for (const peer of peers.values()) {
       if (
         peer.isLeaving ||
@@ -300,9 +316,17 @@ export class Granting {
         isSpent(peer.throttle.upload)
       )
         continue;
-      const passes = isOrigin ? originSwarm(peer)?.passes : undefined;
+      const swarm = isOrigin ? originSwarm(peer) : undefined;
+      const passes = swarm?.passes;
       if (isHolding && passes?.isClosing) continue;
-      if (hasTaker && passes && isKeeping(passes, peer)) continue;
+      const isKept = swarm && passes && isKeeping(passes, peer);
+      if (isKept && nowMs >= this.#unheldUntilMs) {
+        taken ??= swarmsWithTakers(peers.values());
+        if (taken.has(swarm)) {
+          isAnyHeld = true;
+          continue;
+        }
+      }
       if (peer.declinedUntilMs > nowMs) {
         this.retryAtMs = Math.min(this.retryAtMs, peer.declinedUntilMs);
         continue;
@@ -320,21 +344,23 @@ export class Granting {
       best = peer;
       bestRank = rank;
     }
+    if (!best) this.#watchHeld(isAnyHeld);
     return best;
+  }
+
+  /** There is nobody to grant to but who is held back, if anybody is. */
+  #watchHeld(isAnyHeld: boolean): void {
+    const { nowMs } = this.#core;
+    const ms = nowMs - this.#watched.sinceMs;
+    if (ms < IDLE_MS) return;
+    const isIdle = this.#watched.bytes * 1000 < IDLE_SHARE * this.rate.bytesPerSec * ms;
+    if (isAnyHeld && isIdle) this.#unheldUntilMs = nowMs + UNHELD_MS;
+    this.#watched = { sinceMs: nowMs, bytes: 0 };
   }
 
   /** Whether this node has published something that it shares. */
   get #isOrigin(): boolean {
     for (const { passes } of this.#core.assets.values()) if (passes) return true;
-    return false;
-  }
-
-  /** Whether an origin has a peer to serve that passes on what it gets. */
-  #hasProvenTaker(): boolean {
-    for (const peer of this.#core.peers.values()) {
-      if (peer.isLeaving || peer.isStuck || peer.isMute || peer.servable <= 0) continue;
-      if (originSwarm(peer)?.passes?.proof.isProven(peer.key)) return true;
-    }
     return false;
   }
 
