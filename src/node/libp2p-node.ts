@@ -48,7 +48,7 @@ export interface Libp2pNodeOptions {
 }
 
 /**
- * Connections are kept for the swarm (2 × degree 30 at most), the DHT's neighbours and named peers. libp2p's
+ * Connections are kept for the swarm (2 × degree 30, 3 at most), the DHT's neighbours and named peers. libp2p's
  * own default is 300 too; it prunes the least useful beyond that.
  */
 const MAX_CONNECTIONS = 300;

@@ -190,6 +190,9 @@ export const MAX_ADDRESS_CHARS = 512;
 export const REDIAL_MS = 5000;
 export const MAX_REDIAL_MS = 600_000;
 
+/** A link younger than this may still be joining. */
+export const YOUNG_MS = 5000;
+
 /** A dial without an answer is forgotten after this. */
 export const DIAL_TIMEOUT_MS = 30_000;
 

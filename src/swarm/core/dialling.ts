@@ -29,6 +29,13 @@ export class Dialling {
     return this.#underWay.size;
   }
 
+  /** Those for one asset's swarm. */
+  sizeFor(asset: AssetKey): number {
+    let size = 0;
+    for (const dial of this.#underWay.values()) if (dial.asset === asset) size++;
+    return size;
+  }
+
   /** How long a dial usually takes, of those that came through. */
   get usualMs(): number {
     return this.#usualMs;

@@ -8,7 +8,10 @@ const MIB = 1024 * 1024;
 export interface ExchangeConfig {
   /** This node's own key: contacts that name it are passed over. Default: none. */
   self?: PeerKey;
-  /** Neighbours an asset's swarm should have. Fewer than 0.7 of it: dial. More than twice: close. Default 30. */
+  /**
+   * Neighbours an asset's swarm should have. Fewer than 0.7 of it: dial. More links than twice, or than three times where
+   * downloads need them: close. Default 30.
+   */
   degree?: number;
   /** Most bytes granted or requested of this node and not yet acknowledged, over all peers. Default 64 MiB. */
   maxCommittedBytes?: number;

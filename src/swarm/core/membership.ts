@@ -118,3 +118,11 @@ export function countLacks(membership: Membership): void {
       membership.lacks++;
   }
 }
+
+/** Whether the peer has a chunk of the asset that is not here. */
+export function canGive(peer: Peer, swarm: AssetSwarm): boolean {
+  const theirs = peer.memberships.get(swarm.key)?.have;
+  if (!theirs) return false;
+  if (theirs.count > swarm.have.count) return true;
+  return theirs.bytes.some((byte, at) => (byte & ~(swarm.have.bytes[at] as number)) !== 0);
+}

@@ -7,10 +7,12 @@ import {
   PEERS_HEED_MS,
   PEERS_MS,
   YIELD_MS,
+  YOUNG_MS,
 } from './constants.ts';
 import { ContactTable, boundedAddresses } from './contact-table.ts';
 import type { Core } from './core.ts';
 import { Dialling } from './dialling.ts';
+import { LinkRoom } from './link-room.ts';
 import { membershipOf } from './membership.ts';
 import type { AssetKey, Contact, Message, PeerKey } from './messages.ts';
 import type { Peer } from './peer.ts';
@@ -41,9 +43,6 @@ const KEPT_DEGREE = 4;
 const LAGGARD = 0.9;
 const LAGGARD_DIALS = 0.2;
 
-/** A link younger than this may still be joining. */
-const YOUNG_MS = 5000;
-
 /** A link that lived this long counts as a success. */
 const LASTING_MS = 60_000;
 
@@ -52,6 +51,7 @@ export class Neighbourhood {
   readonly #core: Core;
   readonly #contacts = new Map<AssetKey, ContactTable>();
   readonly #dialling = new Dialling();
+  readonly #room: LinkRoom;
   readonly #shunned = new Map<PeerKey, number>();
   #idleDialAtMs = -Infinity;
   #closing: (peer: Peer, reason: string) => void;
@@ -67,6 +67,7 @@ export class Neighbourhood {
     asking: (peer: Peer, swarm: AssetSwarm) => void,
   ) {
     this.#core = core;
+    this.#room = new LinkRoom(core, this.#dialling, (peer, swarm) => this.#isContact(peer, swarm));
     this.#closing = closing;
     this.#asking = asking;
   }
@@ -137,7 +138,7 @@ export class Neighbourhood {
   parting(peer: Peer): void {
     const lasted = this.#core.nowMs - peer.connectedAtMs >= LASTING_MS;
     // A link over which nothing could flow was closed to make room, and would be so again if it were opened soon.
-    const isWorthIt = lasted && !this.#isUseless(peer);
+    const isWorthIt = lasted && !this.#room.isUseless(peer);
     for (const [asset, table] of this.#contacts) {
       if (isWorthIt) table.succeeded(peer.key);
       if (peer.memberships.get(asset)?.have?.isFull) table.done(peer.key);
@@ -161,7 +162,7 @@ export class Neighbourhood {
 
   /** Every second: degree, laggards, contacts, links too many. */
   tend(): void {
-    const { nowMs, assets, peers } = this.#core;
+    const { nowMs, assets } = this.#core;
     for (const peer of this.#dialling.forgotten(nowMs)) this.dialFailed(peer);
     for (const swarm of assets.values()) {
       this.#keepDegree(swarm);
@@ -169,16 +170,15 @@ export class Neighbourhood {
       while (dials > 0 && this.#dial(swarm, DIALS_AT_ONCE)) dials--;
       for (const peer of swarm.members.values()) this.#refreshContacts(peer, swarm);
     }
-    for (let extra = peers.size - 2 * this.#core.settings.degree; extra > 0; extra--) {
-      const peer = this.#leastUseful();
-      if (peer) this.#closing(peer, 'too many links');
+    for (let peer = this.#room.surplus(); peer; peer = this.#room.surplus()) {
+      this.#closing(peer, 'too many links');
     }
   }
 
   /** The uplink has room and nobody to serve: a swarm that may need this node is dialled. */
   dialIdle(): void {
     const { nowMs, assets, settings } = this.#core;
-    if (nowMs - this.#idleDialAtMs < settings.idleDialMs || !this.#hasRoom) return;
+    if (nowMs - this.#idleDialAtMs < settings.idleDialMs || this.#room.isFull) return;
     this.#idleDialAtMs = nowMs;
     for (const swarm of shuffle(this.#core.rng, [...assets.values()])) {
       const table = this.#contacts.get(swarm.key);
@@ -276,20 +276,17 @@ export class Neighbourhood {
     return share < LAGGARD ? Math.ceil(LAGGARD_DIALS * this.#core.settings.degree * (1 - share)) : 0;
   }
 
-  get #hasRoom(): boolean {
-    return this.#core.peers.size + this.#dialling.size < 2 * this.#core.settings.degree;
-  }
-
   /** @param most dials at once, with this one */
   #dial(swarm: AssetSwarm, most: number, mayBe: (peer: PeerKey) => boolean = () => true): boolean {
     const { peers, nowMs } = this.#core;
-    if (!this.#hasRoom || !this.#dialling.mayBegin(nowMs, most)) return false;
+    const contacts = this.#contacts.get(swarm.key);
+    if (!contacts || !this.#dialling.mayBegin(nowMs, most) || !this.#room.mayDial(swarm)) return false;
     const isFree = (peer: PeerKey) =>
       !peers.has(peer) &&
       !this.#dialling.has(peer) &&
       !((this.#shunned.get(peer) ?? 0) > nowMs) &&
       mayBe(peer);
-    const contact = this.#contacts.get(swarm.key)?.choose(nowMs, isFree);
+    const contact = contacts.choose(nowMs, isFree);
     if (!contact) return false;
     this.#dialling.begin(contact.peer, swarm.key, nowMs);
     this.#core.act({ type: 'dial', contact });
@@ -328,24 +325,6 @@ export class Neighbourhood {
       this.#contacts.set(asset, (table = new ContactTable(this.#core.settings.maxContacts, this.#core.rng)));
     }
     return table;
-  }
-
-  /** A link over which nothing can flow, else the newest, so that those that work stay. */
-  #leastUseful(): Peer | undefined {
-    let newest: Peer | undefined;
-    for (const peer of this.#core.peers.values()) {
-      if (this.#isUseless(peer)) return peer;
-      if (!newest || peer.connectedAtMs >= newest.connectedAtMs) newest = peer;
-    }
-    return newest;
-  }
-
-  #isUseless(peer: Peer): boolean {
-    if (this.#core.nowMs - peer.connectedAtMs < YOUNG_MS) return false;
-    for (const { swarm, have } of peer.memberships.values()) {
-      if (have && !(have.isFull && swarm.have.isFull)) return false;
-    }
-    return true;
   }
 }
 
