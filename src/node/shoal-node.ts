@@ -322,7 +322,11 @@ export class ShoalNode implements Shoal, NodeContext {
     }
   }
 
-  /** The asset that a peer named and that nobody here is active on, for the swarm to serve. */
+  /**
+   * The asset that a peer named and that nobody here is active on, for the swarm to serve.
+   *
+   * @throws why it is here and cannot be opened now
+   */
   async resolve(root: CID): Promise<StoredAsset | undefined> {
     const record: AssetRecord | undefined = await this.store.get(root);
     if (!record || this.closing.aborted) return undefined;
@@ -332,8 +336,9 @@ export class ShoalNode implements Shoal, NodeContext {
       this.#told.delete(root.toString());
       return stored;
     } catch (error) {
+      if (this.closing.aborted) return undefined;
       if (error instanceof ShoalError) this.handleAssetError(root, error);
-      return undefined;
+      throw error;
     }
   }
 

@@ -10,7 +10,7 @@ import type { Log } from './log.ts';
 /** Store lookups at a time for roots that peers name: opening an asset may re-hash what an interruption left. */
 const MAX_PARALLEL_LOOKUPS = 4;
 
-/** Roots that wait for a lookup; more are passed over until they are named again. */
+/** Roots that wait for a lookup; more are passed over for now. */
 const MAX_QUEUED_LOOKUPS = 4096;
 
 /** Assets kept open only because peers named them. Each costs its manifest in memory. */
@@ -49,6 +49,13 @@ const LONGEST_RETRY_MS = 60_000;
 /** Failed lookups remembered; beyond that the oldest is looked up again when it is named. */
 const MAX_FAILED_LOOKUPS = 4096;
 
+/**
+ * Roots that are looked up again unasked while a peer names them, which it does once: so many are kept in mind, and so many
+ * looked at each time. What the store does not have is not among them: strangers may name any number of such roots.
+ */
+const MAX_RETRIES = 4096;
+const RETRIES_AT_ONCE = 32;
+
 /** What an {@link AssetTable} works with. */
 export interface AssetTableHost {
   nowMs(): number;
@@ -56,6 +63,8 @@ export interface AssetTableHost {
   /** Looks a root up in the store. */
   resolve(root: CID): Promise<StoredAsset | undefined>;
   onActive(asset: ActiveAsset): void;
+  /** Whether a connected peer names the root. */
+  isNamed(root: CID): boolean;
   /** Whether a connected peer lacks something of it. */
   isLacked(key: AssetKey): boolean;
   log: Log;
@@ -72,6 +81,8 @@ export class AssetTable {
   readonly #lookups = new Map<string, Promise<void>>();
   /** Roots whose lookup came to nothing, oldest first. */
   readonly #failed = new Map<string, { untilMs: number; waitMs: number }>();
+  /** Roots that could not be opened, or were passed over; those that were looked at longest ago first. */
+  readonly #retries = new Map<string, CID>();
   #isStopped = false;
 
   constructor(host: AssetTableHost) {
@@ -120,6 +131,7 @@ export class AssetTable {
     if (before) this.#release(before);
     const key = this.keyOf(text);
     this.#failed.delete(text);
+    this.#retries.delete(text);
     const have = stored.have();
     const addedAtMs = this.#host.nowMs();
     const { session } = options;
@@ -143,9 +155,24 @@ export class AssetTable {
   /** A peer named a root that is not active: makes it so where the store has it. */
   lookUp(root: CID, text: string): void {
     if (this.#host.nowMs() < (this.#failed.get(text)?.untilMs ?? -Infinity)) return;
-    if (this.#isStopped || this.#lookups.has(text) || this.#waiting.size >= MAX_QUEUED_LOOKUPS) return;
+    if (this.#isStopped || this.isLookingUp(text)) return;
+    if (this.#waiting.size >= MAX_QUEUED_LOOKUPS) {
+      if (this.#retries.size < MAX_RETRIES) this.#retries.set(text, root);
+      return;
+    }
+    this.#retries.delete(text);
     this.#waiting.set(text, root);
     this.#nextLookup();
+  }
+
+  /** Looks up again what could not be opened, or was passed over, and is named still, some in turn. Call it now and then. */
+  retry(): void {
+    for (const [text, root] of [...this.#retries].slice(0, RETRIES_AT_ONCE)) {
+      this.#retries.delete(text);
+      if (this.#byText.has(text) || !this.#host.isNamed(root)) continue;
+      this.#retries.set(text, root);
+      this.lookUp(root, text);
+    }
   }
 
   /** Whether the store is, or is about to be, searched for a root. */
@@ -183,8 +210,11 @@ export class AssetTable {
       this.add(stored, { origin: stored.state === 'shared', wanted: 'none', session: undefined });
       this.#evictIdle();
     } catch (error) {
+      const level = this.#failed.has(text) ? 'debug' : 'warn';
       this.#noteFailed(text);
-      this.#host.log('warn', `${text} was asked for and could not be opened: ${String(error)}`);
+      this.#retries.set(text, root);
+      if (this.#retries.size > MAX_RETRIES) this.#retries.delete(this.#retries.keys().next().value as string);
+      this.#host.log(level, `${text} was asked for and could not be opened: ${String(error)}`);
     }
   }
 

@@ -29,7 +29,7 @@ import { INSTANCE_BYTES } from './wire/limits.ts';
 
 export type { AssetSession } from './asset-session.ts';
 
-/** Links that are missing, greetings and fetches of nodes are looked after this often. */
+/** Links that are missing, greetings, fetches of nodes and roots that could not be opened are looked after this often. */
 const TICK_MS = 5000;
 
 /** `stop` waits for writes and goodbyes no longer than this. */
@@ -51,7 +51,10 @@ export interface SwarmShellOptions {
   rng?: () => number;
   /** Records the exchange; its seed takes the place of `rng`. Ended by `stop`. */
   trace?: ExchangeTrace | undefined;
-  /** Looks up a root that a peer named and that nobody joined. What it returns is the shell's to close. */
+  /**
+   * Looks up a root that a peer named and that nobody joined. What it returns is the shell's to close; where it throws, the
+   * root is looked up again while a peer names it.
+   */
   resolveAsset: (root: CID) => Promise<StoredAsset | undefined>;
   /** An interior node of any asset, for peers that named its root. */
   getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
@@ -137,6 +140,7 @@ export class SwarmShell {
       handle: (event) => this.#driver.handle(event),
       resolve: options.resolveAsset,
       onActive: (asset) => this.#activated(asset),
+      isNamed: (root) => this.isNamed(root),
       isLacked: (key) => this.#exchange.isLacked(key),
     });
     this.#care = new LinkCare({ nowMs, links: this.#links, handle: (event) => this.#driver.handle(event) });
@@ -397,6 +401,7 @@ export class SwarmShell {
   #lookAfter(): void {
     this.#links.tick();
     this.#nodes.tick();
+    this.#assets.retry();
   }
 
   #statsOf(asset: ActiveAsset): SessionStats | undefined {

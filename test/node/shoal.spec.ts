@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdir, readFile, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
 import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
@@ -221,6 +221,22 @@ describe('a node', () => {
     await assert.rejects(save);
     assert.equal(code, 'ERR_FILE_CHANGED');
     assert.equal(which, cid);
+  });
+
+  it('serves an original that was away when a peer asked for it, once it is back', async () => {
+    const { path, content } = await sharedFile();
+    const dataDir = nodes.path('data');
+    const a = await nodes.start({ dataDir });
+    const { cid } = await a.share(path);
+    await a.close();
+    await rename(path, `${path}.away`);
+    const again = await nodes.start({ dataDir });
+    const failed = new Promise((resolve) => again.addEventListener('asset:error', resolve, { once: true }));
+    const b = await nodes.start({ peers: again.addresses });
+    const copy = collect((await b.open(cid)).stream());
+    await failed;
+    await rename(`${path}.away`, path);
+    assert.deepEqual(await copy, Buffer.from(content));
   });
 
   it('says plainly what it cannot do', async () => {

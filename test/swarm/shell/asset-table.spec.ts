@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { CID } from 'multiformats/cid';
 import { cidOf, DAG_PB_CODE } from '../../../src/integrity/parse-cid.ts';
 import { AssetTable } from '../../../src/swarm/asset-table.ts';
 import type { StoredAsset } from '../../../src/store/store.ts';
@@ -17,6 +18,7 @@ describe('asset table', () => {
       log: () => {},
       handle: () => {},
       isLacked: (key) => lacked.has(key),
+      isNamed: () => true,
       resolve: async (root) => {
         const asset: StoredAsset = MemoryAsset.full(file);
         return new Proxy(asset, {
@@ -82,6 +84,7 @@ describe('asset table', () => {
       log: () => looked(),
       handle: () => {},
       isLacked: () => false,
+      isNamed: () => true,
       resolve: async () => {
         lookups++;
         throw new Error('the original is gone');
@@ -109,5 +112,92 @@ describe('asset table', () => {
     const before = lookups;
     assert.equal(await nameAt(2_000_000 + 59_000), before);
     assert.equal(await nameAt(2_000_000 + 60_000), before + 1);
+  });
+});
+
+describe('asset table: roots that peers have named, and that could not be opened then', () => {
+  /** A table over a store that answers as the test says, and what it was asked for. */
+  function world(resolve: (text: string) => Promise<undefined>) {
+    const clock = { nowMs: 0 };
+    const asked: string[] = [];
+    const named = new Set<string>();
+    const table = new AssetTable({
+      nowMs: () => clock.nowMs,
+      log: () => {},
+      handle: () => {},
+      isLacked: () => false,
+      isNamed: (root) => named.has(root.toString()),
+      resolve: (root) => {
+        asked.push(root.toString());
+        return resolve(root.toString());
+      },
+      onActive: () => {},
+    });
+    const name = (root: CID): void => {
+      named.add(root.toString());
+      table.lookUp(root, root.toString());
+    };
+    /** What the store is asked for when the table is told to try again at this time. */
+    const retryAt = async (nowMs: number): Promise<string[]> => {
+      await settled();
+      asked.length = 0;
+      clock.nowMs = nowMs;
+      table.retry();
+      await settled();
+      return [...asked];
+    };
+    return { asked, name, named, retryAt };
+  }
+
+  const settled = () => new Promise((next) => setImmediate(next));
+
+  const rootOf = (n: number): CID => {
+    const digest = new Uint8Array(32);
+    new DataView(digest.buffer).setUint32(0, n);
+    return cidOf(DAG_PB_CODE, digest);
+  };
+
+  const broken = async (): Promise<undefined> => {
+    throw new Error('the disk is not there');
+  };
+
+  it('are looked up again while they are named, ever more seldom', async () => {
+    const { name, named, retryAt } = world(broken);
+    const root = rootOf(1);
+    name(root);
+    assert.deepEqual(await retryAt(900), []);
+    assert.deepEqual(await retryAt(1000), [root.toString()]);
+    assert.deepEqual(await retryAt(2900), []);
+    assert.deepEqual(await retryAt(3000), [root.toString()]);
+    named.clear();
+    assert.deepEqual(await retryAt(100_000), []);
+  });
+
+  it('are not where the store does not have them', async () => {
+    const { name, retryAt } = world(async () => undefined);
+    name(rootOf(1));
+    assert.deepEqual(await retryAt(100_000), []);
+  });
+
+  it('are also where too many others waited', async () => {
+    const stuck = Promise.withResolvers<undefined>();
+    const { name, asked, retryAt } = world(() => stuck.promise);
+    for (let n = 0; n < 4101; n++) name(rootOf(n));
+    stuck.resolve(undefined);
+    while (asked.length < 4100) await settled();
+    assert.deepEqual(await retryAt(0), [rootOf(4100).toString()]);
+  });
+
+  it('are looked up a few at a time, in turn', async () => {
+    const { name, retryAt } = world(broken);
+    for (let n = 0; n < 100; n++) name(rootOf(n));
+    await settled();
+    const seen = new Set<string>();
+    for (let n = 0; n < 4; n++) {
+      const some = await retryAt(1000);
+      assert.ok(some.length <= 32);
+      for (const text of some) seen.add(text);
+    }
+    assert.equal(seen.size, 100);
   });
 });
