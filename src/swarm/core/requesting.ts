@@ -81,8 +81,8 @@ export class Requesting {
     }
     this.#forget(peer, request);
     this.#core.blame(peer, this.#refused(peer, message.reason));
-    // What had begun may still be on its way: data and control are different streams.
-    if (message.reason === 'failed' || message.reason === 'cancelled' || request.receivedBytes > 0) {
+    // What had begun may still be on its way: data and control are different streams. Without credit nothing begins.
+    if (message.reason !== 'no-credit' || request.receivedBytes > 0) {
       this.#bury(peer, request, request.bytes);
     }
     const membership = peer.memberships.get(message.asset);
