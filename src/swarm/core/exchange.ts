@@ -66,7 +66,9 @@ export class Exchange {
     this.#granting = new Granting(this.#core, (peer) => this.#announcing.tellNews(peer));
     this.#serving = new Serving(this.#core, this.#granting);
     this.#requesting = new Requesting(this.#core);
-    this.#receiving = new Receiving(this.#core, this.#requesting);
+    this.#receiving = new Receiving(this.#core, this.#requesting, (peer, swarm) =>
+      this.#announcing.restateTo(peer, swarm),
+    );
     this.#neighbourhood = new Neighbourhood(
       this.#core,
       (peer, reason) => this.#close(peer, reason),
@@ -217,19 +219,6 @@ export class Exchange {
     const fault =
       event.type === 'data' ? this.#receiving.onData(peer, event) : this.#onMessage(peer, event.message);
     if (fault) this.#misbehaved(peer.key, fault);
-    else if (event.type === 'data' && this.#receiving.takeUnkept())
-      this.#disown(peer, event.asset, event.chunk);
-  }
-
-  /**
-   * A chunk came from the peer that is not kept: it was taken back, or could not be stored. The ACK makes the peer believe
-   * that it is here, and must come before what says that it is not; the other way round nobody would ever send it again.
-   */
-  #disown(peer: Peer, asset: AssetKey, chunk: number): void {
-    const swarm = this.#core.assets.get(asset);
-    if (!swarm || swarm.have.has(chunk)) return;
-    this.#receiving.acknowledge(peer);
-    this.#announcing.restateTo(peer, swarm);
   }
 
   #onMessage(peer: Peer, message: Message): Misbehaviour | undefined {
@@ -338,12 +327,8 @@ export class Exchange {
       case 'corrupt':
         this.#receiving.failed(event.peer, swarm, event.chunk);
         return this.#misbehaved(event.peer, badChunk(event.chunk));
-      case 'unstored': {
-        this.#receiving.failed(event.peer, swarm, event.chunk);
-        const peer = this.#core.peers.get(event.peer);
-        if (peer) this.#disown(peer, event.asset, event.chunk);
-        return;
-      }
+      case 'unstored':
+        return this.#receiving.unstored(event.peer, swarm, event.chunk);
       case 'upload-failed':
         return this.#uploadFailed(event.peer, swarm, event.chunk);
     }
@@ -448,6 +433,7 @@ export class Exchange {
     if (nowMs >= this.#receiving.ackAtMs) this.#receiving.flushAcks();
     if (nowMs - this.#tickedAtMs < TICK_MS) return;
     this.#tickedAtMs = nowMs;
+    this.#receiving.disownUnkept();
     this.#granting.expire();
     this.#serving.watchStuck();
     this.#requesting.giveUpLate();

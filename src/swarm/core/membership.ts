@@ -14,6 +14,7 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
       isTold: false,
       isStale: false,
       isRestated: false,
+      isMistaken: false,
       newsRead: 0,
       lacks: 0,
       newsAtMs: -Infinity,

@@ -41,6 +41,8 @@ export interface Membership {
   isStale: boolean;
   /** What I have changed other than by a gain, and it was told anew: from now on it is told also of what it sent itself. */
   isRestated: boolean;
+  /** It may believe that a chunk is here which came and was not kept: it is to be told anew. */
+  isMistaken: boolean;
   /** So many of the swarm's news it has been told. */
   newsRead: number;
   /** Chunks I have and it lacks; what it was not told yet it is told before the next grant. */
@@ -94,6 +96,8 @@ export interface Tombstone {
   readonly sinceMs: number;
   /** Its reject has come. */
   isRejected?: boolean;
+  /** A later request for the chunk was answered, and so not taken back: the peer may believe that the chunk is here. */
+  isAnswered?: boolean;
 }
 
 /** What is remembered of a peer that left, so that reconnecting wipes neither a debt nor a merit. */

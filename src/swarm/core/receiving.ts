@@ -22,21 +22,26 @@ export class Receiving {
   /** When the batch of ACKs goes out; Infinity where there is none. */
   ackAtMs = Infinity;
   readonly received = new Map<AssetKey, Received>();
-  #isUnkept = false;
   readonly #core: Core;
   readonly #requesting: Requesting;
+  readonly #restate: (peer: Peer, swarm: AssetSwarm) => void;
 
-  constructor(core: Core, requesting: Requesting) {
+  /** @param restate tells a peer anew what is here */
+  constructor(core: Core, requesting: Requesting, restate: (peer: Peer, swarm: AssetSwarm) => void) {
     this.#core = core;
     this.#requesting = requesting;
+    this.#restate = restate;
   }
 
   onData(peer: Peer, data: Data): Misbehaviour | undefined {
+    // Of what was taken back nobody waits for the acknowledgement.
+    const isAwaited = peer.requests.has(chunkKey(data.asset, data.chunk));
     const fault = this.#match(peer, data);
     if (fault) return fault;
     peer.payloadBytes += data.bytes;
     const waiting = peer.payloadBytes - peer.ackedPayloadBytes;
-    if (waiting >= ACK_AT_BYTES || (data.last && peer.requests.size === 0)) this.acknowledge(peer);
+    const isLast = isAwaited && data.last && peer.requests.size === 0;
+    if (waiting >= ACK_AT_BYTES || isLast) this.acknowledge(peer);
     else if (waiting > 0) this.ackAtMs = Math.min(this.ackAtMs, this.#core.nowMs + BATCH_MS);
     return undefined;
   }
@@ -48,13 +53,6 @@ export class Receiving {
     const swarm = peer.tombstones.has(key) ? this.#core.assets.get(asset) : undefined;
     if (!swarm?.isWanted(chunk) || swarm.have.has(chunk)) return false;
     return !swarm.requests.get(chunk)?.isWhole;
-  }
-
-  /** Whether the data taken in last was the end of a chunk that is not kept, and acknowledged all the same. */
-  takeUnkept(): boolean {
-    const isUnkept = this.#isUnkept;
-    this.#isUnkept = false;
-    return isUnkept;
   }
 
   /** Sends all ACKs that wait. */
@@ -72,7 +70,7 @@ export class Receiving {
     const otherPeer = other && this.#core.peers.get(other.peer);
     if (other && !other.isWhole && otherPeer) this.#requesting.cancel(otherPeer, other);
     // Who was told that it is not wanted any more takes it that it did not come.
-    if (!swarm.gained(chunk, request && from)) return false;
+    if (!swarm.gained(chunk, request && !request.isLate ? from : undefined)) return false;
     swarm.gainedAtMs = this.#core.nowMs;
     const received = this.#receivedOf(swarm.key);
     received.byPeer.set(from, (received.byPeer.get(from) ?? 0) + bytes);
@@ -86,10 +84,37 @@ export class Receiving {
     return true;
   }
 
+  /** The chunk could not be stored. */
+  unstored(from: PeerKey, swarm: AssetSwarm, chunk: number): void {
+    this.failed(from, swarm, chunk);
+    this.#disown(this.#core.peers.get(from), swarm, chunk);
+  }
+
   /** The chunk came to nothing (corrupt, or not stored): it can be asked for again. */
   failed(from: PeerKey, swarm: AssetSwarm, chunk: number): void {
     const request = this.#settle(from, swarm, chunk);
     if (request) swarm.release(request);
+  }
+
+  /**
+   * Tells peers that chunks are not here which came from them and were not kept. The ACK makes a peer believe that they are,
+   * and must come before that; the other way round nobody would ever send them again. One JOIN for all of a while: where
+   * each chunk had its own, whoever stopped a download of small files flooded the peer with them.
+   */
+  disownUnkept(): void {
+    for (const peer of this.#core.peers.values()) {
+      for (const membership of peer.memberships.values()) {
+        if (!membership.isMistaken) continue;
+        membership.isMistaken = false;
+        this.acknowledge(peer);
+        this.#restate(peer, membership.swarm);
+      }
+    }
+  }
+
+  #disown(peer: Peer | undefined, swarm: AssetSwarm | undefined, chunk: number): void {
+    const membership = swarm && peer?.memberships.get(swarm.key);
+    if (membership && !swarm.have.has(chunk)) membership.isMistaken = true;
   }
 
   /** Ends the request that `from` answered, whether or not the peer is still here. */
@@ -119,6 +144,8 @@ export class Receiving {
       request.receivedBytes = 0; // the end of what was asked for before
       return undefined;
     }
+    const tombstone = peer.tombstones.get(key);
+    if (tombstone) tombstone.isAnswered = true;
     this.#requesting.cameWhole(peer, request);
     noteServed(peer, request, this.#core.nowMs);
     return undefined;
@@ -133,7 +160,10 @@ export class Receiving {
     // What was taken back comes before all that is awaited.
     peer.servingSinceMs = -Infinity;
     if (!last) return undefined;
-    this.#isUnkept ||= !this.#adopt(peer, asset, chunk);
+    // Who was told by CANCEL, or rejected it itself, does not believe that it is here, whatever is acknowledged.
+    if (!this.#adopt(peer, asset, chunk) && tombstone.isAnswered) {
+      this.#disown(peer, this.#core.assets.get(asset), chunk);
+    }
     if (--tombstone.ends === 0) peer.tombstones.delete(key);
     return undefined;
   }

@@ -371,7 +371,7 @@ export class Requesting {
     return undefined;
   }
 
-  #take(peer: Peer, swarm: AssetSwarm, chunk: number): ChunkRequest {
+  #take(peer: Peer, swarm: AssetSwarm, chunk: number, isLate = false): ChunkRequest {
     const { nowMs } = this.#core;
     const bytes = swarm.bytesOf(chunk);
     peer.requestedBytes += bytes;
@@ -389,6 +389,7 @@ export class Requesting {
       receivedBytes: 0,
       isWhole: false,
       isSecond: tombstone !== undefined,
+      isLate,
     };
     if (tombstone) tombstone.left = Math.max(tombstone.left, bytes);
     swarm.picker.remove(chunk);
@@ -399,7 +400,7 @@ export class Requesting {
 
   /** The chunk has come whole from the peer, unasked since it was taken back: it is verified as if it were asked for. */
   adopt(peer: Peer, swarm: AssetSwarm, chunk: number): void {
-    this.cameWhole(peer, this.#take(peer, swarm, chunk));
+    this.cameWhole(peer, this.#take(peer, swarm, chunk, true));
   }
 
   /** All of it is here: the peer owes nothing more of it, and the shell verifies and stores it. */

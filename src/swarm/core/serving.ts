@@ -68,6 +68,7 @@ export class Serving {
     if (acked === 'false') {
       return { code: 'ERR_PEER_FALSE_ACK', message: 'it acknowledged more bytes than it was sent' };
     }
+    if (acked === 'dropped') return undefined;
     if (!acked) return peer.conduct.wasted(core.nowMs, 'ACK');
     core.committedBytes -= acked.bytes;
     peer.lastAckAtMs = core.nowMs;

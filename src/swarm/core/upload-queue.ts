@@ -91,9 +91,10 @@ export class UploadQueue {
 
   /**
    * @param totalBytes payload bytes the peer says it received since the link came up
-   * @returns undefined where that is nothing new; `'false'` where it is more than was ever sent
+   * @returns undefined where that is nothing new; `'dropped'` where it is of what was given up alone; `'false'` where
+   *   it is more than was ever sent
    */
-  ack(totalBytes: number): Acked | undefined | 'false' {
+  ack(totalBytes: number): Acked | undefined | 'dropped' | 'false' {
     let rest = totalBytes - this.#ackedBytes;
     if (!(rest > 0)) return undefined;
     if (rest > this.#unackedBytes + this.#allowance) return 'false';
@@ -120,7 +121,7 @@ export class UploadQueue {
     this.#unackedBytes -= bytes;
     this.#compact();
     this.#allowance -= rest;
-    return latest && { bytes, latest, begun, arrived };
+    return latest ? { bytes, latest, begun, arrived } : 'dropped';
   }
 
   #compact(): void {

@@ -1,8 +1,142 @@
 import assert from 'node:assert/strict';
+import { JOIN_BURST, JOIN_FLOOD, JOINS_PER_ASSET, USELESS_BURST } from '../../../src/swarm/core/constants.ts';
 import { haveOf, Q, Rig } from './exchange-rig.ts';
 
 /** The only chunk of the asset, from its only peer. */
 const chunk = { peer: 'a', asset: 1, chunk: 0 } as const;
+
+const wanted = (what: 'all' | 'none') => ({ type: 'want', asset: 1, wanted: what, urgent: [] }) as const;
+
+/** An uploader that has all and a downloader: messages arrive at once, data when it is let through. */
+class Pair {
+  readonly seed: Rig;
+  readonly leech: Rig;
+  /** JOINs that the downloader sent. */
+  joins = 0;
+  #onTheWay: number[] = [];
+  readonly #bytes: number;
+
+  constructor(chunks: number, bytes: number) {
+    this.#bytes = bytes;
+    const sizes = new Uint32Array(chunks).fill(bytes);
+    const firstGrantBytes = 1024 * 1024;
+    this.seed = new Rig({ firstGrantBytes }).add('x'.repeat(chunks), { sizes });
+    this.leech = new Rig({ firstGrantBytes }, 2).add('.'.repeat(chunks), { sizes });
+    this.seed.handle({ type: 'connected', peer: 'leech' }).handle({ type: 'rtt', peer: 'leech', rttMs: 50 });
+    this.leech.handle({ type: 'connected', peer: 'seed' }).handle({ type: 'rtt', peer: 'seed', rttMs: 50 });
+    this.talk();
+  }
+
+  /** Both are in the asset's swarm, at both ends: nobody was cut off. */
+  get isWhole(): boolean {
+    return (
+      this.seed.exchange.stats(1)?.peers.length === 1 && this.leech.exchange.stats(1)?.peers.length === 1
+    );
+  }
+
+  /** Messages go to and fro until nobody has anything to say. What is taken back has begun to go out. */
+  talk(): this {
+    for (;;) {
+      const said = this.leech.take();
+      const answers = this.seed.take();
+      if (said.length + answers.length === 0) return this;
+      for (const action of answers) {
+        if (action.type === 'upload') this.#onTheWay.push(action.chunk);
+        if (action.type === 'send') this.leech.says('seed', action.message);
+      }
+      for (const action of said) {
+        if (action.type !== 'send') continue;
+        if (action.message.type === 'join') this.joins++;
+        this.seed.says('leech', action.message);
+      }
+    }
+  }
+
+  /** All that is on its way arrives. @returns how many chunks that were */
+  deliver(): number {
+    const chunks = this.#onTheWay.splice(0);
+    for (const one of chunks) {
+      const isKept = this.leech.exchange.keeps('seed', 1, one);
+      this.leech.handle({ type: 'data', peer: 'seed', asset: 1, chunk: one, bytes: this.#bytes, last: true });
+      if (isKept) this.leech.handle({ type: 'verified', peer: 'seed', asset: 1, chunk: one });
+      this.talk();
+    }
+    return chunks.length;
+  }
+
+  pass(ms: number): this {
+    this.leech.pass(ms);
+    this.seed.pass(ms);
+    return this.talk();
+  }
+}
+
+describe('Exchange: data that comes after it was taken back', () => {
+  const takenBack = () => new Rig().add('.').join('a', 'x').grants('a', 1).handle(wanted('none'));
+
+  it('is acknowledged, and no more than that: who was told by CANCEL knows that it is not here', () => {
+    const rig = takenBack();
+    assert.equal(rig.sent('cancel', 'a').length, 1);
+    rig.take();
+    rig.handle({ type: 'data', ...chunk, bytes: Q, last: true }).pass(1000);
+    assert.deepEqual(
+      rig.take().flatMap((action) => (action.type === 'send' ? action.message.type : [])),
+      ['ack'],
+    );
+  });
+
+  it('is said not to be here where it is of a later request, which came to nothing as it was answered', () => {
+    const rig = takenBack().handle(wanted('all')).grants('a', 2);
+    rig.handle({ type: 'data', ...chunk, bytes: Q, last: true });
+    rig
+      .handle({ type: 'unstored', ...chunk })
+      .handle(wanted('none'))
+      .pass(250);
+    assert.deepEqual(rig.sent('join', 'a').at(-1)?.have, haveOf('.'));
+    rig.take();
+    rig.handle({ type: 'data', ...chunk, bytes: Q, last: true }).pass(250);
+    const kinds = rig.take().flatMap((action) => (action.type === 'send' ? action.message.type : []));
+    assert.deepEqual(kinds, ['ack', 'join']);
+  });
+
+  it('floods nobody, however many chunks were on their way when a download was stopped', () => {
+    const pair = new Pair(2000, 1024);
+    pair.leech.handle(wanted('none'));
+    pair.talk();
+    const joins = pair.joins;
+    // Ten times what is answered at once is a flood.
+    assert.ok(pair.deliver() > JOIN_FLOOD * (JOIN_BURST + JOINS_PER_ASSET));
+    pair.pass(1000);
+    assert.equal(pair.joins, joins);
+    assert.ok(pair.isWhole);
+    assert.equal(pair.leech.exchange.stats(1)?.chunksHere, 0);
+
+    pair.leech.handle(wanted('all'));
+    for (let round = 0; round < 20; round++) if (pair.pass(500).deliver() === 0) break;
+    assert.equal(pair.leech.exchange.stats(1)?.chunksHere, 2000);
+    assert.ok(pair.isWhole);
+  });
+
+  it('is announced where it is kept after all, also to who sent it', () => {
+    const pair = new Pair(200, 1024);
+    pair.leech.handle(wanted('none'));
+    pair.talk().leech.handle(wanted('all'));
+    // Without the time for another request: what comes is what was taken back.
+    while (pair.deliver() > 0);
+    pair.pass(3000);
+    assert.equal(pair.leech.exchange.stats(1)?.chunksHere, 200);
+    assert.ok(!pair.seed.exchange.isLacked(1));
+    assert.ok(pair.isWhole);
+  });
+
+  it('makes no flood of its acknowledgements', () => {
+    const rig = new Rig().add('xx').join('a', '..');
+    rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 0, count: 1 }] });
+    rig.says('a', { type: 'cancel', asset: 1, chunk: 0 });
+    for (let bytes = 1; bytes <= 2 * USELESS_BURST; bytes++) rig.says('a', { type: 'ack', bytes });
+    assert.deepEqual(rig.faults(), []);
+  });
+});
 
 describe('Exchange: data that comes after a reject', () => {
   const asked = () => new Rig().add('.').join('a', 'x').grants('a', 1);

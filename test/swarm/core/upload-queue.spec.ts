@@ -27,7 +27,7 @@ describe('UploadQueue', () => {
   it('settles chunks in the order in which they were sent', () => {
     const queue = queueOf(7, 8);
     const acked = queue.ack(150);
-    assert.ok(acked && acked !== 'false');
+    assert.ok(typeof acked === 'object');
     assert.deepEqual(
       acked.arrived.map(({ chunk }) => chunk),
       [7],
@@ -56,12 +56,22 @@ describe('UploadQueue', () => {
     assert.equal(queue.drop(1, 7), undefined);
     assert.equal(queue.unackedBytes, 100);
     const acked = queue.ack(200);
-    assert.ok(acked && acked !== 'false');
+    assert.ok(typeof acked === 'object');
     assert.deepEqual(
       acked.arrived.map(({ chunk }) => chunk),
       [8],
     );
+    assert.equal(queue.ack(200), undefined);
     assert.equal(queue.ack(201), 'false');
+  });
+
+  it('tells an acknowledgement of what was dropped alone from one that says nothing new', () => {
+    const queue = queueOf(7);
+    queue.drop(1, 7);
+    assert.equal(queue.ack(60), 'dropped');
+    assert.equal(queue.ack(60), undefined);
+    assert.equal(queue.ack(100), 'dropped');
+    assert.equal(queue.ack(101), 'false');
   });
 
   it('adds up through any sequence of pushes, drops and acknowledgements', () => {
@@ -86,7 +96,7 @@ describe('UploadQueue', () => {
             acked = Math.min(sent, acked + n);
             const result = queue.ack(acked);
             assert.notEqual(result, 'false');
-            if (result && result !== 'false') for (const { chunk } of result.arrived) open.delete(chunk);
+            if (typeof result === 'object') for (const { chunk } of result.arrived) open.delete(chunk);
           }
           let left = 0;
           for (const one of open.values()) left += one.left;
