@@ -45,10 +45,9 @@ export class Serving {
 
   /** The peer no longer wants a chunk; where it is under way already it arrives all the same. */
   onCancel(peer: Peer, asset: AssetKey, chunk: number): void {
-    const isHere = this.#cancel(peer, asset, chunk);
+    if (this.#cancel(peer, asset, chunk)) return this.#reject(peer, asset, chunk, 'cancelled');
     this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'CANCEL'));
-    if (isHere) this.#reject(peer, asset, chunk, 'cancelled');
-    else this.#notArrived(peer, asset, chunk);
+    this.#notArrived(peer, asset, chunk);
   }
 
   /**

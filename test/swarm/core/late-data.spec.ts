@@ -136,6 +136,26 @@ describe('Exchange: data that comes after it was taken back', () => {
     for (let bytes = 1; bytes <= 2 * USELESS_BURST; bytes++) rig.says('a', { type: 'ack', bytes });
     assert.deepEqual(rig.faults(), []);
   });
+
+  it('makes no flood of the CANCELs before it', () => {
+    const count = 2 * USELESS_BURST;
+    const rig = new Rig({ firstGrantBytes: count * 64 });
+    rig.add('x'.repeat(count), { sizes: new Uint32Array(count).fill(64) }).join('a', '.'.repeat(count));
+    for (let from = 0; from < count; from += 1024) {
+      rig.says('a', { type: 'request', grant: 1 + from / 1024, asset: 1, runs: [{ from, count: 1024 }] });
+    }
+    assert.ok(rig.actions.filter(({ type }) => type === 'upload').length > USELESS_BURST);
+    for (let one = 0; one < count; one++) {
+      rig.exchange.handle(rig.nowMs, {
+        type: 'message',
+        peer: 'a',
+        message: { type: 'cancel', asset: 1, chunk: one },
+      });
+    }
+    rig.handle({ type: 'wake' });
+    assert.equal(rig.sent('reject', 'a').length, count);
+    assert.deepEqual(rig.faults(), []);
+  });
 });
 
 describe('Exchange: data that comes after a reject', () => {
