@@ -27,7 +27,7 @@ interface Kept extends Omit<Peer, 'tags'> {
   tags: Map<string, KeptTag>;
 }
 
-/** A page is connected to 60 peers at most, and meets some hundreds; beyond this the one heard of longest ago is forgotten. */
+/** A page is connected to 80 peers at most, and meets some hundreds; beyond this the one heard of longest ago is forgotten. */
 const MAX_PEERS = 1000;
 
 /** A peer has a handful of addresses. */

@@ -9,6 +9,7 @@ import { patientIdentify } from '../node/patient-identify.ts';
 import { RELAY_PROTOCOL } from '../node/relay-protocol.ts';
 import { rememberPeers } from '../node/remembered-peers.ts';
 import type { ShoalLibp2p } from '../node/shoal-libp2p.ts';
+import { closeSpareConnections } from '../node/spare-connections.ts';
 import { wholeMessages } from '../node/webrtc-messages.ts';
 import { isDirect } from '../swarm/direct-connection.ts';
 import { version } from '../version.ts';
@@ -28,8 +29,14 @@ export interface PageLibp2pOptions {
   log: (level: LogLevel, message: string) => void;
 }
 
-/** A page has one swarm or two, and a browser some hundred WebRTC connections at most. */
+/**
+ * A page has one swarm or two, and a browser some hundred WebRTC connections at most. Beyond this those that carry nothing
+ * are closed.
+ */
 const MAX_CONNECTIONS = 60;
+
+/** At this libp2p refuses whoever comes. */
+const MOST_CONNECTIONS = 80;
 
 /** Whoever comes through a relay comes from its address, and libp2p's own limit for one is five a second. */
 const INBOUND_PER_SECOND = 100;
@@ -57,7 +64,7 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
     ],
     connectionEncrypters: [noise()],
     connectionManager: {
-      maxConnections: MAX_CONNECTIONS,
+      maxConnections: MOST_CONNECTIONS,
       inboundConnectionThreshold: INBOUND_PER_SECOND,
       maxIncomingPendingConnections: MAX_CONNECTIONS,
     },
@@ -77,6 +84,7 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
     services: { identify: patientIdentify({ isFor: isDirect }) },
   });
   rememberPeers(node);
+  closeSpareConnections(node, MAX_CONNECTIONS);
   node.addEventListener('peer:identify', ({ detail: { protocols } }) => {
     if (!webRtc || !protocols.includes(RELAY_PROTOCOL)) return;
     later?.load().catch((error: unknown) => {

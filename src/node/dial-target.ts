@@ -7,6 +7,7 @@ import { dialFailure, failureOf } from './dial-failure.ts';
 import { isPlaceAmong } from './listen-addresses.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
+import { letStay } from './spare-connections.ts';
 
 /** Waits between attempts to reach a peer that is to stay connected: doubling from the first to the last. */
 const REDIAL_FIRST_MS = 1_000;
@@ -64,7 +65,8 @@ export class DialTarget {
       if (connection) {
         waitMs = REDIAL_FIRST_MS;
         isTold = false;
-        await this.#whenGone(connection.remotePeer, signal);
+        const { remotePeer } = connection;
+        await letStay(this.#host.libp2p, remotePeer, this.#whenGone(remotePeer, signal));
         if (!signal.aborted) this.#host.log('info', `lost the connection to ${name}`);
       } else if (!signal.aborted && !isTold) {
         isTold = true;

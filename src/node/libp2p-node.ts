@@ -25,6 +25,7 @@ import { relayTransport } from './relay-transport.ts';
 import { rememberPeers } from './remembered-peers.ts';
 import type { TransportFactory } from './page-transports.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
+import { closeSpareConnections } from './spare-connections.ts';
 
 /** What {@link createLibp2pNode} is made from. */
 export interface Libp2pNodeOptions {
@@ -48,10 +49,13 @@ export interface Libp2pNodeOptions {
 }
 
 /**
- * Connections are kept for the swarm (2 × degree 30, 3 at most), the DHT's neighbours and named peers. libp2p's
- * own default is 300 too; it prunes the least useful beyond that.
+ * Connections are kept for the swarm (2 × degree 30, 3 at most), the DHT's neighbours and named peers. Beyond this those
+ * that carry nothing are closed, so that there is room for who comes.
  */
 const MAX_CONNECTIONS = 300;
+
+/** At this libp2p refuses whoever comes: a third above, for a crowd that arrives before the oldest are closed. */
+const MOST_CONNECTIONS = 400;
 
 /**
  * New connections a second from one address. libp2p's default of 5 lost 7 of 12 parallel dials from one host;
@@ -128,7 +132,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     streamMuxers: [lazyYamux()],
     peerDiscovery: options.mdns ? [localDiscovery(options)] : [],
     connectionManager: {
-      maxConnections: MAX_CONNECTIONS,
+      maxConnections: MOST_CONNECTIONS,
       inboundConnectionThreshold: INBOUND_PER_SECOND,
       maxIncomingPendingConnections: INBOUND_PER_SECOND,
     },
@@ -151,6 +155,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
   });
   node.addEventListener('self:peer:update', () => (own = undefined));
   rememberPeers(node);
+  closeSpareConnections(node, MAX_CONNECTIONS);
   datastore.hold(node.peerId.toCID().toString());
   node.addEventListener('peer:connect', ({ detail }) => datastore.hold(detail.toCID().toString()));
   node.addEventListener('peer:disconnect', ({ detail }) => datastore.release(detail.toCID().toString()));

@@ -81,6 +81,19 @@ describe('Discovery', () => {
     assert.equal(await firstProvider(c), a.libp2p.peerId.toString());
   });
 
+  it('lets a named peer stay where connections are closed, for as long as it is to', async () => {
+    const a = await start();
+    const b = await start({ named: [a.address] });
+    const { peerStore } = b.libp2p;
+    const isStaying = async (): Promise<boolean> => {
+      const peers = await peerStore.all();
+      return peers.some(({ tags }) => [...tags.keys()].some((tag) => tag.startsWith('shoal-stay')));
+    };
+    while (!(await isStaying())) await new Promise((resolve) => setImmediate(resolve));
+    await b.discovery.stop();
+    assert.ok(!(await isStaying()));
+  });
+
   it('finds each of many roots that were announced together, also by who came later', async () => {
     const a = await start();
     const roots = Array.from({ length: 300 }, (_, i) =>
