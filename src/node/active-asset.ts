@@ -136,10 +136,10 @@ export class ActiveAsset {
 
   /**
    * Puts another stored side in place of this one (a download gets a target), under the readers' feet: they
-   * wait. Where `make` fails, what the store still holds is served as before.
+   * wait. Where it fails, what the store still holds is served as before.
    *
    * @param make closes over the store; called when the old side has been closed
-   * @param restore opens what the store holds, for when `make` failed
+   * @param restore opens what the store holds, for when that failed
    */
   async replace(
     make: () => Promise<StoredAsset>,
@@ -148,8 +148,8 @@ export class ActiveAsset {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#replacing = promise;
     this.#session.leave();
-    await this.#stored.close();
     try {
+      await this.#stored.close();
       this.#take(await make());
     } catch (error) {
       const old = await restore();

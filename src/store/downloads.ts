@@ -76,7 +76,16 @@ export class Downloads {
     }
     await live.partial.close();
     if (this.#catalog.entry(root)?.download?.partial === live.partial.base)
-      await this.#catalog.noteBytesHere(root, live.partial.bytesHere);
+      await this.#noteBytesHere(root, live.partial.bytesHere);
+  }
+
+  /** The index of a full disk takes nothing, and this is no reason for a download not to close. */
+  async #noteBytesHere(root: CID, bytesHere: number): Promise<void> {
+    try {
+      await this.#catalog.noteBytesHere(root, bytesHere);
+    } catch (error) {
+      this.#log('warn', `how far the download of ${root.toString()} is was not noted: ${String(error)}`);
+    }
   }
 
   /**
@@ -345,7 +354,7 @@ export class Downloads {
         if (entry?.download) entry.download.bytesHere = bytes;
         if (bytes - noted < NOTE_BYTES) return;
         noted = bytes;
-        this.#catalog.noteBytesHere(root, bytes).catch((error: unknown) => this.#log('warn', String(error)));
+        void this.#noteBytesHere(root, bytes);
       },
     });
   }

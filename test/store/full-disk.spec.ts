@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mock } from 'node:test';
+import { ShoalError } from '../../src/errors.ts';
+import { NodeIndex } from '../../src/store/node-index.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { spareBytes } from '../../src/store/space.ts';
 import { bytesOf, download, putNodes, readAll, remoteFile, writeChunks } from './assets.ts';
@@ -77,6 +80,29 @@ describe('A disk that is too small', () => {
     await stored.finish();
     assert.equal(await readAll(stored), 100);
     await stored.close();
+  });
+
+  it('keeps no download from being closed, though the index takes no note of how far it is', async () => {
+    await using folder = await tempFolder();
+    const logged: string[] = [];
+    const log = (_level: string, message: string): void => void logged.push(message);
+    await using store = await openStore(join(folder.path, 'data'), { log });
+    const asset = await remoteFile(bytesOf(3 * KIB64), KIB64);
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path: join(folder.path, 'target') });
+    await writeChunks(stored, asset, [1]);
+    const full = mock.method(NodeIndex.prototype, 'noteRecord', async () => {
+      throw new ShoalError('ERR_DISK_FULL', 'the disk is full');
+    });
+    try {
+      await stored.close();
+    } finally {
+      full.mock.restore();
+    }
+    assert.match(logged.join(), /not noted: .*the disk is full/);
+    const again = await store.open(asset.root);
+    assert.equal(again?.have().count, 1);
+    await again?.close();
   });
 
   it('says that the target cannot be written where it is read-only', async function () {

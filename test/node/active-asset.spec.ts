@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { ActiveAsset } from '../../src/node/active-asset.ts';
+import { AssetSession } from '../../src/swarm/asset-session.ts';
+import type { SwarmShell } from '../../src/swarm/swarm-shell.ts';
+import { bytesOf, fileOf, MemoryAsset } from '../swarm/shell/memory-asset.ts';
+
+describe('an asset that a node takes part in', () => {
+  it('is read from what is restored where the old side could not be closed to make place for another', async () => {
+    const file = await fileOf(bytesOf(1000));
+    const host = { want: () => {}, hurry: () => {}, leave: () => {}, stats: () => undefined };
+    const shell = { join: () => new AssetSession({}, host) } as unknown as SwarmShell;
+    const [old, restored] = [MemoryAsset.full(file), MemoryAsset.full(file)];
+    const events = { onError: () => {}, onUpload: () => {}, onChunk: () => {} };
+    const asset = new ActiveAsset(shell, file.root, old, events);
+    old.close = () => Promise.reject(new Error('the disk is full'));
+    const replacing = asset.replace(
+      () => assert.fail('the old side still has the files'),
+      async () => restored,
+    );
+    const reading = asset.read(0);
+    await assert.rejects(replacing, /the disk is full/);
+    assert.equal((await reading).bytes.byteLength, 1000);
+    assert.equal(asset.stored, restored);
+    assert.ok(!asset.isBroken);
+  });
+});
