@@ -1,4 +1,4 @@
-import type { IdentifyResult, Startable } from '@libp2p/interface';
+import type { IdentifyResult, Listener, Startable } from '@libp2p/interface';
 import type { AddressManager } from '@libp2p/interface-internal';
 import { multiaddr } from '@multiformats/multiaddr';
 import { isDirect } from '../swarm/direct-connection.ts';
@@ -47,6 +47,8 @@ class Reachability implements Startable {
   readonly #components: Components;
   readonly #options: ReachabilityOptions;
   readonly #autonat: AutonatClient;
+  /** Asking for the network cards, for each address and each peer that comes, is not for nothing. */
+  readonly #confirmed = new Set<string>();
   #isReserving = false;
 
   constructor(components: Components, options: ReachabilityOptions) {
@@ -56,14 +58,8 @@ class Reachability implements Startable {
       onChange: (address, standing) => this.#settled(address, standing),
       log: options.log,
     });
-    const { events, addressManager } = components;
-    events.addEventListener('transport:listening', ({ detail: listener }) => {
-      for (const address of listener.getAddrs()) {
-        const host = hostOf(address);
-        if (host !== undefined && isOwnHost(host))
-          addressManager.confirmObservedAddr(address, { type: 'transport', ttl: CONFIRMED_MS });
-      }
-    });
+    const { events } = components;
+    events.addEventListener('transport:listening', ({ detail: listener }) => this.#confirmOwn(listener));
     events.addEventListener('peer:identify', ({ detail }) => this.#identified(detail));
   }
 
@@ -78,7 +74,12 @@ class Reachability implements Startable {
   #identified({ connection, observedAddr, protocols }: IdentifyResult): void {
     if (!this.#options.isListening || !observedAddr) return;
     const host = hostOf(observedAddr);
-    if (host === undefined || isOwnHost(host)) return;
+    if (host === undefined) return;
+    if (isOwnHost(host)) {
+      // It may have come after the node began to listen: a machine that starts may have no network yet.
+      for (const listener of this.#components.transportManager.getListeners()) this.#confirmOwn(listener);
+      return;
+    }
     if (!isDirect(connection) || connection.direction !== 'outbound') return;
     if (!this.#isReserving) this.#reserve(connection.remoteAddr.toString(), observedAddr.toString());
     // Of strangers to this network not all serve it well: js-libp2p's own closes the connection over which it is asked.
@@ -86,6 +87,15 @@ class Reachability implements Startable {
       protocols.includes(each),
     );
     if (isAsked) this.#autonat.meet(connection, observedAddr);
+  }
+
+  #confirmOwn(listener: Listener): void {
+    for (const address of listener.getAddrs()) {
+      const host = hostOf(address);
+      if (host === undefined || this.#confirmed.has(address.toString()) || !isOwnHost(host)) continue;
+      this.#confirmed.add(address.toString());
+      this.#components.addressManager.confirmObservedAddr(address, { type: 'transport', ttl: CONFIRMED_MS });
+    }
   }
 
   #reserve(peer: string, observed: string): void {
