@@ -3,6 +3,7 @@ import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface';
 import type { AbstractStream } from '@libp2p/utils';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import { handDirectly, readDirectly } from '../swarm/direct-reads.ts';
+import { countArrivals } from '../swarm/sign-of-life.ts';
 import { openEagerly } from './eager-streams.ts';
 import { MuxerAllowance } from './muxer-allowance.ts';
 import { YamuxParts, type FramedMuxer } from './yamux-parts.ts';
@@ -44,8 +45,8 @@ export function lazyYamux(): () => StreamMuxerFactory {
     factory.createStreamMuxer = (connection: MessageStream) => {
       const muxer = create(connection);
       const allowance = new MuxerAllowance();
-      makeLazy(muxer as unknown as WindowedMuxer, allowance);
-      takeParts(muxer as unknown as WindowedMuxer, connection, allowance);
+      const arrived = takeParts(muxer as unknown as WindowedMuxer, connection, allowance);
+      makeLazy(muxer as unknown as WindowedMuxer, allowance, arrived);
       openEagerly(muxer, (protocol) => protocol.startsWith('/shoal/'));
       return muxer;
     };
@@ -53,13 +54,14 @@ export function lazyYamux(): () => StreamMuxerFactory {
   };
 }
 
-function makeLazy(muxer: WindowedMuxer, allowance: MuxerAllowance): void {
+function makeLazy(muxer: WindowedMuxer, allowance: MuxerAllowance, arrived: () => number): void {
   // A window grows where half of it was read within four round trips: of none, as loopback seems to take, never.
   const rtt = muxer.getRTT.bind(muxer);
   muxer.getRTT = () => (rtt() === 0 ? 1 : rtt());
   const create = muxer._newStream.bind(muxer);
   muxer._newStream = (...args) => {
     const stream = create(...args);
+    countArrivals(stream, arrived);
     const receive = stream.onData.bind(stream);
     stream.onData = (data) => {
       if (!(data instanceof Uint8Array)) return receive(data);
@@ -77,10 +79,16 @@ function makeLazy(muxer: WindowedMuxer, allowance: MuxerAllowance): void {
   };
 }
 
-function takeParts(muxer: WindowedMuxer, connection: MessageStream, allowance: MuxerAllowance): void {
+/** @returns how many times something has come */
+function takeParts(muxer: WindowedMuxer, connection: MessageStream, allowance: MuxerAllowance): () => number {
   const parts = new YamuxParts(muxer, allowance);
-  muxer.onData = (data: Uint8Array | Uint8ArrayList) => parts.push(data);
+  let arrivals = 0;
+  muxer.onData = (data: Uint8Array | Uint8ArrayList) => {
+    arrivals++;
+    parts.push(data);
+  };
   readDirectly(connection, (bytes) => {
+    arrivals++;
     try {
       parts.push(bytes);
     } catch (error) {
@@ -88,4 +96,5 @@ function takeParts(muxer: WindowedMuxer, connection: MessageStream, allowance: M
       connection.abort(error as Error);
     }
   });
+  return () => arrivals;
 }

@@ -10,7 +10,7 @@ import { piecesOf, watchStream } from './watch-stream.ts';
 const MAX_BACKLOG_BYTES = 4 * MAX_CONTROL_FRAME_BYTES;
 
 /** After all that came in with this turn of the event loop; browsers have only timers for it. */
-const atTurnEnd: (act: () => void) => void =
+export const atTurnEnd: (act: () => void) => void =
   typeof setImmediate === 'function' ? setImmediate : (act) => setTimeout(act, 0);
 
 /** What a {@link ControlChannel} tells its link. */

@@ -1,5 +1,6 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { ShoalError } from '../errors.ts';
+import { atTurnEnd } from './control-channel.ts';
 import type { PeerKey } from './core/messages.ts';
 import { isDirect } from './direct-connection.ts';
 import { DataChannel } from './data-channel.ts';
@@ -178,9 +179,20 @@ export class LinkTable {
   tick(): void {
     this.openAll();
     const before = this.#options.nowMs() - GREETING_MS;
-    for (const link of [...this.#greeting])
-      if (link.openedAtMs < before) link.end(new Error('the peer did not greet'));
+    for (const link of [...this.#greeting]) if (link.openedAtMs < before) this.#giveUp(link);
     for (const [key, { sinceMs }] of [...this.#waitingData]) if (sinceMs < before) this.#dropData(key);
+  }
+
+  /**
+   * A connection that leads nowhere any more (the peer has another address) is open for as long as somebody writes to it, and
+   * every dial would be given it. But a peer that has something on it, if only an answer of its muxer, is busy or takes no
+   * links, and others may use it: its DHT, its relay.
+   */
+  #giveUp(link: PeerLink): void {
+    const error = new Error('the peer did not greet');
+    link.end(error);
+    // This process may have stood still: what came meanwhile is read first.
+    if (link.isOpener) atTurnEnd(() => link.isUnheard && link.connection.abort(error));
   }
 
   #open(connection: Connection): void {
@@ -286,12 +298,7 @@ export class LinkTable {
     return count < MAX_GREETING_PER_PEER;
   }
 
-  #makeLink(
-    connection: Connection,
-    control: Stream,
-    isOpener: boolean,
-    opening?: PromiseResolvers,
-  ): PeerLink {
+  #makeLink(connection: Connection, control: Stream, isOpener: boolean, opening?: Opening): PeerLink {
     const { events, nowMs } = this.#options;
     const link = new PeerLink(connection, control, isOpener, nowMs, {
       onHello: (greeted) => {
@@ -318,6 +325,7 @@ export class LinkTable {
         this.#resting.set(connection, this.#options.nowMs() + rest);
         if (this.#up.get(ended.peer) === ended) {
           this.#up.delete(ended.peer);
+          if (!ended.isFarewell) this.#wakeOthers(connection);
           events.onDown(ended);
         } else if (isOpener) events.onLost(ended);
         opening?.reject(error ?? new Error('the link ended'));
@@ -326,6 +334,12 @@ export class LinkTable {
     });
     this.#greeting.add(link);
     return link;
+  }
+
+  /** What failed may have taken the peer's other connections along, and a link shows it. */
+  #wakeOthers(connection: Connection): void {
+    for (const other of this.#options.libp2p.getConnections(connection.remotePeer))
+      if (other !== connection) this.#resting.delete(other);
   }
 
   #awaitData(link: PeerLink): void {
@@ -347,7 +361,7 @@ export class LinkTable {
   }
 
   /** HELLO has gone both ways: the link stays, or the one that is there already does. */
-  #settle(link: PeerLink, opening?: PromiseResolvers): void {
+  #settle(link: PeerLink, opening?: Opening): void {
     this.#greeting.delete(link);
     const other = this.#up.get(link.peer);
     if (other && !this.#replaces(link, other)) {
@@ -393,10 +407,7 @@ export class LinkTable {
   }
 }
 
-interface PromiseResolvers {
-  resolve(link: PeerLink): void;
-  reject(error: unknown): void;
-}
+type Opening = Pick<PromiseWithResolvers<PeerLink>, 'resolve' | 'reject'>;
 
 /** What may be said of a root before both sides have greeted: little to keep, and nothing that the exchange acts on. */
 function mayComeEarly(message: ControlMessage): boolean {

@@ -4,6 +4,7 @@ import type { PeerKey } from './core/messages.ts';
 import { ControlChannel } from './control-channel.ts';
 import type { DataChannel, DataChannelEvents } from './data-channel.ts';
 import { NamedRoots } from './named-roots.ts';
+import { arrivalsOf } from './sign-of-life.ts';
 import type { ControlMessage, HelloMessage } from './wire/control-message.ts';
 import type { DataHeader } from './wire/data-codec.ts';
 import { badFrame } from './wire/wire-error.ts';
@@ -48,6 +49,8 @@ export class PeerLink {
   readonly #events: PeerLinkEvents;
   readonly #nowMs: () => number;
   readonly #control: ControlChannel;
+  readonly #arrivals: () => number | undefined;
+  readonly #arrivedBefore: number | undefined;
   #data: DataChannel | undefined;
   #inbox: Inbox | undefined;
   #isEnded = false;
@@ -69,6 +72,8 @@ export class PeerLink {
     this.movedAtMs = this.openedAtMs;
     this.#nowMs = nowMs;
     this.#events = events;
+    this.#arrivals = () => arrivalsOf(control);
+    this.#arrivedBefore = this.#arrivals();
     this.#control = new ControlChannel(control, {
       onMessage: (message) => {
         this.heardAtMs = nowMs();
@@ -81,6 +86,11 @@ export class PeerLink {
 
   get isEnded(): boolean {
     return this.#isEnded;
+  }
+
+  /** Whether nothing at all has come on its connection since it was opened; false where that is not known. */
+  get isUnheard(): boolean {
+    return this.#arrivedBefore !== undefined && this.#arrivals() === this.#arrivedBefore;
   }
 
   /** Whether it was ended on purpose, by either side. */

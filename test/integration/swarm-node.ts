@@ -2,7 +2,7 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { identify } from '@libp2p/identify';
-import type { Libp2p, PrivateKey } from '@libp2p/interface';
+import type { Libp2p, PrivateKey, StreamMuxerFactory } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { nativeTls } from '../../src/node/native-tls.ts';
 import { createLibp2p } from 'libp2p';
@@ -13,10 +13,11 @@ import { MemoryAsset, type MemoryFile } from '../swarm/shell/memory-asset.ts';
 
 type Libp2pFactory = NonNullable<NonNullable<Parameters<typeof createLibp2p>[0]>['transports']>[number];
 
-/** How a node is reached. Default: TCP. */
+/** How a node is reached. Default: TCP, with the stock yamux. */
 export interface SwarmNodeWay {
   listen?: string[];
   transport?: Libp2pFactory;
+  muxer?: () => StreamMuxerFactory;
 }
 
 /** A real libp2p node on 127.0.0.1, without a shell. */
@@ -30,7 +31,7 @@ export async function libp2pNode(
     addresses: { listen: way.listen ?? ['/ip4/127.0.0.1/tcp/0'] },
     transports: [way.transport ?? tcp()],
     connectionEncrypters: [nativeTls(), noise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [way.muxer ?? yamux()],
     connectionManager: { inboundConnectionThreshold: Infinity },
     connectionMonitor: { enabled: false },
     connectionGater: {
