@@ -33,6 +33,9 @@ const MAX_KEPT = 6;
 /** A peer that gave nothing in the time in which others that took gave so much of the file is a free-rider. */
 const RIDER_SHARE = 0.5;
 
+/** Whoever declines so often in a row, each time after twice as long, wants nothing for the time being: 2 s and more. */
+const PAUSED_DECLINES = 4;
+
 /** Where nothing has come for so long, what this node has is of more use to anybody than to nobody. */
 const RIDER_PAUSE_MS = 5000;
 
@@ -48,11 +51,12 @@ export function isKeeping(passes: OriginPasses, peer: Peer): boolean {
   return passes.unforwarded(peer.key) >= MAX_KEPT;
 }
 
-/** What an origin has somebody to serve of that passes on what it gets, and has not just declined it. */
+/** What an origin has somebody to serve of that passes on what it gets, and does not decline it over and over. */
 export function swarmsWithTakers(peers: Iterable<Peer>): ReadonlySet<AssetSwarm> {
   const taken = new Set<AssetSwarm>();
   for (const peer of peers) {
-    if (peer.isLeaving || peer.isStuck || peer.isMute || peer.servable <= 0 || peer.declines > 0) continue;
+    if (peer.isLeaving || peer.isStuck || peer.isMute || peer.servable <= 0) continue;
+    if (peer.declines >= PAUSED_DECLINES) continue;
     const swarm = originSwarm(peer);
     if (swarm?.passes?.proof.isProven(peer.key)) taken.add(swarm);
   }
