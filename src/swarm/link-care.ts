@@ -35,6 +35,13 @@ const MAX_PAUSE_MS = 3000;
 const UNKNOWN_BURST = 16_384;
 const UNKNOWN_PER_SEC = 1000;
 
+/**
+ * Nodes that a peer may take back at once, and a second, before they are sent: what is asked for and taken back is not bounded by
+ * what the peer reads. An honest one has 512 asked for at most, and waits for them for 0.7 s at least.
+ */
+const TAKEN_BACK_BURST = 16_384;
+const TAKEN_BACK_PER_SEC = 1000;
+
 /** What a {@link LinkCare} works with. */
 export interface LinkCareHost {
   nowMs(): number;
@@ -51,6 +58,7 @@ export class LinkCare {
   readonly #pings = new WeakMap<PeerLink, { count: number; atMs: number }>();
   readonly #useless = new WeakMap<PeerLink, Allowance>();
   readonly #unknown = new WeakMap<PeerLink, Allowance>();
+  readonly #takenBack = new WeakMap<PeerLink, Allowance>();
   #nextNonce = 1;
   #tickedAtMs = -Infinity;
 
@@ -90,17 +98,30 @@ export class LinkCare {
     this.#spend(this.#unknown, link, 'names of roots', UNKNOWN_PER_SEC, UNKNOWN_BURST);
   }
 
+  /** The peer does not want nodes any more that it had asked for. @throws ERR_PEER_FLOOD where it does so over and over */
+  tookBack(link: PeerLink, nodes: number): void {
+    this.#spend(
+      this.#takenBack,
+      link,
+      'requests that it took back',
+      TAKEN_BACK_PER_SEC,
+      TAKEN_BACK_BURST,
+      nodes,
+    );
+  }
+
   #spend(
     allowances: WeakMap<PeerLink, Allowance>,
     link: PeerLink,
     what: string,
     perSec: number,
     burst: number,
+    amount = 1,
   ): void {
     const nowMs = this.#host.nowMs();
     let allowance = allowances.get(link);
     if (!allowance) allowances.set(link, (allowance = new Allowance(perSec, burst, nowMs)));
-    if (allowance.spend(nowMs)) return;
+    if (allowance.spend(nowMs, amount)) return;
     throw new ShoalError('ERR_PEER_FLOOD', `it sent ${what} over and over; it was cut off`, {
       fault: 'peer',
     });

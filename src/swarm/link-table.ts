@@ -5,6 +5,7 @@ import type { PeerKey } from './core/messages.ts';
 import { isDirect } from './direct-connection.ts';
 import { DataChannel } from './data-channel.ts';
 import type { Log } from './log.ts';
+import { FORGET_NODES } from './node-answers.ts';
 import { PACKED_NODES } from './packed-node.ts';
 import { isPeerFault, PeerLink, type PeerLinkEvents } from './peer-link.ts';
 import type { ControlMessage, HelloMessage } from './wire/control-message.ts';
@@ -394,7 +395,7 @@ export class LinkTable {
     return {
       type: 'hello',
       version: WIRE_VERSION,
-      features: [PACKED_NODES],
+      features: [PACKED_NODES, FORGET_NODES],
       limits: { controlFrameBytes: MAX_CONTROL_FRAME_BYTES, chunkBytes: MAX_PAYLOAD_BYTES },
       instance: this.#options.instance,
       link,

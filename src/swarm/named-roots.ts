@@ -26,6 +26,11 @@ export interface NamedRoot {
   announced: number[];
   /** Other peers that it told of, while the root was about to become active here. */
   contacts: readonly Contact[];
+  /**
+   * The peer has its nodes: it said that it has chunks, or named it a second time. It names a root when it begins to fetch the
+   * nodes, and again when it has them and joins.
+   */
+  readonly hasNodes: boolean;
   /** The peer asked for an answer and got none yet. */
   wantsReply: boolean;
   /** It said LEAVE; data may still be on its way. */
@@ -65,6 +70,7 @@ export class NamedRoots {
       keptBytes: 0,
       announced: [],
       contacts,
+      hasNodes: have.kind !== 'none' || (known !== undefined && !known.hasLeft),
       wantsReply,
       hasLeft: false,
     };
@@ -114,6 +120,11 @@ export class NamedRoots {
   find(text: string): NamedRoot | undefined {
     const named = this.#byText.get(text);
     return named?.hasLeft ? undefined : named;
+  }
+
+  /** Whether the peer left a root, and has not named it since. */
+  hasLeft(text: string): boolean {
+    return this.#byText.get(text)?.hasLeft ?? false;
   }
 
   values(): IterableIterator<NamedRoot> {

@@ -25,11 +25,15 @@ export interface NodeFetchHost {
   nowMs(): number;
   /** Peers that confirmed the root. */
   holders(): Iterable<PeerLink>;
+  /** Whether it is known of a holder that it has the nodes: others may be fetching them as this node does. */
+  hasNodes(link: PeerLink): boolean;
   ask(link: PeerLink, cids: readonly CID[]): void;
   /** When the peer last answered any fetch: it answers one node after another. */
   answeredAtMs(link: PeerLink): number;
   /** Nodes that may still be asked of the peer now, over all fetches; where there are none it pumps this one later. */
   room(link: PeerLink): number;
+  /** This fetch waits for nothing more of the peer, and something that it was asked for need not come any more. */
+  forget(link: PeerLink): void;
   blame(link: PeerLink, code: string, message: string): void;
 }
 
@@ -51,11 +55,21 @@ const BATCH_TIMEOUT_MS = 10_000;
 /** The same for one that answers other fetches, which may have come before this one, and nothing of this batch. */
 const BATCH_LONGEST_MS = 60_000;
 
+/** A peer that answers nothing for so long has others before this node: somebody else is asked as well. */
+const LATE_MS = 700;
+
+interface Needed {
+  cid: CID;
+  text: string;
+}
+
 interface Asked {
   cids: Map<string, CID>;
   atMs: number;
-  /** Nodes that it was passed over for: it may send them still. */
+  /** Nodes that it was passed over for, or that came from somebody else: it may send them still. */
   late: Set<string>;
+  /** It was not told of those that came from somebody else. */
+  isOutrun: boolean;
   /** Nodes the peer said it does not have. */
   missing: Set<string>;
   passedOverUntilMs: number;
@@ -116,14 +130,18 @@ export class NodeFetch {
         .slice(0, asked.window - asked.cids.size);
       if (batch.length === 0) continue;
       batch.splice(Math.max(0, this.#host.room(link)));
-      if (batch.length === 0) continue;
-      if (asked.cids.size === 0) asked.atMs = nowMs;
-      for (const { cid, text } of batch) {
-        asked.cids.set(text, cid);
-        this.#inFlight.add(text);
-      }
-      this.#host.ask(link, batch.map(({ cid }) => cid)); // prettier-ignore
+      this.#ask(link, asked, batch);
     }
+  }
+
+  #ask(link: PeerLink, asked: Asked, batch: readonly Needed[]): void {
+    if (batch.length === 0) return;
+    if (asked.cids.size === 0) asked.atMs = this.#host.nowMs();
+    for (const { cid, text } of batch) {
+      asked.cids.set(text, cid);
+      this.#inFlight.add(text);
+    }
+    this.#host.ask(link, batch.map(({ cid }) => cid)); // prettier-ignore
   }
 
   /** It waits for its turn at a peer that answers others. */
@@ -147,10 +165,71 @@ export class NodeFetch {
     this.#host.ask(link, batch);
   }
 
+  /**
+   * Nodes for which all who were asked keep this node waiting are asked of one more of those that have them: of peers that came to
+   * a crowd together the first have them by then. At random, so that not all ask the same one. Call now and then.
+   */
+  hedge(): void {
+    if (this.#isOver) return;
+    let late = this.#late();
+    if (late.length === 0) return;
+    const nowMs = this.#host.nowMs();
+    const others = [...this.#host.holders()].filter((link) => {
+      const { cids, passedOverUntilMs } = this.#stateOf(link);
+      return cids.size === 0 && nowMs >= passedOverUntilMs && this.#host.hasNodes(link);
+    });
+    while (late.length > 0 && others.length > 0) {
+      const [link] = others.splice(Math.floor(Math.random() * others.length), 1) as [PeerLink];
+      const asked = this.#stateOf(link);
+      const room = Math.max(0, Math.min(asked.window, this.#host.room(link)));
+      const batch = late.filter(({ text }) => !asked.missing.has(text)).slice(0, room);
+      this.#ask(link, asked, batch);
+      late = late.filter((each) => !batch.includes(each));
+    }
+  }
+
+  /** What nobody who was asked for it is about to send. */
+  #late(): Needed[] {
+    const nowMs = this.#host.nowMs();
+    const late = new Map<string, CID>();
+    const awaited = new Set<string>();
+    for (const [link, asked] of this.#asked) {
+      const isLate = nowMs - Math.max(asked.atMs, this.#host.answeredAtMs(link)) >= LATE_MS;
+      for (const [text, cid] of asked.cids) {
+        if (isLate) late.set(text, cid);
+        else awaited.add(text);
+      }
+    }
+    return [...late].flatMap(([text, cid]) => (awaited.has(text) ? [] : [{ text, cid }]));
+  }
+
+  /** It came from one peer: whoever was asked for it as well need not send it. */
+  #cameFrom(from: PeerLink, text: string): void {
+    const outrun = [...this.#asked].filter(([link, { cids }]) => link !== from && cids.delete(text));
+    for (const [link, asked] of outrun) {
+      asked.late.add(text);
+      asked.isOutrun = true;
+      this.#forgetSpare(link, asked);
+    }
+  }
+
+  /** Where nothing more is awaited of a peer it need not send what came from others. */
+  #forgetSpare(link: PeerLink, asked: Asked): void {
+    if (asked.cids.size > 0 || !asked.isOutrun) return;
+    asked.isOutrun = false;
+    this.#host.forget(link);
+  }
+
+  /** Whether something is awaited of the peer. */
+  isAsking(link: PeerLink): boolean {
+    return !this.#isOver && (this.#asked.get(link)?.cids.size ?? 0) > 0;
+  }
+
   /** The peer said anew that it has the root: what it lacked before it may have now. */
   joined(link: PeerLink): void {
     this.#asked.get(link)?.missing.clear();
     this.pump();
+    this.hedge();
   }
 
   /** A NODE came. One that this fetch did not ask for is passed over. */
@@ -167,14 +246,17 @@ export class NodeFetch {
     asked.passedOverUntilMs = -Infinity;
     if (bytes && asked.window < MAX_WINDOW) asked.window++;
     if (bytes) {
-      // Stays in flight until it is verified.
+      // Asked of nobody until it is verified.
+      this.#inFlight.add(text);
+      this.#cameFrom(link, text);
       this.#answers.push({ link, cid, bytes });
       void this.#takeAll();
     } else {
-      this.#inFlight.delete(text);
+      this.#free(text);
       asked.missing.add(text);
       if (hasRoom(asked)) this.pump();
     }
+    this.#forgetSpare(link, asked);
   }
 
   /** The link is gone: others are asked. */
@@ -218,7 +300,7 @@ export class NodeFetch {
 
   async #take(link: PeerLink, cid: CID, bytes: Uint8Array): Promise<void> {
     const result = await this.#walk.add(cid, bytes);
-    this.#inFlight.delete(cid.toString());
+    this.#free(cid.toString());
     if (result === 'mismatch') {
       this.#host.blame(
         link,
@@ -238,8 +320,15 @@ export class NodeFetch {
   #release(link: PeerLink): void {
     const asked = this.#asked.get(link);
     if (!asked) return;
-    for (const text of asked.cids.keys()) this.#inFlight.delete(text);
+    const texts = [...asked.cids.keys()];
     asked.cids.clear();
+    for (const text of texts) this.#free(text);
+  }
+
+  /** It may be asked for again, unless somebody is being asked; a guess does not count. */
+  #free(text: string): void {
+    for (const [link, { cids }] of this.#asked) if (link !== this.#guess && cids.has(text)) return;
+    this.#inFlight.delete(text);
   }
 
   #stateOf(link: PeerLink): Asked {
@@ -249,6 +338,7 @@ export class NodeFetch {
         cids: new Map(),
         atMs: 0,
         late: new Set(),
+        isOutrun: false,
         missing: new Set(),
         passedOverUntilMs: -Infinity,
         window: FIRST_WINDOW,

@@ -1,9 +1,12 @@
 import type { CID } from 'multiformats/cid';
 import type { AssetTable } from './asset-table.ts';
+import { AwaitedNodes } from './awaited-nodes.ts';
 import type { AssetKey, Have, PeerKey } from './core/messages.ts';
+import { letExit } from './let-exit.ts';
+import type { LinkCare } from './link-care.ts';
 import { MAX_EARLY_HAVE_BYTES, MAX_EARLY_MESSAGES, type LinkTable } from './link-table.ts';
 import { decodeCid, type NamedRoot } from './named-roots.ts';
-import { MAX_WAITING_NODES, NodeAnswers } from './node-answers.ts';
+import { FORGET_NODES, MAX_WAITING_NODES, NodeAnswers } from './node-answers.ts';
 import { NodeFetch, type FetchNodesOptions, type Walk } from './node-fetch.ts';
 import { unpackNode } from './packed-node.ts';
 import type { PeerLink } from './peer-link.ts';
@@ -22,8 +25,14 @@ const MAX_AWAITED = MAX_WAITING_NODES / 2;
 /** Fetches that are tried when a peer has room again: one takes it, unless it waits for another peer. */
 const MAX_TRIED = 8;
 
+/** Fetches look so often whether somebody keeps them waiting, and answers whether somebody holds up the others. */
+const WATCH_EVERY_MS = 250;
+
 /** Roots named on a link before it is up, with a NODES each: half of what the other side keeps until then. */
 const MAX_EARLY_ROOTS = MAX_EARLY_MESSAGES / 4;
+
+type NodesMessage = Extract<ControlMessage, { type: 'nodes' }>;
+type NodeMessage = Extract<ControlMessage, { type: 'node' }>;
 
 /** What a {@link NodeSwarm} works with. */
 export interface NodeSwarmHost {
@@ -32,8 +41,8 @@ export interface NodeSwarmHost {
   assets: AssetTable;
   getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
   blame(peer: PeerKey, code: string, message: string): void;
-  /** The peer sent something of no use. @throws ERR_PEER_FLOOD where it does so over and over */
-  wasted(link: PeerLink, what: string): void;
+  /** Counts what is of no use. */
+  care: Pick<LinkCare, 'wasted' | 'tookBack'>;
 }
 
 /** Interior nodes: fetches them for this node and answers others. Roots are named here before the core knows them. */
@@ -41,30 +50,37 @@ export class NodeSwarm {
   readonly #host: NodeSwarmHost;
   readonly #answers: NodeAnswers;
   readonly #fetches = new Map<string, Set<NodeFetch>>();
-  /** Nodes asked of each peer that it has not answered, whether or not anybody waits for them still. */
-  readonly #awaited = new WeakMap<PeerLink, { count: number; answeredAtMs: number }>();
+  readonly #awaited = new WeakMap<PeerLink, AwaitedNodes>();
   /** Fetches that found no room at a peer, the longest waiting first. */
   readonly #crowded = new Set<NodeFetch>();
   /** Roots named for a fetch that is over, and until when. */
   readonly #lingering = new Map<string, number>();
+  /** Runs while something is fetched or answered. */
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #isStopped = false;
 
   constructor(host: NodeSwarmHost) {
     this.#host = host;
-    this.#answers = new NodeAnswers(host.getNode);
+    this.#answers = new NodeAnswers(host.getNode, () => host.nowMs());
   }
 
   async fetch(root: CID, walk: Walk, options: FetchNodesOptions): Promise<void> {
     const text = root.toString();
     const key = this.#host.assets.keyOf(text);
+    const running = this.#fetches.get(text) ?? new Set();
     const fetch: NodeFetch = new NodeFetch(root, walk, options, {
       nowMs: () => this.#host.nowMs(),
       holders: () => this.#holders(text),
+      hasNodes: (link) => link.named.find(text)?.hasNodes ?? false,
       ask: (link, cids) => {
-        this.#awaitedOf(link).count += cids.length;
+        this.#awaitedOf(link).asked(key, cids.length);
         for (let at = 0; at < cids.length; at += MAX_NODES_PER_REQUEST) {
           const part = cids.slice(at, at + MAX_NODES_PER_REQUEST);
           link.send({ type: 'nodes', slot: key, cids: part.map((cid) => cid.bytes) });
         }
+      },
+      forget: (link) => {
+        if (![...running].some((each) => each.isAsking(link))) this.#tellDone(link, text, key);
       },
       answeredAtMs: (link) => this.#awaitedOf(link).answeredAtMs,
       room: (link) => {
@@ -74,8 +90,8 @@ export class NodeSwarm {
       },
       blame: (link, code, message) => this.#host.blame(link.peer, code, message),
     });
-    const running = this.#fetches.get(text) ?? new Set();
     this.#fetches.set(text, running.add(fetch));
+    this.#watchOver();
     this.#lingering.delete(text);
     for (const link of this.#host.links.values()) {
       this.#name(link, root, key);
@@ -89,6 +105,7 @@ export class NodeSwarm {
       if (running.size === 0) {
         this.#fetches.delete(text);
         this.#lingering.set(text, this.#host.nowMs() + NAMED_FOR_MS);
+        for (const link of this.#host.links.values()) this.#tellDone(link, text, key);
       }
     }
   }
@@ -135,28 +152,42 @@ export class NodeSwarm {
   }
 
   linkDown(link: PeerLink): void {
+    this.#answers.drop(link);
     for (const fetch of this.#all()) fetch.gone(link);
     this.#awaited.delete(link);
   }
 
-  #awaitedOf(link: PeerLink): { count: number; answeredAtMs: number } {
+  #awaitedOf(link: PeerLink): AwaitedNodes {
     let awaited = this.#awaited.get(link);
-    if (!awaited) this.#awaited.set(link, (awaited = { count: 0, answeredAtMs: -Infinity }));
+    if (!awaited) this.#awaited.set(link, (awaited = new AwaitedNodes()));
     return awaited;
   }
 
-  /** There is room for one more at a peer: who has waited longest for it is next, and the others wait for a reason. */
-  #settled(link: PeerLink): void {
-    const awaited = this.#awaitedOf(link);
-    if (awaited.count === 0) return this.#host.wasted(link, 'NODE that nobody asked for');
-    awaited.count--;
-    awaited.answeredAtMs = this.#host.nowMs();
+  /** A NODE came. */
+  #settled(link: PeerLink, { slot, bytes, packed }: NodeMessage): void {
+    const gave = (bytes ?? packed) !== undefined && forgets(link);
+    if (!this.#awaitedOf(link).answered(slot, gave, this.#host.nowMs())) {
+      return this.#host.care.wasted(link, 'NODE that nobody asked for');
+    }
     for (const fetch of this.#crowded) fetch.queued();
+    this.#makeRoom(link);
+  }
+
+  /** There is room for more at a peer: who has waited longest for it is next, and the others wait for a reason. */
+  #makeRoom(link: PeerLink): void {
     for (const fetch of [...this.#crowded].slice(0, MAX_TRIED)) {
-      if (awaited.count >= MAX_AWAITED) return;
+      if (this.#awaitedOf(link).count >= MAX_AWAITED) return;
       this.#crowded.delete(fetch);
       fetch.pump();
     }
+  }
+
+  /** Nothing more is wanted of a peer of what it was asked of a root: it has others to answer. */
+  #tellDone(link: PeerLink, text: string, key: AssetKey): void {
+    if (link.isEnded || link.named.hasLeft(text) || !forgets(link)) return;
+    if (!this.#awaitedOf(link).takeBack(key)) return;
+    link.send({ type: 'nodes', slot: key, cids: [] });
+    this.#makeRoom(link);
   }
 
   /** The core sent LEAVE: the root is not named on this link any more, and is named anew where it is being fetched. */
@@ -169,20 +200,29 @@ export class NodeSwarm {
 
   /** The peer named a root: it can be asked for its nodes. */
   joined(link: PeerLink, named: NamedRoot): void {
+    this.#answers.taken(link);
     for (const fetch of this.#fetches.get(named.text) ?? []) fetch.joined(link);
   }
 
-  receive(link: PeerLink, message: Extract<ControlMessage, { type: 'nodes' | 'node' }>): void {
-    if (message.type === 'nodes') {
-      const named = link.named.get(message.slot);
-      // A root that the peer left is answered too, with nothing, so that it does not wait.
-      if (named) this.#answers.add(link, named, message.cids);
-      return;
-    }
+  receive(link: PeerLink, message: NodesMessage | NodeMessage): void {
+    if (message.type === 'nodes') return this.#asked(link, message);
     const cid = decodeCid(message.cid);
-    this.#settled(link);
+    this.#settled(link, message);
     const bytes = message.packed ? this.#unpacked(link, cid, message.packed) : message.bytes;
     for (const fetch of this.#all()) fetch.answered(link, cid, bytes);
+  }
+
+  #asked(link: PeerLink, { slot, cids }: NodesMessage): void {
+    const named = link.named.get(slot);
+    if (cids.length === 0) {
+      const forgotten = named && this.#answers.forget(link, named);
+      if (forgotten === undefined) return this.#host.care.wasted(link, 'NODES that ask for nothing');
+      return this.#host.care.tookBack(link, forgotten);
+    }
+    if (!named) return;
+    // A root that the peer left is answered too, with nothing, so that it does not wait.
+    this.#answers.add(link, named, cids);
+    this.#watchOver();
   }
 
   #unpacked(link: PeerLink, cid: CID, packed: Uint8Array): Uint8Array | undefined {
@@ -197,6 +237,24 @@ export class NodeSwarm {
       );
       return undefined;
     }
+  }
+
+  /** No timer is left, and none begins. */
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#watch);
+  }
+
+  #watchOver(): void {
+    if (this.#isStopped || this.#watch !== undefined) return;
+    this.#watch = setInterval(() => {
+      for (const fetch of this.#all()) fetch.hedge();
+      this.#answers.tick();
+      if (this.#fetches.size > 0 || !this.#answers.isIdle) return;
+      clearInterval(this.#watch);
+      this.#watch = undefined;
+    }, WATCH_EVERY_MS);
+    letExit(this.#watch);
   }
 
   tick(): void {
@@ -230,4 +288,9 @@ export class NodeSwarm {
   *#all(): Iterable<NodeFetch> {
     for (const running of [...this.#fetches.values()]) yield* [...running];
   }
+}
+
+/** Whether the peer takes a NODES without CIDs for the end of what was asked of it. */
+function forgets(link: PeerLink): boolean {
+  return link.hello?.features.includes(FORGET_NODES) ?? false;
 }

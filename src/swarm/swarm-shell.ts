@@ -175,7 +175,7 @@ export class SwarmShell {
       assets: this.#assets,
       getNode: options.getNode,
       blame: (peer, code, message) => this.#punish(peer, code, message),
-      wasted: (link, what) => this.#care.wasted(link, what),
+      care: this.#care,
     });
     this.#messages = new LinkMessages({
       nowMs,
@@ -211,6 +211,7 @@ export class SwarmShell {
     this.#stopping.abort();
     clearInterval(this.#tick);
     clearInterval(this.#careTick);
+    this.#nodes.stop();
     const ending = Promise.allSettled([
       this.#assets.stop(),
       this.#dialer.stop(),

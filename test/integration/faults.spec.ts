@@ -151,6 +151,38 @@ describe('faults over libp2p', () => {
     assert.ok(queued.size >= 140 - 128, `${queued.size} waited`);
   });
 
+  it('fetches interior nodes from a peer that has them, while their origin does not answer', async () => {
+    const file = await fileOf(bytesOf(3 * MIB), 1024);
+    // The nodes for c, the root for b, and no more.
+    let left = file.nodes.size + 1;
+    let hanging = 0;
+    await using a = await SwarmNode.start({
+      getNode: async (_root, cid) => {
+        if (left-- > 0) return file.nodes.get(cid.toString());
+        hanging++;
+        return await new Promise(() => {});
+      },
+    });
+    await using b = await SwarmNode.start();
+    await using c = await SwarmNode.start();
+    const signal = AbortSignal.timeout(120_000);
+    a.share(file);
+    await c.connect(a);
+    await fetchAll(c, file, signal);
+    c.keep(file);
+    await c.download(file).done;
+    await b.connect(a);
+    const walk = new DagWalk(file.root);
+    await b.shell.fetchNodes(file.root, walk, { onNode: () => {}, untilRootOnly: true, signal });
+    const fetching = b.shell.fetchNodes(file.root, walk, { onNode: () => {}, signal });
+    await until(() => hanging > 0);
+    await b.connect(c);
+    await fetching;
+    assert.ok(walk.done);
+    await b.download(file).done;
+    assert.deepEqual([...a.misbehaved, ...b.misbehaved, ...c.misbehaved], []);
+  });
+
   it('cuts off a peer that answers with a wrong node, and asks another', async () => {
     const file = await fileOf(bytesOf(2 * MIB), 1024);
     await using liar = await SwarmNode.start({ getNode: async () => new Uint8Array(100) });

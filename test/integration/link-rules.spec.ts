@@ -131,6 +131,45 @@ describe('link rules over libp2p', () => {
     assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_FLOOD' }]);
   });
 
+  it('cuts off a peer that asks for nodes and takes them back, over and over', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    b.greet();
+    const root = (await fileOf(bytesOf(10))).root.bytes;
+    const have = { kind: 'none' } as const;
+    b.control.send(encodeControl({ type: 'join', slot: 1, root, have, reply: false }));
+    const asking = encodeControl({ type: 'nodes', slot: 1, cids: Array.from({ length: 64 }, () => root) });
+    const takingBack = encodeControl({ type: 'nodes', slot: 1, cids: [] });
+    const many = Buffer.concat(Array.from({ length: 100 }, () => [asking, takingBack]).flat());
+    while (a.misbehaved.length === 0 && b.control.status === 'open') {
+      b.control.send(many);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => a.misbehaved.length > 0);
+    assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_FLOOD' }]);
+  });
+
+  it('tells a peer that keeps it waiting when the nodes came from another', async () => {
+    const file = await fileOf(bytesOf(4096), 1024);
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    await using c = await SwarmNode.start();
+    const forgotten = b.heard({ type: 'nodes', slot: 1, cids: [] });
+    const asked = b.heard({ type: 'nodes', slot: 1, cids: [file.root.bytes] });
+    b.data.send(encodeAttach(5));
+    b.control.send(encodeControl({ ...HELLO, features: ['forget-nodes'] }));
+    const have = { kind: 'all' } as const;
+    b.control.send(encodeControl({ type: 'join', slot: 9, root: file.root.bytes, have, reply: true }));
+    await until(() => a.shell.peers.length === 1);
+    const signal = AbortSignal.timeout(120_000);
+    const fetching = a.shell.fetchNodes(file.root, new DagWalk(file.root), { onNode: () => {}, signal });
+    await asked;
+    c.keep(file);
+    c.share(file);
+    await a.connect(c);
+    await Promise.all([fetching, forgotten]);
+  });
+
   const wrongData: [string, string, Uint8Array][] = [
     ['what is no data frame', 'ERR_PEER_BAD_FRAME', new Uint8Array(8).fill(0xff)],
     [
@@ -170,6 +209,7 @@ describe('link rules over libp2p', () => {
   const floods: [string, ControlMessage][] = [
     ['PING', { type: 'ping', nonce: 1 }],
     ['PONG that nobody waits for', { type: 'pong', nonce: 1 }],
+    ['NODES that ask for nothing', { type: 'nodes', slot: 1, cids: [] }],
   ];
   for (const [what, message] of floods) {
     it(`cuts off a peer that sends ${what} over and over`, async () => {

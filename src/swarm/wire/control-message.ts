@@ -8,7 +8,7 @@ export type ControlMessage =
   | HelloMessage
   | { type: 'join'; slot: number; root: Uint8Array; have: Have; reply: boolean }
   | { type: 'leave'; slot: number }
-  /** Asks for interior nodes. Each is answered by one NODE. */
+  /** Asks for interior nodes. Each is answered by one NODE. Without CIDs: nothing more asked for in this slot is wanted. */
   | { type: 'nodes'; slot: number; cids: readonly Uint8Array[] }
   /**
    * `slot` is the one of the NODES it answers: the asker's. `bytes` and `packed` undefined: I do not have it. `packed` is the

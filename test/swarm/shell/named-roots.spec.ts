@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { ShoalError } from '../../../src/errors.ts';
 import { cidOf, DAG_PB_CODE } from '../../../src/integrity/parse-cid.ts';
+import type { Have } from '../../../src/swarm/core/messages.ts';
 import { MAX_NAMED_ROOTS, NamedRoots } from '../../../src/swarm/named-roots.ts';
 
 const NONE = { kind: 'none' } as const;
@@ -42,6 +43,20 @@ describe('named roots', () => {
     roots.join(6, rootOf(1).bytes, NONE, false);
     assert.equal(roots.get(5), undefined);
     assert.equal(roots.find(rootOf(1).text)?.slot, 6);
+  });
+
+  it('knows that a peer has the nodes by its chunks, or when it names the root again', () => {
+    const roots = new NamedRoots();
+    const join = (n: number, have: Have = NONE): boolean | undefined =>
+      roots.join(n, rootOf(n).bytes, have, true)?.hasNodes;
+    assert.deepEqual([join(1), join(1), join(1)], [false, true, true]);
+    assert.deepEqual(
+      [join(2, { kind: 'all' }), join(3, { kind: 'some', bits: new Uint8Array(1) })],
+      [true, true],
+    );
+    roots.leave(1);
+    assert.ok(roots.hasLeft(rootOf(1).text));
+    assert.deepEqual([join(1), roots.hasLeft(rootOf(1).text), join(1)], [false, false, true]);
   });
 
   it('passes over roots beyond its bound', () => {

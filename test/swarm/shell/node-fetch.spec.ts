@@ -18,11 +18,14 @@ class Rig {
   answeredAtMs = -Infinity;
   queued = 0;
   readonly asked: string[] = [];
+  readonly forgotten: string[] = [];
   readonly fetch: NodeFetch;
   readonly done: Promise<void>;
   readonly #file: MemoryFile;
   readonly #links = new Map<string, PeerLink>();
   readonly #named = new Map<string, PeerLink>();
+  /** Of whom it is known that they have the nodes. */
+  readonly #knowing = new Set<PeerLink>();
 
   constructor(file: MemoryFile, ...peers: string[]) {
     this.#file = file;
@@ -36,9 +39,11 @@ class Rig {
     this.fetch = new NodeFetch(file.root, new DagWalk(file.root), options, {
       nowMs: () => this.nowMs,
       holders: () => this.#links.values(),
+      hasNodes: (link) => this.#knowing.has(link),
       ask: (link) => void this.asked.push(link.peer),
       answeredAtMs: () => this.answeredAtMs,
       room: () => 1,
+      forget: (link) => void this.forgotten.push(link.peer),
       blame: (_link, code) => assert.fail(code),
     });
     this.done = this.fetch.run();
@@ -74,6 +79,19 @@ class Rig {
     return this;
   }
 
+  /** The peer says so that it has the nodes. */
+  joins(peer: string): this {
+    this.#knowing.add(this.#linkTo(peer));
+    return this.confirms(peer);
+  }
+
+  /** So long nobody says anything, and the fetch looks. */
+  hedges(afterMs: number): this {
+    this.nowMs += afterMs;
+    this.fetch.hedge();
+    return this;
+  }
+
   /** The peer says that it does not have the root's node. */
   lacks(peer: string): this {
     this.fetch.answered(this.#linkTo(peer), this.#file.root, undefined);
@@ -81,7 +99,9 @@ class Rig {
   }
 
   loses(peer: string): this {
-    this.fetch.gone(this.#linkTo(peer));
+    const link = this.#linkTo(peer);
+    this.#links.delete(peer);
+    this.fetch.gone(link);
     return this;
   }
 
@@ -153,6 +173,111 @@ describe('a fetch of interior nodes', () => {
     assert.deepEqual(new Rig(file, 'a').names('b').asked, ['a']);
   });
 
+  it('asks one more peer of which it is known that it has the nodes, when one keeps it waiting', async () => {
+    const rig = new Rig(file, 'a', 'b').joins('c').hedges(699);
+    assert.deepEqual(rig.asked, ['a']);
+    rig.hedges(1);
+    assert.deepEqual(rig.asked, ['a', 'c']);
+    rig.answer('c');
+    await rig.done;
+    assert.deepEqual(rig.forgotten, ['a']);
+  });
+
+  it('asks nobody else while it is not known who has the nodes, and at once when somebody says so', () => {
+    const rig = new Rig(file, 'a', 'b').hedges(5000);
+    assert.deepEqual(rig.asked, ['a']);
+    assert.deepEqual(rig.joins('b').asked, ['a', 'b']);
+  });
+
+  it('asks one more each time that all who were asked are silent, each of them once', async () => {
+    const rig = new Rig(file, 'a').joins('b').joins('c').joins('d').hedges(700);
+    assert.equal(rig.asked.length, 2);
+    rig.hedges(699);
+    assert.equal(rig.asked.length, 2);
+    for (let n = 0; n < 5; n++) rig.hedges(700);
+    assert.deepEqual(rig.asked.toSorted(), ['a', 'b', 'c', 'd']);
+    rig.answer('b');
+    await rig.done;
+    assert.deepEqual(rig.forgotten.toSorted(), ['a', 'c', 'd']);
+  });
+
+  it('asks nobody else while the peer answers other fetches', () => {
+    const rig = new Rig(file, 'a').joins('b');
+    rig.nowMs = rig.answeredAtMs = 5000;
+    assert.deepEqual(rig.hedges(699).asked, ['a']);
+  });
+
+  it('asks none of those that lack it, and nobody again while one is being asked', () => {
+    const rig = new Rig(file, 'a').joins('b').hedges(700).lacks('b').hedges(700);
+    assert.deepEqual(rig.asked, ['a', 'b']);
+    rig.joins('c');
+    assert.deepEqual(rig.asked, ['a', 'b', 'c']);
+    rig.lacks('a').hedges(699).confirms('d');
+    assert.deepEqual(rig.asked, ['a', 'b', 'c']);
+    rig.loses('c');
+    assert.deepEqual(rig.asked, ['a', 'b', 'c', 'd']);
+  });
+
+  it('asks nobody anew where the link to one of two that are asked is lost', () => {
+    const rig = new Rig(file, 'a').joins('b').hedges(700).confirms('c').loses('a');
+    assert.deepEqual(rig.asked, ['a', 'b']);
+  });
+
+  it('takes what comes from whom it was taken back, where it is the first', async () => {
+    const rig = new Rig(file, 'a').joins('b').hedges(700).run(10);
+    rig.answer('a');
+    await rig.done;
+  });
+
+  it('shares what is late out over those that have it, and has a peer forget when it awaits nothing more of it', async () => {
+    const cids = Array.from({ length: 16 }, (_, i) => cidOf(DAG_PB_CODE, sha256(Uint8Array.of(i))));
+    const wanted = new Map(cids.map((cid) => [cid.toString(), cid]));
+    const walk = {
+      get done() {
+        return wanted.size === 0;
+      },
+      needs: (max: number) => [...wanted.values()].slice(0, max),
+      add: async (cid: CID) => (wanted.delete(cid.toString()) ? ('ok' as const) : ('unwanted' as const)),
+    };
+    let nowMs = 0;
+    const room = new Map(Object.entries({ a: 16, b: 10, c: 4 }));
+    const links = [...room.keys()].map((peer) => ({ peer }) as PeerLink);
+    const asked: { peer: string; cid: CID }[] = [];
+    const forgotten: string[] = [];
+    const [a] = links as [PeerLink];
+    const fetch = new NodeFetch(cids[0]!, walk, { onNode: () => {}, signal }, {
+      nowMs: () => nowMs,
+      holders: () => links,
+      hasNodes: ({ peer }) => peer !== 'a',
+      ask: ({ peer }, batch) => asked.push(...batch.map((cid) => ({ peer, cid }))),
+      answeredAtMs: () => -Infinity,
+      room: ({ peer }) => room.get(peer)!,
+      forget: ({ peer }) => forgotten.push(peer),
+      blame: (_link, code) => assert.fail(code),
+    }); // prettier-ignore
+    const done = fetch.run();
+    nowMs = 700;
+    fetch.hedge();
+    const others = asked.slice(16);
+    assert.equal(others.length, 14);
+    assert.equal(new Set(others.map(({ cid }) => cid.toString())).size, 14);
+    for (const { peer, cid } of others) {
+      fetch.answered(
+        links.find((link) => link.peer === peer)!,
+        cid,
+        Uint8Array.of(0),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(forgotten, [], 'two more are awaited of a');
+    for (const cid of cids.filter((each) => wanted.has(each.toString()))) {
+      fetch.answered(a, cid, Uint8Array.of(0));
+    }
+    await done;
+    assert.deepEqual(forgotten, ['a']);
+    assert.equal(asked.length, 30);
+  });
+
   it('asks a peer for more the more it has answered, before it has answered all it was asked', async () => {
     const cids = Array.from({ length: 2000 }, (_, i) => cidOf(DAG_PB_CODE, sha256(Uint8Array.of(i, i >> 8))));
     const wanted = new Map(cids.map((cid) => [cid.toString(), cid]));
@@ -174,9 +299,11 @@ describe('a fetch of interior nodes', () => {
     const fetch = new NodeFetch(cids[0]!, walk, { onNode: () => {}, signal }, {
       nowMs: () => 0,
       holders: () => [link],
+      hasNodes: () => false,
       ask,
       answeredAtMs: () => 0,
       room: () => Infinity,
+      forget: () => {},
       blame: (_link, code) => assert.fail(code),
     }); // prettier-ignore
     const done = fetch.run();
