@@ -1,11 +1,16 @@
 import { circuitRelayServer, type CircuitRelayService } from '@libp2p/circuit-relay-v2';
-import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface';
+import type { Libp2pEvents, PeerId, TypedEventTarget } from '@libp2p/interface';
 import type { RelayBounds } from '../api.ts';
 import { ShoalError } from '../errors.ts';
 
 type Components = Parameters<ReturnType<typeof circuitRelayServer>>[0] & {
   events: TypedEventTarget<Libp2pEvents>;
 };
+
+/** What this wraps of libp2p's service; its type does not tell of it. */
+interface Reserving {
+  readonly reservationStore: { reserve(peer: PeerId, ...rest: unknown[]): unknown };
+}
 
 /** Peers that may be reached through this node at once. libp2p's own default of 15 refuses a class of pupils. */
 const DEFAULT_PEERS = 256;
@@ -35,11 +40,32 @@ export function relayService(bounds: RelayBounds): (components: Components) => C
   });
   return (components) => {
     const service = make(components);
+    endWhole(service);
     // libp2p keeps the place for two hours, in which pages that come and go would take all.
     components.events.addEventListener('peer:disconnect', ({ detail }) => {
       service.reservations.delete(detail);
     });
     return service;
+  };
+}
+
+/**
+ * A place's timer ends with it, and a place that is renewed is a new one. A timer of `retimeable-signal` that was set
+ * anew cannot be stopped any more: a peer that renewed its place twice lost it at the end of the first renewal, as did one
+ * that came back at the end of the place that it had before.
+ */
+function endWhole(service: CircuitRelayService): void {
+  const { reservations } = service;
+  const remove = reservations.delete.bind(reservations);
+  reservations.delete = (peer) => {
+    reservations.get(peer)?.signal.clear();
+    return remove(peer);
+  };
+  const { reservationStore } = service as unknown as Reserving;
+  const reserve = reservationStore.reserve.bind(reservationStore);
+  reservationStore.reserve = (peer, ...rest) => {
+    reservations.delete(peer);
+    return reserve(peer, ...rest);
   };
 }
 
