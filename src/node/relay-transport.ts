@@ -33,7 +33,8 @@ const ALL: TopologyFilter = { has: () => false, add: () => {}, remove: () => {} 
  * connects: where that came to nothing (a busy machine needs more than its five seconds) nobody found the node any more.
  */
 export function relayTransport(): (components: Components) => Transport {
-  const make = circuitRelayTransport({ discoveryFilter: ALL });
+  // Places of one moment are renewed in one moment; of a renewal that waits for another the stock one loses sight.
+  const make = circuitRelayTransport({ discoveryFilter: ALL, reservationConcurrency: RELAYS });
   return (components) => {
     const listeners = new Set<Listener>();
     const lacksPlace = (): boolean => [...listeners].some((listener) => listener.getAddrs().length === 0);

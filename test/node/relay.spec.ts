@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
-import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import { identify } from '@libp2p/identify';
-import type { ComponentLogger, Libp2p, Logger } from '@libp2p/interface';
+import type { ComponentLogger, Libp2p, Logger, PeerId, Transport } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -33,6 +33,40 @@ async function listening(
 /** A stock node that reserves a place on a relay. @throws where the relay refuses */
 async function behind(relay: Shoal): Promise<Libp2p> {
   return listening([`${relay.addresses[0] ?? ''}/p2p-circuit`], circuitRelayTransport());
+}
+
+/** A stock relay whose places are due to be renewed as soon as they are given. */
+function brief(): Promise<Libp2p> {
+  return createLibp2p({
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: {
+      identify: identify(),
+      relay: circuitRelayServer({ reservations: { reservationTtl: 300_000 } }),
+    },
+  });
+}
+
+/** What libp2p's timers call to renew a place; no type tells of it. */
+interface Renewing {
+  readonly reservationStore: { addRelay(relay: PeerId, type: 'discovered'): Promise<{ relay: PeerId }> };
+}
+
+/** Resolves when the node has as many places on relays. */
+function places(node: Libp2p, count: number): Promise<void> {
+  const relays = (): Set<string | undefined> =>
+    new Set(
+      node.getMultiaddrs().flatMap((each) => /\/p2p\/(\w+)\/p2p-circuit/.exec(String(each))?.[1] ?? []),
+    );
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = (): void => {
+    if (relays().size === count) resolve();
+  };
+  node.addEventListener('self:peer:update', look);
+  look();
+  return promise;
 }
 
 /** A logger of libp2p's that tells of errors. */
@@ -93,6 +127,25 @@ describe('a node that relays', () => {
     });
     await first.stop();
     await given;
+  });
+
+  it('renews the place of a node that has one of another relay, too, in the same moment', async () => {
+    const relays = [await brief(), await brief()];
+    let transport: Transport | undefined;
+    const make = relayTransport();
+    const node = await listening(relayListen(false).map(String), (parts) => (transport = make(parts)));
+    await using stack = new AsyncDisposableStack();
+    for (const each of [node, ...relays]) stack.defer(async () => each.stop());
+    for (const relay of relays) await node.dial(relay.getMultiaddrs());
+    await places(node, 2);
+    const { reservationStore } = transport as unknown as Renewing;
+    const renewed = await Promise.all(
+      relays.map(({ peerId }) => reservationStore.addRelay(peerId, 'discovered')),
+    );
+    assert.deepEqual(
+      renewed.map(({ relay }) => relay.toString()),
+      relays.map(({ peerId }) => peerId.toString()),
+    );
   });
 
   it('lets through no more than it was told', async () => {
