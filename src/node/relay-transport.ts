@@ -2,7 +2,6 @@ import { circuitRelayTransport, RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay
 import type {
   Connection,
   Libp2pEvents,
-  Listener,
   Topology,
   TopologyFilter,
   Transport,
@@ -10,39 +9,53 @@ import type {
 } from '@libp2p/interface';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { overridden } from './overridden.ts';
+import { RelayPlaces } from './relay-places.ts';
 import { sleep } from './sleep.ts';
 
 /** Relays on which a node reserves a place: one may go, and another comes before the second does. */
 const RELAYS = 2;
 
-/** A place that a connected relay did not give in time, or had none of, is asked for again after this, and each time twice as long. */
+/**
+ * A place that a relay did not give in time, had none of, or that was lost with the connection, is asked for again after this,
+ * and then each time after twice as long, up to so many times this.
+ */
 const AGAIN_MS = 5000;
-const LATEST_AGAIN_MS = 60_000;
+const LATEST_ROUND = 12;
+
+/** libp2p's own limit of a dial. */
+const DIAL_MS = 10_000;
 
 type Components = Parameters<ReturnType<typeof circuitRelayTransport>>[0];
 
 /** Peers are not kept from being asked again: a relay that comes back is as good as before. */
 const ALL: TopologyFilter = { has: () => false, add: () => {}, remove: () => {} };
 
+/** What {@link relayTransport} takes. */
+export interface RelayTransportOptions {
+  /** A place that is lacking is asked for again after this at first. Default: 5,000 ms. */
+  againMs?: number;
+}
+
 /**
  * Circuit relay v2, the client's side: dials peers through relays, and where this node listens on `/p2p-circuit`, reserves
  * on as many relays as it does so, of those that it is connected to.
  *
  * The stock one searches the network for relays, and dials whomever any discovery names, for as long as it lacks one. Here
- * nothing is dialled for the sake of a relay but one that was connected before. And the stock one asks each relay once, when it
- * connects: where that came to nothing (a busy machine needs more than its five seconds) nobody found the node any more.
+ * nothing is dialled for the sake of a relay but one that gave a place before. And the stock one asks each relay once, when it
+ * connects: where that came to nothing (a busy machine needs more than its five seconds), or the connection was lost later,
+ * nobody found the node any more.
  */
-export function relayTransport(): (components: Components) => Transport {
+export function relayTransport({ againMs = AGAIN_MS }: RelayTransportOptions = {}): (
+  components: Components,
+) => Transport {
   // Places of one moment are renewed in one moment; of a renewal that waits for another the stock one loses sight.
   const make = circuitRelayTransport({ discoveryFilter: ALL, reservationConcurrency: RELAYS });
   return (components) => {
-    const listeners = new Set<Listener>();
-    const lacksPlace = (): boolean => [...listeners].some((listener) => listener.getAddrs().length === 0);
-    const transport = make(quiet(components, lacksPlace));
+    const places = new RelayPlaces();
+    const transport = make(quiet(components, places, againMs));
     const createListener: Transport['createListener'] = (options) => {
       const listener = transport.createListener(options);
-      listeners.add(listener);
-      listener.addEventListener('close', () => listeners.delete(listener), { once: true });
+      places.add(listener);
       return listener;
     };
     return overridden(transport, { createListener });
@@ -55,16 +68,16 @@ export function relayListen(hasWebRtc: boolean): Multiaddr[] {
   return listen.map((address) => multiaddr(address));
 }
 
-function quiet(components: Components, lacksPlace: () => boolean): Components {
+function quiet(components: Components, places: RelayPlaces, againMs: number): Components {
   return overridden(components, {
     randomWalk: { walk: async function* () {} },
     events: withoutDiscovery(components.events),
-    registrar: askingAgain(components, lacksPlace),
+    registrar: askingAgain(components, places, againMs),
   });
 }
 
 /** Tells whoever asks for relays of those that are connected again and again, while a place is lacking. */
-function askingAgain(components: Components, lacksPlace: () => boolean): Components['registrar'] {
+function askingAgain(components: Components, places: RelayPlaces, againMs: number): Components['registrar'] {
   const { registrar } = components;
   const ends = new Map<string, AbortController>();
   const register: typeof registrar.register = async (protocol, topology, options) => {
@@ -72,7 +85,11 @@ function askingAgain(components: Components, lacksPlace: () => boolean): Compone
     if (protocol !== RELAY_V2_HOP_CODEC) return id;
     const end = new AbortController();
     ends.set(id, end);
-    void keepTelling(components, topology, lacksPlace, end.signal);
+    void keepLooking(places, againMs, end.signal, () => {
+      for (const connection of components.connectionManager.getConnections())
+        void tellOf(components, connection, topology);
+      goBack(components, places, end.signal);
+    });
     return id;
   };
   const unregister: typeof registrar.unregister = (id) => {
@@ -83,19 +100,35 @@ function askingAgain(components: Components, lacksPlace: () => boolean): Compone
   return overridden(registrar, { register, unregister });
 }
 
-async function keepTelling(
-  components: Components,
-  topology: Topology,
-  lacksPlace: () => boolean,
+async function keepLooking(
+  places: RelayPlaces,
+  againMs: number,
   signal: AbortSignal,
+  look: () => void,
 ): Promise<void> {
-  let waitMs = AGAIN_MS;
-  for (await sleep(waitMs, signal); !signal.aborted; await sleep(waitMs, signal)) {
-    const isLacking = lacksPlace();
-    waitMs = isLacking ? Math.min(2 * waitMs, LATEST_AGAIN_MS) : AGAIN_MS;
-    if (!isLacking) continue;
-    for (const connection of components.connectionManager.getConnections())
-      void tellOf(components, connection, topology);
+  let before = 0;
+  let pause = 1;
+  let waited = 0;
+  for (await sleep(againMs, signal); !signal.aborted; await sleep(againMs, signal)) {
+    const { lacking } = places;
+    // Who lacks a second one all along must not wait for long when the first is lost.
+    if (lacking === 0 || lacking > before) [pause, waited] = [1, 0];
+    before = lacking;
+    if (lacking === 0 || ++waited < pause) continue;
+    [pause, waited] = [Math.min(2 * pause, LATEST_ROUND), 0];
+    look();
+  }
+}
+
+/** Dials relays that gave a place before; they are asked for one when they have introduced themselves. */
+function goBack({ connectionManager }: Components, places: RelayPlaces, signal: AbortSignal): void {
+  const connected = new Set(
+    connectionManager.getConnections().map(({ remotePeer }) => remotePeer.toString()),
+  );
+  for (const addresses of places.relaysBut(connected)) {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]);
+    // Where it is still gone, the next round dials it again.
+    connectionManager.openConnection(addresses, { signal: limit }).catch(() => {});
   }
 }
 

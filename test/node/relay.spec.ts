@@ -8,7 +8,7 @@ import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { createShoal, type Shoal } from '../../src/index.ts';
-import { relayListen, relayTransport } from '../../src/node/relay-transport.ts';
+import { relayListen, relayTransport, type RelayTransportOptions } from '../../src/node/relay-transport.ts';
 import { TestNodes } from './test-nodes.ts';
 
 /** A node of libp2p's own that listens through relays. */
@@ -35,8 +35,8 @@ async function behind(relay: Shoal): Promise<Libp2p> {
   return listening([`${relay.addresses[0] ?? ''}/p2p-circuit`], circuitRelayTransport());
 }
 
-/** A stock relay whose places are due to be renewed as soon as they are given. */
-function brief(): Promise<Libp2p> {
+/** A stock relay. @param placeMs how long its places last: those of ten minutes are renewed whenever that is asked for */
+function stock(placeMs?: number): Promise<Libp2p> {
   return createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
@@ -44,7 +44,7 @@ function brief(): Promise<Libp2p> {
     streamMuxers: [yamux()],
     services: {
       identify: identify(),
-      relay: circuitRelayServer({ reservations: { reservationTtl: 300_000 } }),
+      relay: circuitRelayServer({ reservations: placeMs === undefined ? {} : { reservationTtl: placeMs } }),
     },
   });
 }
@@ -54,19 +54,27 @@ interface Renewing {
   readonly reservationStore: { addRelay(relay: PeerId, type: 'discovered'): Promise<{ relay: PeerId }> };
 }
 
-/** Resolves when the node has as many places on relays. */
-function places(node: Libp2p, count: number): Promise<void> {
-  const relays = (): Set<string | undefined> =>
-    new Set(
-      node.getMultiaddrs().flatMap((each) => /\/p2p\/(\w+)\/p2p-circuit/.exec(String(each))?.[1] ?? []),
-    );
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const look = (): void => {
-    if (relays().size === count) resolve();
-  };
-  node.addEventListener('self:peer:update', look);
-  look();
-  return promise;
+/** A node that looks for two relays among those that it is connected to. */
+async function seeking(options?: RelayTransportOptions) {
+  let transport: Transport | undefined;
+  const listens = new EventTarget();
+  const node = await listening(relayListen(false).map(String), (parts) => {
+    // The node's own events tell of it a second later.
+    parts.events.addEventListener('transport:listening', () => listens.dispatchEvent(new Event('change')));
+    return (transport = relayTransport(options)(parts));
+  });
+  const count = (): number =>
+    new Set(node.getMultiaddrs().map((each) => String(each).split('/p2p/', 2)[1])).size;
+  /** Resolves when it has places on as many relays. */
+  const hasPlaces = (wanted: number): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (count() === wanted) resolve();
+      };
+      listens.addEventListener('change', look);
+      look();
+    });
+  return { node, hasPlaces, ...(transport as unknown as Renewing) };
 }
 
 /** A logger of libp2p's that tells of errors. */
@@ -130,15 +138,12 @@ describe('a node that relays', () => {
   });
 
   it('renews the place of a node that has one of another relay, too, in the same moment', async () => {
-    const relays = [await brief(), await brief()];
-    let transport: Transport | undefined;
-    const make = relayTransport();
-    const node = await listening(relayListen(false).map(String), (parts) => (transport = make(parts)));
+    const relays = [await stock(600_000), await stock(600_000)];
+    const { node, hasPlaces, reservationStore } = await seeking();
     await using stack = new AsyncDisposableStack();
     for (const each of [node, ...relays]) stack.defer(async () => each.stop());
     for (const relay of relays) await node.dial(relay.getMultiaddrs());
-    await places(node, 2);
-    const { reservationStore } = transport as unknown as Renewing;
+    await hasPlaces(2);
     const renewed = await Promise.all(
       relays.map(({ peerId }) => reservationStore.addRelay(peerId, 'discovered')),
     );
@@ -146,6 +151,19 @@ describe('a node that relays', () => {
       renewed.map(({ relay }) => relay.toString()),
       relays.map(({ peerId }) => peerId.toString()),
     );
+  });
+
+  it('is dialled again by a node that it gave a place, when the connection was lost', async () => {
+    const relay = await stock();
+    const { node, hasPlaces } = await seeking({ againMs: 50 });
+    await using stack = new AsyncDisposableStack();
+    for (const each of [node, relay]) stack.defer(async () => each.stop());
+    await node.dial(relay.getMultiaddrs());
+    await hasPlaces(1);
+    const lost = hasPlaces(0);
+    await relay.hangUp(node.peerId);
+    await lost;
+    await hasPlaces(1);
   });
 
   it('lets through no more than it was told', async () => {
