@@ -141,7 +141,9 @@ class MediaServer implements PageMedia {
       const { head, text } = answerForError(error);
       if (started) tell({ type: 'failure', message: text.trim() });
       else tell({ type: 'head', head, text: request.method === 'HEAD' ? undefined : text, hasBody: false });
-      this.#report(request.path, error);
+      // For a tab or a frame all pages are asked.
+      const isOthers = error instanceof ShoalError && error.code === 'ERR_NOT_OPENED';
+      if (!isOthers) this.#report(request.path, error);
     } finally {
       stop.abort();
       if (opened) opened.users--;

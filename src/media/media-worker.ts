@@ -73,6 +73,8 @@ async function answer({ request, clientId }: FetchEvent, path: string): Promise<
   }
   if (!PASSIVE.has(request.destination))
     return plain(textAnswer(403, `what comes from the swarm is not used as ${request.destination}\n`));
+  const isNavigation = request.mode === 'navigate';
+  let refused: Response | undefined;
   for (const { lock, client } of await pagesWithNode(clientId)) {
     const response = await askPage(client, request.signal, {
       shoalMedia: 'request',
@@ -82,10 +84,13 @@ async function answer({ request, clientId }: FetchEvent, path: string): Promise<
       range: headers.get('range'),
       ifRange: headers.get('if-range'),
       ifNoneMatch: headers.get('if-none-match'),
-      isNavigation: request.mode === 'navigate',
+      isNavigation,
     });
-    if (response) return response;
+    // A tab or a frame has no page that it came from; another one may have opened what this one did not.
+    if (isNavigation && response?.status === 403) refused = response;
+    else if (response) return response;
   }
+  if (refused) return refused;
   return plain(
     answerForError(
       new ShoalError(

@@ -346,6 +346,24 @@ describe('media in Chromium', function () {
     assert.match(await tab.evaluate(() => document.body.textContent ?? ''), /ERR_NOT_OPENED/);
   });
 
+  it('shows in a tab what any page of the site opened, whichever of two pages with nodes is asked first', async () => {
+    const other = await rig.page({ context: page.context() });
+    for (const each of [page, other]) {
+      const bytes = pseudoRandomBytes(1000);
+      const { link } = await seed.share(bytes, { name: 'text.txt' });
+      await serve(each, link);
+    }
+    for (const each of [page, other]) {
+      const url = await each.evaluate(() => globalThis.media.url(globalThis.asset));
+      const tab = await page.context().newPage();
+      const response = await tab.goto(new URL(url, page.url()).href);
+      assert.equal(response?.status(), 200);
+      await tab.close();
+    }
+    assert.deepEqual(await page.evaluate(() => globalThis.problems), []);
+    assert.deepEqual(await other.evaluate(() => globalThis.problems), []);
+  });
+
   it('answers other pages of the site while a page with a node is open, and says so when none is', async () => {
     const bytes = pseudoRandomBytes(40 << 20);
     const { link } = await seed.share(bytes, { name: 'shared.bin' });
