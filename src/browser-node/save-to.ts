@@ -28,8 +28,10 @@ export async function saveTo(
     onProgress: (progress) => progress.phase !== 'done' && onProgress?.(progress),
   });
   const meter = new WritingMeter(saved.bytes, saved.sources, onProgress);
-  const content = parts.handle.stream({ path, signal: options.signal });
-  await writeFile(to, 'name' in to ? to.name : 'the stream', content, (bytes) => meter.add(bytes));
+  const signal = parts.handle.untilClosed(options.signal);
+  const content = parts.handle.stream({ path, signal });
+  const name = 'name' in to ? to.name : 'the stream';
+  await writeFile(to, name, content, (bytes) => meter.add(bytes), signal);
   meter.done();
   return { ...saved, durationMs: performance.now() - startedMs };
 }

@@ -6,24 +6,38 @@ import { withPickedErrors } from './picked-error.ts';
  *
  * @param name of the file, for errors
  * @param onBytes called with the bytes of each piece that has been written
- * @throws ERR_ACCESS, ERR_DISK_FULL, ERR_IO, and what the content throws
+ * @param signal ends the wait for a stream that takes nothing; what a file is asked to write it writes
+ * @throws ERR_ACCESS, ERR_DISK_FULL, ERR_IO, the abort reason, and what the content throws
  */
 export async function writeFile(
   to: FileSystemFileHandle | WritableStream<Uint8Array>,
   name: string,
   content: AsyncIterable<Uint8Array>,
   onBytes: (bytes: number) => void,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const target = 'createWritable' in to ? await withPickedErrors(name, () => to.createWritable()) : to;
+  const isFile = 'createWritable' in to;
+  const target = isFile ? await withPickedErrors(name, () => to.createWritable()) : to;
   const writer = (target as WritableStream<Uint8Array>).getWriter();
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const abort = (): void => aborted.reject(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  const unlessAborted = (act: () => Promise<void>): Promise<void> =>
+    Promise.race([withPickedErrors(name, act), aborted.promise]);
   try {
+    signal?.throwIfAborted();
     for await (const piece of content) {
-      await withPickedErrors(name, () => writer.write(piece));
+      await unlessAborted(() => writer.write(piece));
       onBytes(piece.byteLength);
     }
-    await withPickedErrors(name, () => writer.close());
+    await unlessAborted(() => writer.close());
   } catch (error) {
-    await writer.abort(error).catch(() => {});
+    const ending = writer.abort(error).catch(() => {});
+    // A stream aborts when its last write has ended, which may be never.
+    if (isFile) await ending;
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
   }
 }
