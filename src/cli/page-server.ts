@@ -99,8 +99,7 @@ export class PageServer implements AsyncDisposable {
       response.writeHead(status, { 'Content-Type': TYPES['.txt'] }).end(`${text}\n`);
     };
     // A site whose name was made to lead here (DNS rebinding) asks under that name.
-    if (![`${HOST}:${this.#port}`, `localhost:${this.#port}`].includes(request.headers.host ?? ''))
-      return refuse(403, `this is ${this.url}`);
+    if (!isOwnHost(request.headers.host, this.#port)) return refuse(403, `this is ${this.url}`);
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'GET and HEAD only');
     const path = (request.url ?? '/').split('?')[0] ?? '';
     if (path === '/node.json') {
@@ -139,4 +138,9 @@ async function builtFiles(): Promise<Map<string, string>> {
     }
   }
   return files;
+}
+
+/** Whether a browser that was sent to this server names it so: without the port where that is 80. */
+export function isOwnHost(host: string | undefined, port: number): boolean {
+  return [HOST, 'localhost'].some((name) => host === `${name}:${port}` || (port === 80 && host === name));
 }

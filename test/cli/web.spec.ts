@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { isOwnHost } from '../../src/cli/page-server.ts';
 import { Scene } from './shoal-process.ts';
 
 /** Status and body, asked for with such a `Host` and exactly such a path. */
@@ -47,6 +48,14 @@ describe('shoal web', () => {
     assert.equal((await get(url, '/', { method: 'POST' })).status, 405);
     web.signal('SIGINT');
     assert.equal(await web.exit(), 0);
+  });
+
+  it('is named without a port where that is 80, as browsers do, and by no other name', () => {
+    for (const host of ['127.0.0.1', 'localhost', '127.0.0.1:80']) assert.ok(isOwnHost(host, 80), host);
+    assert.ok(isOwnHost('localhost:8080', 8080));
+    for (const host of ['localhost', 'localhost:80', 'evil.test:8080', undefined]) {
+      assert.ok(!isOwnHost(host, 8080), host);
+    }
   });
 
   it('says so where its port is taken', async () => {
