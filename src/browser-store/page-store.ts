@@ -358,13 +358,9 @@ export class PageStore implements Store {
     return new KeptAsset(manifest, file, isComplete, {
       // What lies in memory need not lie there twice.
       recent: space.kind === 'memory' ? new RecentChunks(0) : this.#recent,
-      completed: async () => {
-        record.state = 'complete';
-        await this.#put(text, record);
-      },
+      completed: () => this.#note(text, record, 'complete'),
       damaged: () => {
-        record.state = 'partial';
-        this.#put(text, record).catch((error: unknown) => this.#parts.log('warn', String(error)));
+        this.#note(text, record, 'partial').catch((error: unknown) => this.#parts.log('warn', String(error)));
       },
     });
   }
@@ -396,6 +392,13 @@ export class PageStore implements Store {
     await this.#parts.records.put(text, record);
     this.#records.set(text, record);
     this.#parts.onKept?.(true);
+  }
+
+  /** What became of an asset. Whoever still reads one that was removed must not bring its record back. */
+  async #note(text: string, record: KeptRecord, state: KeptRecord['state']): Promise<void> {
+    if (this.#records.get(text) !== record) return;
+    record.state = state;
+    await this.#parts.records.put(text, record);
   }
 
   async #bytesHere(text: string, record: KeptRecord): Promise<number> {

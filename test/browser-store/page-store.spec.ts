@@ -131,6 +131,45 @@ describe('the storage of a page', () => {
     assert.equal(origin.budget.usedBytes, 0);
   });
 
+  it('does not bring back what was removed while somebody read it', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await (await download(await origin.open(), asset, undefined)).close();
+    await using store = await origin.open();
+    const reader = (await store.open(asset.root))!;
+    const file = await origin.chunks.open(asset.root.toString(), undefined as never);
+    await store.remove(asset.root);
+    for (const n of [0, 1, 2, 3]) await file.forget(n);
+    await assert.rejects(reader.read(2), { code: 'ERR_FILE_CHANGED' });
+    assert.equal(await store.get(asset.root), undefined);
+    assert.equal((await origin.records.load()).size, 0);
+    assert.equal(origin.kept.at(-1), false);
+  });
+
+  it('does not bring back what was removed while its last note was written', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await using store = await origin.open();
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path: undefined });
+    await writeChunks(stored, asset);
+    const written = Promise.withResolvers<void>();
+    const isWriting = Promise.withResolvers<void>();
+    const put = origin.records.put.bind(origin.records);
+    origin.records.put = async (...args) => {
+      await put(...args);
+      isWriting.resolve();
+      await written.promise;
+    };
+    const finishing = stored.finish();
+    await isWriting.promise;
+    await store.remove(asset.root);
+    written.resolve();
+    await finishing;
+    assert.equal(await store.get(asset.root), undefined);
+    assert.equal(origin.kept.at(-1), false);
+  });
+
   it('tells when it keeps something, and when nothing is left', async () => {
     const asset = await remoteFile(bytesOf(4 * CHUNK));
     const origin = new Origin();
