@@ -42,6 +42,8 @@ export async function openKeptStore(options: OpenPageStoreOptions): Promise<Open
       onFirstDownload: () => options.persist && askToPersist(log),
       onClosed: unlock,
     });
+    // The first that is written: where a database without room can be opened, it shows here.
+    await store.identity();
     const isNothingHere = await isEmpty(store);
     const wasEvicted = mark.isSet && isNothingHere;
     if (wasEvicted) tellOfEviction(log);

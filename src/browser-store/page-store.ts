@@ -389,7 +389,7 @@ export class PageStore implements Store {
   }
 
   async #put(text: string, record: KeptRecord): Promise<void> {
-    await this.#parts.records.put(text, record);
+    await this.#write(text, record);
     this.#records.set(text, record);
     this.#parts.onKept?.(true);
   }
@@ -398,7 +398,15 @@ export class PageStore implements Store {
   async #note(text: string, record: KeptRecord, state: KeptRecord['state']): Promise<void> {
     if (this.#records.get(text) !== record) return;
     record.state = state;
-    await this.#parts.records.put(text, record);
+    await this.#write(text, record);
+  }
+
+  async #write(text: string, record: KeptRecord): Promise<void> {
+    try {
+      await this.#parts.records.put(text, record);
+    } catch (error) {
+      throw await storageError(error, text, 'keep a record');
+    }
   }
 
   async #bytesHere(text: string, record: KeptRecord): Promise<number> {

@@ -74,6 +74,26 @@ describe('the storage of a page', () => {
     await store.startDownload(other.root, { path: undefined });
   });
 
+  it('names the asset and what helps where the browser has no room for a record', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await using store = await origin.open();
+    const refuse = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
+    const put = origin.records.put.bind(origin.records);
+    const noSpace = { code: 'ERR_NO_SPACE', message: /a record of bafy.*remove an asset/ };
+    origin.records.put = refuse;
+    await assert.rejects(putNodes(store, asset), noSpace);
+    origin.records.put = put;
+    await putNodes(store, asset);
+    origin.records.put = refuse;
+    await assert.rejects(store.startDownload(asset.root, { path: undefined }), noSpace);
+    origin.records.put = put;
+    const stored = await store.startDownload(asset.root, { path: undefined });
+    await writeChunks(stored, asset);
+    origin.records.put = refuse;
+    await assert.rejects(stored.finish(), noSpace);
+  });
+
   it('forgets what was damaged when it is opened again, and fetches it anew', async () => {
     const asset = await remoteFile(bytesOf(4 * CHUNK));
     const origin = new Origin();
