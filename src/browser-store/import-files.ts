@@ -72,6 +72,7 @@ export async function importFiles(
  *
  * @param nodes by text CID
  * @returns undefined where not all nodes are there
+ * @throws ERR_FILE_CHANGED where that chunk cannot be read
  */
 export async function sharedFiles(
   root: CID,
@@ -83,7 +84,8 @@ export async function sharedFiles(
   while (!walk.done) {
     let added = 0;
     for (const cid of walk.needs(NODE_BATCH)) {
-      const node = nodes.get(cid.toString()) ?? (root.code === RAW_CODE ? await rawRoot(files) : undefined);
+      const node =
+        nodes.get(cid.toString()) ?? (root.code === RAW_CODE ? await rawRoot(name, files) : undefined);
       if (node && (await walk.add(cid, node)) === 'ok') added++;
     }
     if (added === 0) return undefined;
@@ -93,10 +95,23 @@ export async function sharedFiles(
 }
 
 /** A file of one chunk is its own root. */
-async function rawRoot(files: readonly FileToShare[]): Promise<Uint8Array> {
+async function rawRoot(name: string | undefined, files: readonly FileToShare[]): Promise<Uint8Array> {
   const [first] = files;
   // No chunk is larger: another file is not read into memory.
-  return new Uint8Array((await first?.file.slice(0, MAX_LEAF_BYTES + 1).arrayBuffer()) ?? []);
+  return first ? readPart(name, first.file, 0, MAX_LEAF_BYTES + 1) : new Uint8Array();
+}
+
+/** @throws ERR_FILE_CHANGED where the browser does not read it */
+async function readPart(name: string | undefined, file: Blob, from: number, to: number): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await file.slice(from, to).arrayBuffer());
+  } catch (cause) {
+    throw new ShoalError(
+      'ERR_FILE_CHANGED',
+      `${name || 'the file'} cannot be read: it was changed or moved after it was chosen, or is no file; choose it again`,
+      { cause },
+    );
+  }
 }
 
 function treeOf(files: readonly FileToShare[], emptyFolders: readonly string[] = []): SourceEntry {
@@ -166,17 +181,7 @@ function fileEntry(name: string, file: Blob): SourceFile {
 
 /** Reads ahead of whoever hashes. */
 async function* piecesOf(name: string, file: Blob): AsyncGenerator<Uint8Array> {
-  const read = async (at: number): Promise<Uint8Array> => {
-    try {
-      return new Uint8Array(await file.slice(at, at + READ_BYTES).arrayBuffer());
-    } catch (cause) {
-      throw new ShoalError(
-        'ERR_FILE_CHANGED',
-        `${name || 'the file'} cannot be read: it was changed or moved after it was chosen, or is no file; choose it again`,
-        { cause },
-      );
-    }
-  };
+  const read = (at: number): Promise<Uint8Array> => readPart(name, file, at, at + READ_BYTES);
   let next = file.size > 0 ? read(0) : undefined;
   for (let at = READ_BYTES; next; at += READ_BYTES) {
     const piece = await next;
