@@ -60,10 +60,11 @@ async function openFiles(root: string, bytes: number, bitmapBytes: number): Prom
   closeFiles(root);
   const directory = await (await home()).getDirectoryHandle(root, { create: true });
   const data = await openFile(directory, DATA_FILE);
+  let bitmap: SyncHandle | undefined;
   try {
     // Counts against the quota from here on, so that a lack of room shows before anything is fetched. Takes no disk yet.
     if (data.getSize() < bytes) data.truncate(bytes);
-    const bitmap = await openFile(directory, BITMAP_FILE);
+    bitmap = await openFile(directory, BITMAP_FILE);
     const found = readAt(bitmap, 0, bitmapBytes);
     const bits = new Uint8Array(bitmapBytes);
     bits.set(found);
@@ -73,6 +74,7 @@ async function openFiles(root: string, bytes: number, bitmapBytes: number): Prom
     return bits.slice();
   } catch (error) {
     data.close();
+    bitmap?.close();
     throw error;
   }
 }
