@@ -6,7 +6,6 @@ import {
   LOOK_AHEAD_MARGIN_MS,
   MAX_OFFER,
   MIN_GRANT_BYTES,
-  OFFLOAD_SHARE,
   OFFLOAD_STUCK_MS,
   OPEN_GRANT_CHANCE,
 } from './constants.ts';
@@ -24,6 +23,7 @@ import {
   swarmsWithTakers,
 } from './grant-terms.ts';
 import type { Message } from './messages.ts';
+import { OriginWatch } from './origin-watch.ts';
 import { TimeLeft } from './time-left.ts';
 import { UplinkWait } from './uplink-wait.ts';
 import type { Acked } from './upload-queue.ts';
@@ -48,28 +48,11 @@ const REFRESH_MS = 100;
 /** What waits for the uplink is no more than it delivers in this share of the time that the neighbours still need. */
 const QUEUE_SHARE = 0.1;
 
-/** The next pause for late first copies comes no sooner: peers that leave offers lying must not stop the origin. */
-const HOLD_AGAIN_MS = 5000;
-
-/** A grant, its request, and slow start from ten segments to a chunk of 64 KiB. */
-const HOLD_ROUND_TRIPS = 4;
-
-/** Bytes per second: an uplink that seems slower is one that was not measured. */
-const SLOWEST = 100_000;
-
 /** What comes too late may use so many look-aheads, with what was given in its place. */
 const LATE_LOOK_AHEADS = 2;
 
 /** Expired grants remembered for each peer: as many as the largest look-ahead holds. */
 const EXPIRED_KEPT = 1024;
-
-/**
- * Where less than this share of the uplink is used, by this long, while somebody is held back who keeps what it gets, nobody
- * is for a while: those who pass on take little.
- */
-const IDLE_SHARE = 0.5;
-const IDLE_MS = 1000;
-const UNHELD_MS = 10_000;
 
 /** Hands out credit: to whom, how much at once, and what becomes of credit that is not used. */
 export class Granting {
@@ -84,6 +67,7 @@ export class Granting {
   /** When a peer that declined may be granted again, where somebody waits for that; else Infinity. */
   retryAtMs = Infinity;
   readonly #core: Core;
+  readonly #origin: OriginWatch;
   readonly #announce: (peer: Peer) => void;
   #grants = 0;
   #gifts = 0;
@@ -93,17 +77,11 @@ export class Granting {
   /** What a peer gave on average, of those who gave anything. */
   #usualBytes = 0;
   #refreshedAtMs = -Infinity;
-  /** Until when second copies wait, or last waited, for first ones. */
-  #holdUntilMs = -Infinity;
-
-  /** What was acknowledged lately, and since when. */
-  #watched = { sinceMs: -Infinity, bytes: 0 };
-  /** Nobody is held back until then. */
-  #unheldUntilMs = -Infinity;
 
   /** @param announce tells a peer what it was not told yet */
   constructor(core: Core, announce: (peer: Peer) => void) {
     this.#core = core;
+    this.#origin = new OriginWatch(core);
     this.#announce = announce;
   }
 
@@ -189,7 +167,7 @@ export class Granting {
       peer.deliveryRate.forget(bytes);
       return;
     }
-    this.#watched.bytes += bytes;
+    this.#origin.acked(bytes);
     this.rate.acked(nowMs, bytes, latest.uplinkStamp, !this.#wait.isQueued);
     peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
     // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.
@@ -302,8 +280,9 @@ export class Granting {
     let best: Peer | undefined;
     let bestRank: Rank | undefined;
     let ties = 0;
-    this.#watchOffload();
-    const isHolding = this.#watchPasses();
+    if (settings.offload) this.#origin.watchOffload();
+    const isHolding = this.#origin.isHolding(this.rate.bytesPerSec, this.#maxRttMs);
+    if (isHolding) this.retryAtMs = Math.min(this.retryAtMs, this.#origin.holdUntilMs);
     const isOrigin = this.#isOrigin;
     let taken: ReadonlySet<AssetSwarm> | undefined;
     let isAnyHeld = false;
@@ -320,7 +299,7 @@ export class Granting {
       const passes = swarm?.passes;
       if (isHolding && passes?.isClosing) continue;
       const isKept = swarm && passes && isKeeping(passes, peer);
-      if (isKept && nowMs >= this.#unheldUntilMs) {
+      if (isKept && nowMs >= this.#origin.unheldUntilMs) {
         taken ??= swarmsWithTakers(peers.values());
         if (taken.has(swarm)) {
           isAnyHeld = true;
@@ -344,47 +323,14 @@ export class Granting {
       best = peer;
       bestRank = rank;
     }
-    if (!best) this.#watchHeld(isAnyHeld);
+    if (!best) this.#origin.watchHeld(isAnyHeld, this.rate.bytesPerSec);
     return best;
-  }
-
-  /** There is nobody to grant to but who is held back, if anybody is. */
-  #watchHeld(isAnyHeld: boolean): void {
-    const { nowMs } = this.#core;
-    const ms = nowMs - this.#watched.sinceMs;
-    if (ms < IDLE_MS) return;
-    const isIdle = this.#watched.bytes * 1000 < IDLE_SHARE * this.rate.bytesPerSec * ms;
-    if (isAnyHeld && isIdle) this.#unheldUntilMs = nowMs + UNHELD_MS;
-    this.#watched = { sinceMs: nowMs, bytes: 0 };
   }
 
   /** Whether this node has published something that it shares. */
   get #isOrigin(): boolean {
     for (const { passes } of this.#core.assets.values()) if (passes) return true;
     return false;
-  }
-
-  /** Offload mode: an origin stops where it has given enough, and goes on where a chunk has no copy outside. */
-  #watchOffload(): void {
-    if (!this.#core.settings.offload) return;
-    for (const swarm of this.#core.assets.values()) {
-      const { passes, givenBytes, bytes } = swarm;
-      swarm.isOffloaded = passes !== undefined && !passes.isFirstPass && givenBytes >= OFFLOAD_SHARE * bytes;
-    }
-  }
-
-  /** Second copies wait for the last first copies to leave, and for as long as a cold connection needs for a chunk. */
-  #watchPasses(): boolean {
-    const { nowMs, assets } = this.#core;
-    let isClosing = false;
-    for (const { passes } of assets.values()) if (passes?.isClosing) isClosing = true;
-    if (isClosing && nowMs - this.#holdUntilMs > HOLD_AGAIN_MS) {
-      const queueMs = (this.#core.committedBytes * 1000) / Math.max(this.rate.bytesPerSec, SLOWEST);
-      this.#holdUntilMs = nowMs + queueMs + HOLD_ROUND_TRIPS * this.#maxRttMs + LOOK_AHEAD_MARGIN_MS;
-    }
-    const isHolding = isClosing && this.#holdUntilMs > nowMs;
-    if (isHolding) this.retryAtMs = Math.min(this.retryAtMs, this.#holdUntilMs);
-    return isHolding;
   }
 
   #rank(peer: Peer, grantBytes: number, isLeeching: boolean, giftBudget: boolean, isOpen: boolean): Rank {
