@@ -48,6 +48,11 @@ export class KeptAsset implements PageContent {
     return this.#isComplete ? 'complete' : 'partial';
   }
 
+  /** It was complete, and is so no more: only when it is opened anew is there a place for what was lost. */
+  get isDamaged(): boolean {
+    return this.#isComplete && !this.#have.isFull;
+  }
+
   have(): Bitfield {
     return this.#have.clone();
   }
@@ -87,14 +92,11 @@ export class KeptAsset implements PageContent {
   /** @throws ERR_CHUNK_MISSING, ERR_FILE_CHANGED, ERR_IO */
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
     signal?.throwIfAborted();
-    if (!this.#have.has(chunk)) throw this.#missing(chunk);
+    if (!this.#have.has(chunk)) throw this.#isComplete ? this.#lost(`chunk ${chunk}`) : this.#missing(chunk);
     const verified = this.#host.recent.read(this.#nameOf(chunk)) ?? (await this.#verified(chunk));
     if (verified) return verified;
     await this.#forget(chunk);
-    throw new ShoalError(
-      'ERR_FILE_CHANGED',
-      `the browser lost chunk ${chunk} of ${this.#root}; get it again to have it whole`,
-    );
+    throw this.#lost(`chunk ${chunk}`);
   }
 
   async write(chunk: number, data: VerifiedChunk): Promise<void> {
@@ -107,8 +109,9 @@ export class KeptAsset implements PageContent {
     await writing;
   }
 
-  /** @throws ERR_INCOMPLETE */
+  /** @throws ERR_INCOMPLETE; ERR_FILE_CHANGED where it was complete */
   async finish(): Promise<void> {
+    if (this.isDamaged) throw this.#lost('a part');
     if (this.#isComplete) return;
     if (!this.#have.isFull) {
       throw new ShoalError('ERR_INCOMPLETE', `not all of ${this.#root} is here yet; download the rest first`);
@@ -176,6 +179,13 @@ export class KeptAsset implements PageContent {
     } catch (error) {
       throw await storageError(error, this.#root, doing);
     }
+  }
+
+  #lost(what: string): ShoalError {
+    return new ShoalError(
+      'ERR_FILE_CHANGED',
+      `the browser lost ${what} of ${this.#root}; get it again to have it whole`,
+    );
   }
 
   #missing(chunk: number): ShoalError {

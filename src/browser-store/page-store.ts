@@ -236,7 +236,7 @@ export class PageStore implements Store {
       try {
         return await live.asset.check(options.signal, options.onCheck);
       } finally {
-        if (!before) await this.#release(text, live);
+        if (before !== live) await this.#release(text, live);
       }
     });
     if (!found) return undefined;
@@ -302,7 +302,8 @@ export class PageStore implements Store {
     options.signal?.throwIfAborted();
     const text = root.toString();
     const live = this.#live.get(text);
-    if (live) return live;
+    if (live && !live.asset.isDamaged) return live;
+    if (live) await this.#release(text, live);
     const record = this.#records.get(text);
     const space = record && this.#spaceOf(record);
     if (!record || !space) return undefined;

@@ -131,7 +131,12 @@ export class ActiveAsset {
   /** Reads a chunk that is here. */
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
     await this.#replacing;
-    return this.#stored.read(chunk, signal);
+    return this.#tellingOfLoss(() => this.#stored.read(chunk, signal));
+  }
+
+  /** See `StoredAsset.finish`. */
+  finish(options?: { force?: boolean }): Promise<string | undefined> {
+    return this.#tellingOfLoss(() => this.#stored.finish(options));
   }
 
   /**
@@ -221,6 +226,18 @@ export class ActiveAsset {
     this.#failure = error;
     this.#events.onError(error);
     this.#notify();
+  }
+
+  /** What a store keeps without a path is fetched again when it is opened anew, which it is not while it is active. */
+  async #tellingOfLoss<T>(task: () => Promise<T>): Promise<T> {
+    const { state, path } = this.#stored;
+    try {
+      return await task();
+    } catch (error) {
+      const isLost = error instanceof ShoalError && error.code === 'ERR_FILE_CHANGED';
+      if (isLost && state === 'complete' && path === undefined) this.#events.onError(error);
+      throw error;
+    }
   }
 
   #notify(): void {

@@ -118,7 +118,7 @@ export class AssetHandle implements Asset {
         onProgress: options.onProgress,
         signal,
       });
-      const saved = (await stored.stored.finish({ force: options.force })) ?? target;
+      const saved = (await stored.finish({ force: options.force })) ?? target;
       this.#context.emit('asset:complete', { cid: this.cid, path: saved, bytes: manifest.size });
       return { path: saved, bytes: manifest.size, durationMs: performance.now() - startedMs, sources };
     });

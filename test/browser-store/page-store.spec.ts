@@ -112,6 +112,27 @@ describe('the storage of a page', () => {
     assert.equal((await store.get(asset.root))?.state, 'complete');
   });
 
+  it('opens what was damaged anew, though others still have it open, and fetches that again', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await (await download(await origin.open(), asset, undefined)).close();
+    await using store = await origin.open();
+    const held = (await store.open(asset.root))!;
+    const file = await origin.chunks.open(asset.root.toString(), undefined as never);
+    await file.forget(2);
+    const lost = { code: 'ERR_FILE_CHANGED' };
+    await assert.rejects(held.read(2), lost);
+    await assert.rejects(held.read(2), lost);
+    await assert.rejects(held.finish(), lost);
+    const again = await store.startDownload(asset.root, { path: undefined });
+    assert.deepEqual([again.state, again.have().count], ['partial', 3]);
+    await writeChunks(again, asset, [2]);
+    await again.finish();
+    await held.close();
+    assert.equal((await again.read(2)).bytes.byteLength, CHUNK);
+    assert.equal((await store.get(asset.root))?.state, 'complete');
+  });
+
   it('says so where the browser deleted what was whole', async () => {
     const asset = await remoteFile(bytesOf(4 * CHUNK));
     const origin = new Origin();

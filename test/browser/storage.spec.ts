@@ -280,6 +280,30 @@ describe('what a page keeps', function () {
     await page.evaluate(() => globalThis.node.close());
   });
 
+  it('is fetched again without a reload, where its file is found to be lost', async () => {
+    const bytes = pseudoRandomBytes(1_000_000);
+    const seed = await nodes.start({ web: true });
+    const { link, cid } = await seed.share(bytes);
+    const page = await rig.page();
+    await start(page);
+    await save(page, link);
+    await page.evaluate(() => globalThis.node.close());
+    await start(page);
+    const code = await page.evaluate(
+      async ({ link, cid }) => {
+        globalThis.asset = await globalThis.node.open(link);
+        await globalThis.asset.bytes({ length: 1 });
+        const top = await navigator.storage.getDirectory();
+        await (await top.getDirectoryHandle('shoal')).removeEntry(cid, { recursive: true });
+        return globalThis.asset.bytes({ offset: 900_000 }).catch((error: { code: string }) => error.code);
+      },
+      { link, cid },
+    );
+    assert.equal(code, 'ERR_FILE_CHANGED');
+    assert.deepEqual(await save(page, link), { hash: hashOf(bytes), fetched: bytes.byteLength });
+    await page.evaluate(() => globalThis.node.close());
+  });
+
   it('is checked on demand, and led back to its swarm and served after a reload', async () => {
     const bytes = pseudoRandomBytes(700_000);
     const seed = await nodes.start({ web: true, dht: false });

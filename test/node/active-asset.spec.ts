@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
+import type { ShoalError } from '../../src/errors.ts';
 import { ActiveAsset } from '../../src/node/active-asset.ts';
 import { AssetSession } from '../../src/swarm/asset-session.ts';
 import type { SwarmShell } from '../../src/swarm/swarm-shell.ts';
 import { bytesOf, fileOf, MemoryAsset } from '../swarm/shell/memory-asset.ts';
 
+const host = { want: () => {}, hurry: () => {}, leave: () => {}, stats: () => undefined };
+const shell = { join: () => new AssetSession({}, host) } as unknown as SwarmShell;
+
 describe('an asset that a node takes part in', () => {
   it('is read from what is restored where the old side could not be closed to make place for another', async () => {
     const file = await fileOf(bytesOf(1000));
-    const host = { want: () => {}, hurry: () => {}, leave: () => {}, stats: () => undefined };
-    const shell = { join: () => new AssetSession({}, host) } as unknown as SwarmShell;
     const [old, restored] = [MemoryAsset.full(file), MemoryAsset.full(file)];
     const events = { onError: () => {}, onUpload: () => {}, onChunk: () => {} };
     const asset = new ActiveAsset(shell, file.root, old, events);
@@ -22,5 +24,22 @@ describe('an asset that a node takes part in', () => {
     assert.equal((await reading).bytes.byteLength, 1000);
     assert.equal(asset.stored, restored);
     assert.ok(!asset.isBroken);
+  });
+
+  it('tells of what the store lost of its own, so that it is opened anew, and not of an original that changed', async () => {
+    const file = await fileOf(bytesOf(1000));
+    for (const state of ['complete', 'shared']) {
+      const stored = Object.assign(MemoryAsset.full(file), { state });
+      stored.changed.add(0);
+      const told: string[] = [];
+      const onError = ({ code }: ShoalError) => void told.push(code);
+      const asset = new ActiveAsset(shell, file.root, stored, {
+        onError,
+        onUpload: () => {},
+        onChunk: () => {},
+      });
+      await assert.rejects(asset.read(0), { code: 'ERR_FILE_CHANGED' });
+      assert.deepEqual(told, state === 'complete' ? ['ERR_FILE_CHANGED'] : [], state);
+    }
   });
 });
