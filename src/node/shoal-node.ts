@@ -206,7 +206,10 @@ export class ShoalNode implements Shoal, NodeContext {
       this.discovery.unprovide(root);
       await this.deactivate(root);
       await this.#keeper.forget(root);
+      await this.shell.forget(root);
       await this.store.remove(root);
+      // A peer may have named it meanwhile.
+      await this.shell.forget(root);
     });
   }
 

@@ -128,7 +128,7 @@ export class AssetTable {
         `${text} is being exchanged already; leave it before joining it again`,
       );
     }
-    if (before) this.#release(before);
+    if (before) void this.#release(before);
     const key = this.keyOf(text);
     this.#failed.delete(text);
     this.#retries.delete(text);
@@ -150,6 +150,15 @@ export class AssetTable {
     this.#byKey.delete(asset.key);
     this.#byText.delete(asset.text);
     this.#host.handle({ type: 'asset-removed', asset: asset.key });
+  }
+
+  /** Gives up what was opened for peers, or is about to be, without a session: the root is removed from the store. */
+  async forget(text: string): Promise<void> {
+    this.#waiting.delete(text);
+    this.#retries.delete(text);
+    await this.#lookups.get(text);
+    const asset = this.#byText.get(text);
+    if (asset && !asset.session) await this.#release(asset);
   }
 
   /** A peer named a root that is not active: makes it so where the store has it. */
@@ -185,7 +194,7 @@ export class AssetTable {
     this.#waiting.clear();
     for (const asset of [...this.#byKey.values()]) {
       if (asset.session) this.remove(asset);
-      else this.#release(asset);
+      else void this.#release(asset);
     }
     await Promise.allSettled(this.#lookups.values());
   }
@@ -235,17 +244,19 @@ export class AssetTable {
     for (const asset of idle.sort((a, b) => a.usedAtMs - b.usedAtMs)) {
       const isFull = surplus > MAX_IDLE_ASSETS * (BUSY_FACTOR - 1);
       if (surplus <= 0 || (asset.usedAtMs > unusedSince && !isFull)) return;
-      this.#release(asset);
+      void this.#release(asset);
       surplus--;
     }
   }
 
   /** Removes an asset that the table opened itself, and closes it. */
-  #release(asset: ActiveAsset): void {
+  async #release(asset: ActiveAsset): Promise<void> {
     this.remove(asset);
-    asset.stored.close().catch((error: unknown) => {
+    try {
+      await asset.stored.close();
+    } catch (error) {
       this.#host.log('warn', `${asset.text} could not be closed: ${String(error)}`);
-    });
+    }
   }
 }
 

@@ -298,6 +298,11 @@ export class SwarmShell {
     return false;
   }
 
+  /** The root is removed from the store: what was opened of it for peers, without a session, is served no more. */
+  async forget(root: CID): Promise<void> {
+    await this.#assets.forget(root.toString());
+  }
+
   /** Changes the limits of the node and of each single peer while running; undefined: none. */
   setLimits(limits: RateLimits & { perPeer?: RateLimits | undefined }): void {
     const { uploadBytesPerSec, downloadBytesPerSec, perPeer } = limits;

@@ -202,6 +202,20 @@ describe('a node', () => {
     assert.deepEqual(await collect((await c.open(cid)).stream()), Buffer.from(content));
   });
 
+  it('serves no more of what is removed, also where a peer had it opened after a restart', async () => {
+    const dataDir = nodes.path('restarted');
+    const first = await nodes.start({ dataDir });
+    const { cid } = await first.share(pseudoRandomBytes(8_000_000));
+    await first.close();
+    const a = await nodes.start({ dataDir, uploadBytesPerSec: 2_000_000 });
+    await a.seed();
+    const b = await nodes.start({ peers: a.addresses });
+    const removed = Promise.withResolvers<void>();
+    b.addEventListener('asset:chunk', () => removed.resolve(a.remove(cid)), { once: true });
+    const saving = (await b.open(cid)).save(nodes.path('copy.bin'), { timeoutMs: 2000 });
+    await Promise.all([removed.promise, assert.rejects(saving, { code: 'ERR_NO_PROVIDERS' })]);
+  });
+
   it('notices an original that changed before a wrong byte is sent', async () => {
     const { path } = await sharedFile();
     const a = await nodes.start();

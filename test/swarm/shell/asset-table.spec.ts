@@ -75,6 +75,20 @@ describe('asset table', () => {
     assert.equal(left(), 1024);
   });
 
+  it('gives up what is removed from the store: what is open, and what is being looked up', async () => {
+    const { name, table, left } = await world();
+    await name(2);
+    const [first, second] = [...table.values()];
+    assert.ok(first && second);
+    await table.forget(first.text);
+    assert.equal(table.get(first.text), undefined);
+    assert.equal(left(), 1);
+    table.lookUp(first.root, first.text);
+    await table.forget(first.text);
+    assert.equal(table.get(first.text), undefined);
+    assert.ok(table.get(second.text));
+  });
+
   it('asks the store seldom for a root that it could not open, however often peers name it', async () => {
     let nowMs = 0;
     let lookups = 0;
