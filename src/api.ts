@@ -282,8 +282,11 @@ export interface Shoal extends AsyncDisposable {
    * runs; resolves once all of it can be found.
    */
   seed(options?: { signal?: AbortSignal }): Promise<{ assets: number }>;
-  /** Forgets an asset and deletes what the data folder holds of it. Never deletes a shared original or a saved copy. */
-  remove(cid: string): Promise<void>;
+  /**
+   * Forgets an asset and deletes what the data folder holds of it. Never deletes a shared original or a saved copy. Waits for a
+   * `save` of it that is under way; `signal` ends the wait, and nothing is removed then.
+   */
+  remove(cid: string, options?: { signal?: AbortSignal }): Promise<void>;
   /** Re-reads and re-hashes what is on disk, of one asset or of all. */
   verify(cid?: string, options?: VerifyOptions): AsyncIterable<VerifyReport>;
   /** Connects to a peer by multiaddr. */

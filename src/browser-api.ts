@@ -237,7 +237,7 @@ export interface PageShoal extends AsyncDisposable {
   /** Everything this page shares or keeps, from earlier visits too. What waits for `shareAgain` has `bytesHere` 0. */
   list(): AsyncIterable<AssetInfo>;
   /** Forgets an asset, with the handles that it was shared from, and frees what is kept of it. */
-  remove(cid: string): Promise<void>;
+  remove(cid: string, options?: { signal?: AbortSignal }): Promise<void>;
   /**
    * Serves what is kept here, and goes back to the peers of its swarms from earlier visits. Without it an asset is served
    * to peers that ask for it.

@@ -75,8 +75,8 @@ export class PageNode implements PageShoal {
     return this.#node.list();
   }
 
-  remove(cid: string): Promise<void> {
-    return this.#node.remove(cid);
+  remove(cid: string, options?: { signal?: AbortSignal }): Promise<void> {
+    return this.#node.remove(cid, options);
   }
 
   seed(options?: { signal?: AbortSignal }): Promise<{ assets: number }> {

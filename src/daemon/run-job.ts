@@ -83,7 +83,7 @@ async function runList(shoal: Shoal, context: JobContext): Promise<void> {
 async function runRemove(shoal: Shoal, cids: readonly string[], context: JobContext): Promise<void> {
   for (const cid of cids) {
     context.signal.throwIfAborted();
-    await shoal.remove(cid);
+    await shoal.remove(cid, { signal: context.signal });
     context.emit({ event: 'removed', cid });
   }
 }

@@ -199,9 +199,9 @@ export class ShoalNode implements Shoal, NodeContext {
     return { assets: swarms.length };
   }
 
-  async remove(cid: string): Promise<void> {
+  async remove(cid: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     const root = parseCid(cid);
-    await this.exclusive(root, this.closing, async () => {
+    await this.exclusive(root, this.#signal(options.signal), async () => {
       if (!(await this.store.get(root))) throw unknownAsset(root);
       this.discovery.unprovide(root);
       await this.deactivate(root);

@@ -216,6 +216,25 @@ describe('a node', () => {
     await Promise.all([removed.promise, assert.rejects(saving, { code: 'ERR_NO_PROVIDERS' })]);
   });
 
+  it('removes nothing when whoever waits for a download to end before it gives up', async () => {
+    const a = await nodes.start({ uploadBytesPerSec: 1_000_000 });
+    const { link, cid } = await a.share(pseudoRandomBytes(8_000_000));
+    const b = await nodes.start();
+    const stop = new AbortController();
+    const saving = (await b.open(link)).save(nodes.path('copy.bin'), { signal: stop.signal });
+    await new Promise((resolve) => b.addEventListener('asset:chunk', resolve, { once: true }));
+    const waiting = new AbortController();
+    const removing = b.remove(cid, { signal: waiting.signal });
+    waiting.abort(new Error('interrupted'));
+    await assert.rejects(removing, /interrupted/);
+    stop.abort(new Error('stopped'));
+    await assert.rejects(saving, /stopped/);
+    const [kept] = await Array.fromAsync(b.list());
+    assert.equal(kept?.state, 'partial');
+    await b.remove(cid);
+    assert.deepEqual(await Array.fromAsync(b.list()), []);
+  });
+
   it('notices an original that changed before a wrong byte is sent', async () => {
     const { path } = await sharedFile();
     const a = await nodes.start();
