@@ -7,6 +7,7 @@ import type { ChunkRun } from '../swarm/core/messages.ts';
 import type { Urgency } from '../swarm/asset-session.ts';
 import type { AssetSession, SwarmShell } from '../swarm/swarm-shell.ts';
 import { mergeUrgency } from './reader-pace.ts';
+import { waitOrAbort } from './wait-or-abort.ts';
 
 /** What one `save` or one `stream` wants of an asset. */
 export interface Want {
@@ -130,7 +131,8 @@ export class ActiveAsset {
 
   /** Reads a chunk that is here. */
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
-    await this.#replacing;
+    // It may be replaced again before this goes on.
+    while (this.#replacing) await waitOrAbort(this.#replacing, signal);
     return this.#tellingOfLoss(() => this.#stored.read(chunk, signal));
   }
 

@@ -181,8 +181,11 @@ export class AssetHandle implements Asset {
     const active = this.#context.active(this.#root);
     if (!active) return this.#context.activate(this.#root, await make());
     if (target === undefined) return active;
+    // What is here is hashed again, which whoever closes the node does not wait for.
+    const restore = (): Promise<StoredAsset | undefined> =>
+      store.open(this.#root, { signal: this.#context.closing }).catch(() => undefined);
     try {
-      await active.replace(make, () => store.open(this.#root).catch(() => undefined));
+      await active.replace(make, restore);
     } catch (error) {
       if (active.isBroken) await this.#context.deactivate(this.#root);
       throw error;

@@ -32,6 +32,7 @@ import { loadDag } from './load-dag.ts';
 import type { NodeContext, Platform } from './node-context.ts';
 import { UploadTally } from './upload-tally.ts';
 import { verifyAssets } from './verify-assets.ts';
+import { waitOrAbort } from './wait-or-abort.ts';
 
 /** The running parts that a {@link ShoalNode} is made from; it closes them all. */
 export interface ShoalNodeParts {
@@ -403,17 +404,4 @@ function unknownAsset(root: CID): ShoalError {
     'ERR_UNKNOWN_ASSET',
     `the data folder knows no asset ${root.toString()}; "shoal ls" lists what it knows`,
   );
-}
-
-async function waitOrAbort(before: Promise<unknown> | undefined, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  if (!before) return;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason as Error);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    await Promise.race([before, promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

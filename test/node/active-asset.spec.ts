@@ -26,6 +26,24 @@ describe('an asset that a node takes part in', () => {
     assert.ok(!asset.isBroken);
   });
 
+  it('lets a reader go that gives up while place is made for another side', async () => {
+    const file = await fileOf(bytesOf(1000));
+    const events = { onError: () => {}, onUpload: () => {}, onChunk: () => {} };
+    const asset = new ActiveAsset(shell, file.root, MemoryAsset.full(file), events);
+    const made = Promise.withResolvers<MemoryAsset>();
+    const replacing = asset.replace(
+      () => made.promise,
+      async () => undefined,
+    );
+    const stop = new AbortController();
+    const reading = asset.read(0, stop.signal);
+    stop.abort(new Error('read no more'));
+    await assert.rejects(reading, /read no more/);
+    made.resolve(MemoryAsset.full(file));
+    await replacing;
+    assert.equal((await asset.read(0)).bytes.byteLength, 1000);
+  });
+
   it('tells of what the store lost of its own, so that it is opened anew, and not of an original that changed', async () => {
     const file = await fileOf(bytesOf(1000));
     for (const state of ['complete', 'shared']) {
