@@ -64,14 +64,16 @@ export async function changeTarget(
 
 /**
  * Ends a change of target in which the process was killed: the partial is where the record says, or else where it was
- * being moved to; what else there is of it is deleted.
+ * being moved to; what else there is of it is deleted. Where it is at neither, its disk may be away: the record goes on
+ * naming both.
  */
 export async function settleChange(catalog: Catalog, log: Log, root: CID): Promise<void> {
   const download = catalog.entry(root)?.download;
   if (download?.other === undefined) return;
   const { other, ...settled } = download;
   const [here, there] = await Promise.all([lstatOrUndefined(download.partial), lstatOrUndefined(other)]);
-  if (!here && there) settled.partial = other;
+  if (!here && !there) return;
+  if (!here) settled.partial = other;
   else if (there && !(await isDeleted(log, other))) return;
   await isDeleted(log, catalog.folder.nextBitmapPath(root));
   await putDownload(catalog, root, settled);

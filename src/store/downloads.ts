@@ -18,7 +18,7 @@ import { checkDownloadTarget, commitPlace, finishDownload, isAtTarget } from './
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
 import { Partial } from './partial.ts';
-import { deleteTree, makeTree, partialName } from './partial-tree.ts';
+import { deleteTree, makeTree, partialGone, partialName } from './partial-tree.ts';
 import { checkSpace } from './space.ts';
 import type { DownloadOptions, Recheck } from './store.ts';
 import { checkNames } from './entry-names.ts';
@@ -89,11 +89,19 @@ export class Downloads {
   }
 
   /**
-   * Opens the download that a record names: the open one, the one on disk, or, where its files are gone, an empty one.
+   * Opens the download that a record names: the open one, the one on disk, or, where it has not begun, an empty one.
    *
+   * @param mayRestart whether it begins again where its files are gone; else that is an error, since their disk may
+   * only be away, and what the bitmap knows of them is kept
    * @returns undefined where there is none, or where it turned out to be finished: then it is a place now
+   * @throws ERR_NOT_FOUND where its files are gone
    */
-  async resume(root: CID, manifest: Manifest, options: ResumeOptions): Promise<LiveDownload | undefined> {
+  async resume(
+    root: CID,
+    manifest: Manifest,
+    options: ResumeOptions,
+    mayRestart = false,
+  ): Promise<LiveDownload | undefined> {
     const live = this.#live.get(root.toString());
     if (live && !live.placed) {
       live.users++;
@@ -106,7 +114,7 @@ export class Downloads {
     if (await isAtTarget(this.#catalog, root, download)) {
       if (await this.#adoptTarget(root, manifest, entry, download, options)) return undefined;
     }
-    return this.#openPartial(root, manifest, download, options);
+    return this.#openPartial(root, manifest, download, options, mayRestart ? 'restart' : 'resume');
   }
 
   /**
@@ -210,7 +218,7 @@ export class Downloads {
     const known = this.#catalog.entry(root)?.download;
     if (!known) return undefined;
     try {
-      const live = await this.resume(root, manifest, options);
+      const live = await this.resume(root, manifest, options, known.path === target);
       return live ?? (known.path === target ? 'finished' : undefined);
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -256,20 +264,22 @@ export class Downloads {
     const isOpen = this.#live.get(root.toString())?.partial.base === before?.partial;
     const download: Download = { path: target, partial, bytesHere: 0 };
     await this.#catalog.put(root, Object.assign(entry, { name: options.name ?? entry.name, download }));
-    if (before && !isOpen) await deleteTree(before.partial);
-    if (before?.other !== undefined) await deleteTree(before.other);
-    await deleteTree(folder.bitmapPath(root));
     if (target === undefined) await deleteTree(partial);
+    let live: LiveDownload;
     try {
-      return await this.#openPartial(root, manifest, download, options, true);
+      live = await this.#openPartial(root, manifest, download, options, 'new');
     } catch (error) {
       // What cannot be deleted stays in the record, so that it is used or deleted later.
       if (!(await lstatOrUndefined(partial))) {
-        delete entry.download;
+        if (before) entry.download = before;
+        else delete entry.download;
         await this.#catalog.put(root, entry);
       }
       throw error;
     }
+    if (before && !isOpen) await deleteTree(before.partial);
+    if (before?.other !== undefined) await deleteTree(before.other);
+    return live;
   }
 
   #newPartialPath(root: CID, target: string | undefined): string {
@@ -278,20 +288,28 @@ export class Downloads {
       : partialName(target, root.toString(), newId().slice(0, 8));
   }
 
-  /** Opens the files of a partial, makes them where they are gone, and hashes what the bitmap claims. */
+  /**
+   * Opens the files of a partial, or makes them, and hashes what the bitmap claims. The bitmap is cleared only when
+   * new files are there: until then it may be all that is known of those on a disk that is away.
+   */
   async #openPartial(
     root: CID,
     manifest: Manifest,
     download: Download,
     options: ResumeOptions,
-    isNew = false,
+    how: 'resume' | 'restart' | 'new',
   ): Promise<LiveDownload> {
+    const isNew = how === 'new';
     const bitmap = await BitmapFile.open(this.#catalog.folder.bitmapPath(root), manifest.chunkCount);
     const claimed = isNew ? 0 : bytesOf(bitmap.claims(), manifest);
     try {
-      if (isNew || !(await this.#adopt(download.partial, manifest, options.signal))) {
-        await bitmap.reset();
+      const found = isNew ? 'none' : await this.#adopt(download.partial, manifest, options.signal);
+      if (found === 'none' && how === 'resume' && claimed > 0)
+        throw partialGone(download.partial, root.toString());
+      if (found !== 'adopted') {
+        if (!isNew) await checkSpace(dirname(download.partial), manifest.size, root.toString());
         await makeTree(download.partial, manifest, 'create', this.#catalog.small.workers, options.signal);
+        await bitmap.reset();
       }
     } catch (error) {
       await bitmap.close();
@@ -323,20 +341,24 @@ export class Downloads {
     return live;
   }
 
-  /** @returns whether the files of an earlier run are there; what is not as it was left there is deleted */
-  async #adopt(base: string, manifest: Manifest, signal?: AbortSignal): Promise<boolean> {
+  /** Takes over the files of an earlier run; what is not as it was left there is deleted. */
+  async #adopt(
+    base: string,
+    manifest: Manifest,
+    signal?: AbortSignal,
+  ): Promise<'adopted' | 'deleted' | 'none'> {
     const there = await lstatOrUndefined(base);
-    if (!there) return false;
+    if (!there) return 'none';
     try {
       if (there.isDirectory() !== (manifest.type === 'directory'))
         throw new ShoalError('ERR_PARTIAL_TAMPERED', base);
       await makeTree(base, manifest, 'adopt', this.#catalog.small.workers, signal);
-      return true;
+      return 'adopted';
     } catch (error) {
       if (!(error instanceof ShoalError) || error.code !== 'ERR_PARTIAL_TAMPERED') throw error;
       this.#log('warn', `the unfinished download in ${base} is not as it was left, and is begun again`);
       await deleteTree(base);
-      return false;
+      return 'deleted';
     }
   }
 
@@ -396,8 +418,8 @@ export class Downloads {
     const bitmap = await BitmapFile.open(folder.bitmapPath(root), manifest.chunkCount);
     const partial = this.#newPartial(root, manifest, base, bitmap);
     try {
-      await partial.check(options.signal, options.onCheck);
-      if (!partial.isFull) return false;
+      // Something else may lie there while the partial's disk is away: its bitmap stays as it is.
+      if (!bitmap.claims().isFull || !(await partial.isWhole(options.signal, options.onCheck))) return false;
       const { stamps } = await partial.seal();
       await commitPlace(
         this.#catalog,

@@ -236,6 +236,14 @@ async function noteStamps(
   });
 }
 
+/** A partial that has chunks is not where it was left. */
+export function partialGone(path: string, cid: string): ShoalError {
+  return new ShoalError(
+    'ERR_NOT_FOUND',
+    `the unfinished download ${path} is not there; check that its disk is mounted, or get ${cid} again, which begins anew`,
+  );
+}
+
 /** Deletes a partial, whatever became of it. */
 export async function deleteTree(path: string): Promise<void> {
   await withFsErrors('delete', path, () => rm(path, { recursive: true, force: true }));

@@ -105,8 +105,7 @@ export class Partial {
    * @returns the bytes of those
    */
   async check(signal?: AbortSignal, onCheck?: (bytes: number, total: number) => void): Promise<number> {
-    const claims = this.#bitmap.claims();
-    const chunks = numbersIn(claims);
+    const chunks = numbersIn(this.#bitmap.claims());
     const total = chunks.reduce((sum, chunk) => sum + this.#manifest.chunkSize(chunk), 0);
     let checked = 0;
     let damaged = 0;
@@ -119,12 +118,24 @@ export class Partial {
       checked += this.#manifest.chunkSize(chunk);
       onCheck?.(checked, total);
     };
-    const small = chunks.filter((chunk) => this.#isSmall(chunk));
-    const others = small.length > 0 ? chunks.filter((chunk) => !this.#isSmall(chunk)) : chunks;
-    await forEachBounded(small, PARALLEL_SMALL, checkOne, signal);
-    await forEachBounded(others, PARALLEL_READS, checkOne, signal);
+    await this.#forEachChunk(chunks, checkOne, signal);
     this.#onBytesHere(this.#bytesHere);
     return damaged;
+  }
+
+  /** Whether every chunk lies at all its places: hashes them up to the first that does not, and forgets none. */
+  async isWhole(signal?: AbortSignal, onCheck?: (bytes: number, total: number) => void): Promise<boolean> {
+    let checked = 0;
+    let isWhole = true;
+    const checkOne = async (chunk: number): Promise<void> => {
+      if (!isWhole) return;
+      if (!(await this.#isIntact(chunk))) isWhole = false;
+      checked += this.#manifest.chunkSize(chunk);
+      onCheck?.(checked, this.#manifest.chunkBytes);
+    };
+    const chunks = Array.from({ length: this.#manifest.chunkCount }, (_, chunk) => chunk);
+    await this.#forEachChunk(chunks, checkOne, signal);
+    return isWhole;
   }
 
   /** @throws ERR_CHUNK_MISSING; ERR_FILE_CHANGED where it was here and is damaged: then it can be written again */
@@ -245,6 +256,17 @@ export class Partial {
   /** Whether the chunk lies in a small file, first of all. */
   #isSmall(chunk: number): boolean {
     return isSmallOfMany(this.#manifest, (this.#manifest.places(chunk)[0] as ChunkPlace).file);
+  }
+
+  async #forEachChunk(
+    chunks: number[],
+    task: (chunk: number) => Promise<void>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const small = chunks.filter((chunk) => this.#isSmall(chunk));
+    const others = small.length > 0 ? chunks.filter((chunk) => !this.#isSmall(chunk)) : chunks;
+    await forEachBounded(small, PARALLEL_SMALL, task, signal);
+    await forEachBounded(others, PARALLEL_READS, task, signal);
   }
 
   async #isIntact(chunk: number): Promise<boolean> {

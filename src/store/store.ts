@@ -116,6 +116,7 @@ export interface Store extends AsyncDisposable {
    * All handles of one unfinished download share its state.
    * For a shared one checks size and mtime of every file and throws ERR_FILE_CHANGED; for a partial re-hashes the chunks its
    * bitmap claims and drops the ones that fail, reporting to `onCheck`.
+   * @throws ERR_NOT_FOUND where the files of an unfinished download are gone, or their disk is: `startDownload` begins anew
    */
   open(
     root: CID,
@@ -127,7 +128,8 @@ export interface Store extends AsyncDisposable {
    * from here on; where not, nothing changes but that damaged chunks of a download are forgotten.
    *
    * @returns undefined where it is unknown, or nothing but nodes was ever fetched
-   * @throws ERR_FILE_CHANGED where a file of one chunk, which is its own root, is not what it was; ERR_INDEX_CORRUPT, ERR_IO
+   * @throws ERR_FILE_CHANGED where a file of one chunk, which is its own root, is not what it was; ERR_NOT_FOUND as for `open`;
+   * ERR_INDEX_CORRUPT, ERR_IO
    */
   recheck(
     root: CID,

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
-import { appendFile, readFile, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { VerifyReport } from '../../src/index.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { bytesOf, CHUNK, putNodes, remoteFile, writeChunks } from '../store/assets.ts';
 import { pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
 const SIZE = 1024 * 1024 + 17;
@@ -49,6 +52,27 @@ describe('verify', () => {
     assert.match(byPath.get(longer)?.problems.join() ?? '', /longer is no longer what was shared/);
     assert.deepEqual([byPath.get(small)?.bytesGood, byPath.get(small)?.bytesBad], [0, 5]);
     assert.match(byPath.get(small)?.problems.join() ?? '', /small is no longer what was shared/);
+  });
+
+  it('tells of an unfinished download whose disk is away, which goes on when the disk is back', async () => {
+    const [dataDir, disk] = [nodes.path('data'), nodes.path('disk')];
+    await mkdir(disk);
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    const cid = asset.root.toString();
+    {
+      await using store = await openStore(dataDir);
+      await putNodes(store, asset);
+      const stored = await store.startDownload(asset.root, { path: join(disk, 'file') });
+      await writeChunks(stored, asset, [0, 1]);
+    }
+    await rename(disk, nodes.path('away'));
+    const a = await nodes.start({ dataDir });
+    const [report] = await Array.fromAsync(a.verify(cid));
+    assert.deepEqual([report?.bytesGood, report?.bytesBad], [0, 2 * CHUNK]);
+    assert.match(report?.problems.join() ?? '', /is not there; check that its disk is mounted/);
+    await rename(nodes.path('away'), disk);
+    const [again] = await Array.fromAsync(a.verify(cid));
+    assert.deepEqual([again?.bytesGood, again?.problems], [2 * CHUNK, []]);
   });
 });
 

@@ -178,10 +178,10 @@ describe('A download', () => {
   it('starts afresh where its partial is gone', async () => {
     await using folder = await tempFolder();
     const asset = await remoteFile(bytesOf(10 * CHUNK));
-    const { dataDir, partial } = await interrupted(folder.path, asset, [3]);
+    const { dataDir, target, partial } = await interrupted(folder.path, asset, [3]);
     await rm(partial);
     await using store = await openStore(dataDir);
-    const stored = (await store.open(asset.root))!;
+    const stored = await store.startDownload(asset.root, { path: target });
     assert.equal(stored.have().count, 0);
     await writeChunks(stored, asset);
     await stored.finish();
