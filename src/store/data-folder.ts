@@ -1,5 +1,17 @@
 import { constants } from 'node:fs';
-import { access, link, mkdir, open, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import {
+  access,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { CID } from 'multiformats/cid';
@@ -154,14 +166,16 @@ function notAFolder(path: string, what: string): ShoalError {
 
 async function checkVersion(path: string): Promise<void> {
   const file = join(path, 'version');
-  const text = await readFile(file, 'utf8').catch(unlessMissing);
-  if (text?.trim() === String(FORMAT_VERSION)) return;
-  const hasIndex = text === undefined && (await stat(join(path, 'index')).catch(unlessMissing)) !== undefined;
-  if (text === undefined && !hasIndex) {
-    await writeFile(file, `${FORMAT_VERSION}\n`, { mode: 0o600 });
+  // The index first: another process may be starting here, and makes it after the version.
+  const hasIndex = (await stat(join(path, 'index')).catch(unlessMissing)) !== undefined;
+  const version = (await readFile(file, 'utf8').catch(unlessMissing))?.trim() ?? '';
+  if (version === String(FORMAT_VERSION)) return;
+  // An empty one is what a crash or a full disk leaves of a first start.
+  if (version === '' && !hasIndex) {
+    await rename(await writeAside(file, `${FORMAT_VERSION}\n`), file);
     return;
   }
-  const found = text === undefined ? 'no version' : `version "${text.trim().slice(0, 20)}"`;
+  const found = version === '' ? 'no version' : `version "${version.slice(0, 20)}"`;
   throw new ShoalError(
     'ERR_DATA_DIR_VERSION',
     `the data folder ${path} has ${found}, and this Shoal uses ${FORMAT_VERSION}; use the Shoal that made it, or another folder (--data); nothing was changed`,
@@ -176,17 +190,26 @@ async function removeSpools(path: string): Promise<void> {
   }
 }
 
-/** Written aside first and put in place by `link`, which never replaces a key that is already there. */
-async function createIdentity(file: string): Promise<Uint8Array> {
-  const bytes = privateKeyToProtobuf(await generateKeyPair('Ed25519'));
+/** Writes what is to be `file`, so that it can be put there whole. @returns the path of what was written */
+async function writeAside(file: string, content: string | Uint8Array): Promise<string> {
   const aside = `${file}.${newId()}`;
   const handle = await open(aside, 'wx', 0o600);
   try {
-    await handle.writeFile(bytes);
+    await handle.writeFile(content);
     await handle.sync();
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
   } finally {
     await handle.close();
   }
+  return aside;
+}
+
+/** Written aside first and put in place by `link`, which never replaces a key that is already there. */
+async function createIdentity(file: string): Promise<Uint8Array> {
+  const bytes = privateKeyToProtobuf(await generateKeyPair('Ed25519'));
+  const aside = await writeAside(file, bytes);
   try {
     await link(aside, file);
   } catch (error) {

@@ -84,7 +84,7 @@ describe('The data folder', () => {
 
   it('of another version is refused, and not touched', async () => {
     await using folder = await tempFolder();
-    for (const version of ['2\n', '', 'nonsense'.repeat(100)]) {
+    for (const version of ['2\n', 'nonsense'.repeat(100)]) {
       const dataDir = join(folder.path, `data-${version.length}`);
       await mkdir(dataDir);
       await writeFile(join(dataDir, 'version'), version);
@@ -99,6 +99,41 @@ describe('The data folder', () => {
     await mkdir(join(unknown, 'index'), { recursive: true });
     await assert.rejects(openStore(unknown), { code: 'ERR_DATA_DIR_VERSION' });
     assert.deepEqual(await readdir(unknown), ['index']);
+    await writeFile(join(unknown, 'version'), '');
+    await assert.rejects(openStore(unknown), { code: 'ERR_DATA_DIR_VERSION', message: /has no version/ });
+  });
+
+  it('opens where a first start that failed left an empty version', async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, 'version'), '');
+    await (await openStore(folder.path)).close();
+    assert.equal(await readFile(join(folder.path, 'version'), 'utf8'), '1\n');
+  });
+
+  it('has no version rather than half of one where the disk is full, and opens when there is room', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 8);
+    if (!mount) this.skip();
+    const filler = join(mount.path, 'filler');
+    await assert.rejects(writeFile(filler, new Uint8Array(9 << 20)), { code: 'ENOSPC' });
+    const dataDir = join(mount.path, 'data');
+    await assert.rejects(openStore(dataDir), { code: 'ERR_DISK_FULL' });
+    assert.deepEqual(await readdir(dataDir), []);
+    await rm(filler);
+    await (await openStore(dataDir)).close();
+  });
+
+  it('is opened by one of many who start in it at once, and in use for the others', async () => {
+    await using folder = await tempFolder();
+    for (let n = 0; n < 10; n++) {
+      const openings = Array.from({ length: 8 }, () => openStore(join(folder.path, `data-${n}`)));
+      const results = await Promise.allSettled(openings);
+      const stores = results.filter((result) => result.status === 'fulfilled');
+      const codes = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
+      for (const { value } of stores) await value.close();
+      assert.equal(stores.length, 1);
+      assert.deepEqual(new Set(codes), new Set(['ERR_DATA_DIR_IN_USE']));
+    }
   });
 
   it('says in one sentence that a file is in its place, or above it', async () => {
