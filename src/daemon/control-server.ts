@@ -36,6 +36,7 @@ export class ControlServer implements AsyncDisposable {
   readonly #shoal: Shoal;
   readonly #options: ControlServerOptions;
   readonly #server: Server;
+  /** Each open socket, until its job is done and its command has gone. */
   readonly #connections = new Map<Socket, Promise<void>>();
   /** Jobs whose work is not done: those that only hold are left to whoever owns the folder next. */
   #running = 0;
@@ -109,9 +110,9 @@ export class ControlServer implements AsyncDisposable {
     socket.once('close', () =>
       gone.abort(new ShoalError('ERR_COMMAND_GONE', 'the command that asked for this has ended')),
     );
+    const frames = readFrames(socket);
     try {
       socket.write(encodeJson(this.#hello()));
-      const frames = readFrames(socket);
       const request = await frames.next();
       if (request.done) return;
       const { job, peers } = readRequest(request.value);
@@ -126,6 +127,8 @@ export class ControlServer implements AsyncDisposable {
       });
     } finally {
       socket.end();
+      // What a failed job left unread would keep the socket open, and this server with it.
+      await drain(socket, frames);
     }
   }
 
@@ -206,7 +209,7 @@ class Conversation {
 
   /** Reads on, because only a socket that is read tells that the other side has gone. */
   watch(): void {
-    void this.#drain();
+    void drain(this.socket, this.#frames);
   }
 
   /** The command's standard input, up to its end. */
@@ -227,15 +230,16 @@ class Conversation {
       if (!this.socket.write(part)) await once(this.socket, 'drain', { signal: this.signal });
     }
   }
+}
 
-  async #drain(): Promise<void> {
-    try {
-      for (;;) if ((await this.#frames.next()).done) break;
-    } catch {
-      // Unreadable or broken off: the same as gone.
-    }
-    this.socket.destroy();
+/** Reads all that still comes, until the command has gone or the socket is destroyed. */
+async function drain(socket: Socket, frames: AsyncGenerator<Frame>): Promise<void> {
+  try {
+    for (;;) if ((await frames.next()).done) break;
+  } catch {
+    // Unreadable or broken off: the same as gone.
   }
+  socket.destroy();
 }
 
 function emit(socket: Socket, event: JobEvent): void {

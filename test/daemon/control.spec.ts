@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { controlAddress } from '../../src/daemon/control-address.ts';
 import { Owner, type HandOverResult, type JobSink } from '../../src/daemon/control-client.ts';
 import { ControlServer } from '../../src/daemon/control-server.ts';
-import { encodeJson, readFrames } from '../../src/daemon/frame.ts';
+import { encodeBytes, encodeJson, readFrames } from '../../src/daemon/frame.ts';
 import type { GetJob, Job, JobEvent } from '../../src/daemon/job.ts';
 import { FakeShoal } from './fake-shoal.ts';
 
@@ -217,6 +217,34 @@ describe('the control socket of a data folder', () => {
     const { sink } = await run({ verb: 'share', sources: ['-'] }, { input });
     assert.deepEqual(sink.names(), ['sharing']);
     assert.equal(Buffer.from(shoal.shared[0]?.bytes ?? []).toString(), 'from a pipe');
+  });
+
+  it('ends although a share failed of which the input was not read', async () => {
+    await listen();
+    const command = connect(server.address);
+    const frames = readFrames(command);
+    await frames.next();
+    const job = { verb: 'share', sources: ['/x/missing', '-'] };
+    command.write(encodeJson({ type: 'run', protocol: 1, job, peers: [] }));
+    for (const part of encodeBytes(new Uint8Array(4_000_000))) command.write(part);
+    const { value } = await frames.next();
+    assert.equal(value?.type === 'json' && (value.value as { code: string }).code, 'ERR_NOT_FOUND');
+    // The command stays, as one does that is suspended.
+    await server.close();
+    command.destroy();
+  });
+
+  it('reads what is piped to a share that failed, so that its command can end', async () => {
+    await listen();
+    const command = connect(server.address);
+    const frames = readFrames(command);
+    await frames.next();
+    const job = { verb: 'share', sources: ['/x/missing', '-'] };
+    command.write(encodeJson({ type: 'run', protocol: 1, job, peers: [] }));
+    await frames.next();
+    for (const part of encodeBytes(new Uint8Array(4_000_000))) command.write(part);
+    await new Promise((taken) => command.write(encodeJson({ type: 'input-end' }), taken));
+    command.destroy();
   });
 
   it('passes an error of the owner on, with its code', async () => {

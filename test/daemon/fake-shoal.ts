@@ -45,6 +45,7 @@ export class FakeShoal implements Shoal {
 
   async share(source: ShareSource): Promise<Shared> {
     let bytes: Uint8Array | undefined;
+    if (source === '/x/missing') throw Object.assign(new Error('it is not there'), { code: 'ERR_NOT_FOUND' });
     if (typeof source !== 'string') bytes = await join(source as AsyncIterable<Uint8Array>);
     this.shared.push({ source, bytes });
     const path = typeof source === 'string' ? source : undefined;
