@@ -17,10 +17,10 @@ export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Pr
   using reporter = new ProgressReporter(context);
   try {
     if (job.output.to === 'path') await checkTarget(shoal, job, job.output.path);
-    const before = job.output.to === 'stdout' ? await knownPaths(shoal) : undefined;
+    const kept = job.output.to === 'stdout' ? await keptAssets(shoal) : undefined;
     reporter.search();
     await using asset = await shoal.open(job.target, { signal: context.signal, timeoutMs: job.timeoutMs });
-    const piping = before && Piping.begin(shoal, asset.cid, before.has(asset.cid));
+    const piping = kept && Piping.begin(shoal, asset.cid, kept.has(asset.cid));
     try {
       const saved =
         job.output.to === 'stdout'
@@ -48,38 +48,41 @@ export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Pr
 
 /**
  * What went through a pipe was kept to be served and resumed; nobody asked for it to stay. Unless another command
- * of this owner saved it meanwhile.
+ * of this owner saved or shared it meanwhile.
  */
 async function removeUnlessKept(shoal: Shoal, cid: string): Promise<void> {
-  const paths = await knownPaths(shoal);
-  if (paths.has(cid) && paths.get(cid) === undefined) await shoal.remove(cid);
+  for await (const known of shoal.list()) {
+    if (known.cid !== cid) continue;
+    if (known.state !== 'shared' && known.path === undefined) await shoal.remove(cid);
+    return;
+  }
 }
 
 /** The commands of one owner that pipe the same asset: the last of them to end tidies up. */
 class Piping {
   static readonly #all = new WeakMap<Shoal, Map<string, Piping>>();
   readonly #leave: () => void;
-  readonly #wasKnown: boolean;
+  readonly #wasKept: boolean;
   #commands = 0;
 
-  private constructor(wasKnown: boolean, leave: () => void) {
-    this.#wasKnown = wasKnown;
+  private constructor(wasKept: boolean, leave: () => void) {
+    this.#wasKept = wasKept;
     this.#leave = leave;
   }
 
-  /** @param isKnown whether the data folder had it before this command, be it only for another that pipes it */
-  static begin(shoal: Shoal, cid: string, isKnown: boolean): Piping {
+  /** @param isKept whether it was to stay in the data folder before this command, see {@link keptAssets} */
+  static begin(shoal: Shoal, cid: string, isKept: boolean): Piping {
     const ofNode = Piping.#all.get(shoal) ?? new Map<string, Piping>();
     Piping.#all.set(shoal, ofNode);
-    const piping = ofNode.get(cid) ?? new Piping(isKnown, () => ofNode.delete(cid));
+    const piping = ofNode.get(cid) ?? new Piping(isKept, () => ofNode.delete(cid));
     ofNode.set(cid, piping);
     piping.#commands++;
     return piping;
   }
 
-  /** Whether nobody else pipes it, and nobody had it before. */
+  /** Whether nobody else pipes it, and nobody wanted it kept before. */
   isLast(): boolean {
-    return this.#commands === 1 && !this.#wasKnown;
+    return this.#commands === 1 && !this.#wasKept;
   }
 
   end(): void {
@@ -104,6 +107,18 @@ async function knownPaths(shoal: Shoal): Promise<Map<string, string | undefined>
   const paths = new Map<string, string | undefined>();
   for await (const { cid, path } of shoal.list()) paths.set(cid, path);
   return paths;
+}
+
+/**
+ * The assets that are to stay, by CID. A part without a path is none of them: it is what an interrupted pipe left, or
+ * no more than the nodes that `inspect` read.
+ */
+async function keptAssets(shoal: Shoal): Promise<Set<string>> {
+  const kept = new Set<string>();
+  for await (const { cid, state, path } of shoal.list()) {
+    if (state !== 'partial' || path !== undefined) kept.add(cid);
+  }
+  return kept;
 }
 
 function targetPath(asset: Asset, job: GetJob): string {

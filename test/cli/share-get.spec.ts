@@ -66,6 +66,26 @@ describe('shoal share and shoal get, as processes', () => {
     assert.equal(get.events.at(-1)?.['path'], '-');
   });
 
+  it('leave nothing behind of what went through a pipe, though its nodes were read before', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    const { link, cid } = await scene.shoal('a', 'share', file).waitFor('sharing');
+    assert.equal(await scene.shoal('b', 'inspect', String(link)).exit(), 0);
+    const known = scene.shoal('b', 'ls');
+    assert.equal(await known.exit(), 0);
+    assert.deepEqual(
+      known.events.map((event) => [event['cid'], event['state'], event['path']]),
+      [[cid, 'partial', undefined]],
+    );
+    const get = scene.shoal('b', 'get', String(link), '-o', '-');
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(get.stdout));
+    const list = scene.shoal('b', 'ls');
+    assert.equal(await list.exit(), 0);
+    assert.deepEqual(list.events, []);
+  });
+
   it('share standard input', async () => {
     await using scene = new Scene();
     const origin = scene.shoal('a', 'share', '-');

@@ -208,6 +208,40 @@ describe('the control socket of a data folder', () => {
     assert.equal(done?.event === 'done' && done.bytes, 12);
   });
 
+  it('removes what went through a pipe, and what an earlier pipe or an inspect left of it', async () => {
+    await listen();
+    shoal.known.set('bafyone', { state: 'partial', path: undefined });
+    await run(getJob({ output: { to: 'stdout', offset: 0 } }));
+    assert.deepEqual(shoal.removed, ['bafyone']);
+  });
+
+  it('keeps what went through a pipe and was there, or was to be saved at a path', async () => {
+    await listen();
+    for (const known of [
+      { state: 'partial', path: '/x/one' },
+      { state: 'complete', path: '/x/one' },
+      { state: 'complete', path: undefined },
+      { state: 'shared', path: undefined },
+    ] as const) {
+      shoal.known.set('bafyone', known);
+      await run(getJob({ output: { to: 'stdout', offset: 0 } }));
+    }
+    assert.deepEqual(shoal.removed, []);
+  });
+
+  it('keeps what another command began to save, or shared, while it was piped', async () => {
+    await listen();
+    for (const meanwhile of [
+      { state: 'partial', path: '/x/one' },
+      { state: 'shared', path: undefined },
+    ] as const) {
+      shoal.known.set('bafyone', { state: 'partial', path: undefined });
+      shoal.gate = () => (shoal.known.set('bafyone', meanwhile), Promise.resolve());
+      await run(getJob({ output: { to: 'stdout', offset: 0 } }));
+    }
+    assert.deepEqual(shoal.removed, []);
+  });
+
   it('carries standard input to the owner', async () => {
     await listen();
     const input = (async function* () {

@@ -25,6 +25,8 @@ export class FakeShoal implements Shoal {
   readonly dataDir: string;
   readonly addresses = ['/ip4/127.0.0.1/tcp/1/p2p/12D3KooWFake'];
   readonly content = new Map<string, FakeContent>();
+  /** What `list` tells of an asset, where that is not a complete file of its own. */
+  readonly known = new Map<string, Pick<AssetInfo, 'state' | 'path'>>();
   readonly connected: string[] = [];
   readonly shared: { source: ShareSource; bytes: Uint8Array | undefined }[] = [];
   readonly removed: string[] = [];
@@ -69,6 +71,7 @@ export class FakeShoal implements Shoal {
         bytesHere: bytes.length,
         state: 'complete',
         path: `/x/${name}`,
+        ...this.known.get(cid),
       };
     }
   }
