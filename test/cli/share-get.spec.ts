@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Scene } from './shoal-process.ts';
 
@@ -113,6 +113,27 @@ describe('shoal share and shoal get, as processes', () => {
     assert.equal(readFileSync(target, 'utf8'), 'mine');
     assert.equal(await scene.shoal('d', 'get', link, '-o', 'in', '--linger', '0', '--force').exit(), 0);
     assert.ok(CONTENT.equals(readFileSync(target)));
+  });
+
+  it('say what is wrong with a target that cannot be looked at', async () => {
+    await using scene = new Scene();
+    const file = join(scene.folder, 'data.bin');
+    writeFileSync(file, CONTENT);
+    symlinkSync('loop', join(scene.folder, 'loop'));
+    const { link } = await scene.shoal('a', 'share', file).waitFor('sharing');
+    const get = (target: string, ...args: string[]) =>
+      scene.shoal('b', 'get', String(link), '-o', join(scene.folder, target), '--linger', '0', ...args);
+    for (const [target, code] of [
+      ['loop', 'ERR_TARGET_EXISTS'],
+      [join('loop', 'copy'), 'ERR_IO'],
+      ['x'.repeat(300), 'ERR_NAME_TOO_LONG'],
+    ] as const) {
+      const failed = get(target);
+      assert.equal(await failed.exit(), 1);
+      assert.equal(failed.events.at(-1)?.['code'], code);
+    }
+    assert.equal(await get('loop', '--force').exit(), 0);
+    assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'loop'))));
   });
 
   it('serve for a while after a download, say so, and end cleanly on Ctrl-C', async () => {

@@ -65,6 +65,15 @@ function outputOf(path: string | undefined): Output {
   if (path === '-') return { to: 'stdout', offset: 0 };
   if (path === undefined) return { to: 'folder', folder: process.cwd() };
   const absolute = resolve(path);
-  const isFolder = /[/\\]$/.test(path) || statSync(absolute, { throwIfNoEntry: false })?.isDirectory();
+  const isFolder = /[/\\]$/.test(path) || isExistingFolder(absolute);
   return isFolder ? { to: 'folder', folder: absolute } : { to: 'path', path: absolute };
+}
+
+/** What cannot be looked at (a link to itself, a name too long) is no folder: who writes there says what is wrong. */
+function isExistingFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
