@@ -139,13 +139,12 @@ export class NodeAnswers {
     if (!link.hello?.features.includes(PACKED_NODES)) return undefined;
     const found = decodeCid(cid);
     const key = found.toString();
-    if (!this.#packings.has(key)) {
-      for (const oldest of [...this.#packings.keys()].slice(0, this.#packings.size - KEPT_PACKINGS + 1)) {
-        this.#packings.delete(oldest);
-      }
-      this.#packings.set(key, packNode(found, bytes));
-    }
-    return this.#packings.get(key);
+    if (this.#packings.has(key)) return this.#packings.get(key);
+    const packed = packNode(found, bytes);
+    this.#packings.set(key, packed);
+    if (this.#packings.size > KEPT_PACKINGS)
+      this.#packings.delete(this.#packings.keys().next().value as string);
+    return packed;
   }
 
   async #read(link: PeerLink, { named, cid }: Wanted): Promise<Uint8Array | undefined> {

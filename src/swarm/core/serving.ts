@@ -5,7 +5,7 @@ import type { Granting } from './granting.ts';
 import { gainChunk, loseChunk } from './membership.ts';
 import type { AssetKey, Message, RejectReason } from './messages.ts';
 import type { Grant, Peer } from './peer.ts';
-import { LONGEST_OVERTAKEN_MS, UploadLine, type Waiting } from './upload-line.ts';
+import { isDue, UploadLine, type Waiting } from './upload-line.ts';
 import { chunkKey, type Upload } from './upload-queue.ts';
 
 /** What is handed out waits no longer than this for the uplink: chunks wait in line, not in sockets. */
@@ -186,7 +186,7 @@ export class Serving {
     };
     if (bytes > 0) peer.uploads.push(upload);
     else this.#arrived(peer, upload); // nothing to acknowledge
-    const first = nowMs - waiting.sinceMs >= LONGEST_OVERTAKEN_MS || isFirstCopy(waiting);
+    const first = isDue(waiting, nowMs) || isFirstCopy(waiting);
     this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk, first });
   }
 

@@ -79,7 +79,7 @@ export class UploadLine {
     let least = Infinity;
     for (const [at, waiting] of this.#line.entries()) {
       if (waiting.peer.isStuck) continue;
-      const turn = nowMs - waiting.sinceMs >= LONGEST_OVERTAKEN_MS ? 0 : turnOf(waiting);
+      const turn = isDue(waiting, nowMs) ? 0 : turnOf(waiting);
       if (turn < least) [first, least] = [at, turn];
       if (turn === 0) break;
     }
@@ -91,4 +91,9 @@ export class UploadLine {
     peer.waiting.delete(chunkKey(swarm.key, chunk));
     peer.waitingBytes -= bytes;
   }
+}
+
+/** Whether a chunk has waited so long that nothing goes before it any more. */
+export function isDue({ sinceMs }: Waiting, nowMs: number): boolean {
+  return nowMs - sinceMs >= LONGEST_OVERTAKEN_MS;
 }
