@@ -95,18 +95,11 @@ async function checkTarget(shoal: Shoal, job: GetJob, path: string): Promise<voi
   if (job.force) return;
   if (!(await lstat(path).catch(() => undefined))) return;
   // A save that was killed in its very last step has its file at the target already.
-  for (const [cid, known] of await knownPaths(shoal)) if (known === path && job.target.includes(cid)) return;
+  for await (const known of shoal.list()) if (known.path === path && job.target.includes(known.cid)) return;
   throw new ShoalError(
     'ERR_TARGET_EXISTS',
     `${path} already exists; choose another target, or replace it with --force`,
   );
-}
-
-/** The assets that the data folder knows, by CID, with where they are. */
-async function knownPaths(shoal: Shoal): Promise<Map<string, string | undefined>> {
-  const paths = new Map<string, string | undefined>();
-  for await (const { cid, path } of shoal.list()) paths.set(cid, path);
-  return paths;
 }
 
 /**
