@@ -1,6 +1,8 @@
-import type { AssetKey, Message } from './core/messages.ts';
+import type { AssetKey, Contact, Message } from './core/messages.ts';
 import type { ControlMessage } from './wire/control-message.ts';
-import { MAX_CHUNKS_PER_MESSAGE } from './wire/limits.ts';
+import { MAX_ADDRESS_BYTES, MAX_CHUNKS_PER_MESSAGE } from './wire/limits.ts';
+
+const textEncoder = new TextEncoder();
 
 /** Stands for an asset that is not active here: the core knows none of this number, and gives the credit back. */
 const NO_ASSET: AssetKey = -1;
@@ -40,8 +42,10 @@ export function toWire(
       return [{ type: 'cancel', slot: message.asset, chunk: message.chunk }];
     case 'reject':
       return [{ type: 'reject', slot: message.asset, chunk: message.chunk, reason: message.reason }];
-    case 'peers':
-      return [{ type: 'peers', slot: message.asset, contacts: message.contacts, progress: message.progress }];
+    case 'peers': {
+      const { asset: slot, contacts, progress } = message;
+      return [{ type: 'peers', slot, contacts: contacts.flatMap(sendable), progress }];
+    }
     default:
       return [message];
   }
@@ -72,6 +76,20 @@ export function fromWire(
   if (asset === undefined) return undefined;
   const { slot: _slot, ...rest } = message;
   return { ...rest, asset };
+}
+
+/**
+ * The core bounds an address in characters, the wire in bytes, and a host's name may be in any script. What a peer says of itself
+ * must not go on to others who cut off this node for it.
+ */
+function sendable({ peer, addresses }: Contact): Contact[] {
+  const some = addresses.filter((address) => !isTooLong(address));
+  return some.length > 0 ? [{ peer, addresses: some }] : [];
+}
+
+/** One of a string's units is three bytes of UTF-8 at most, so that few addresses need be encoded to know. */
+function isTooLong(address: string): boolean {
+  return address.length * 3 > MAX_ADDRESS_BYTES && textEncoder.encode(address).byteLength > MAX_ADDRESS_BYTES;
 }
 
 function slices(chunks: readonly number[]): (readonly number[])[] {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { fromWire, toWire } from '../../../src/swarm/translate.ts';
-import { MAX_CHUNKS_PER_MESSAGE } from '../../../src/swarm/wire/limits.ts';
+import { decodeControl } from '../../../src/swarm/wire/decode-control.ts';
+import { encodeControl } from '../../../src/swarm/wire/encode-control.ts';
+import { FrameSplitter } from '../../../src/swarm/wire/frame-splitter.ts';
+import { MAX_CHUNKS_PER_MESSAGE, MAX_CONTROL_FRAME_BYTES } from '../../../src/swarm/wire/limits.ts';
 
 const ROOT = Uint8Array.of(1, 2, 3);
 
@@ -19,6 +22,23 @@ describe('translation between core and wire', () => {
     const join = { type: 'join', asset: 4, have: { kind: 'all' }, reply: true } as const;
     assert.deepEqual(toWire(join, () => ROOT), [{ type: 'join', slot: 4, root: ROOT, have: { kind: 'all' }, reply: true }]); // prettier-ignore
     assert.deepEqual(toWire(join, () => undefined), []); // prettier-ignore
+  });
+
+  it('tells of no address that whoever hears of it would have to take for a broken frame', () => {
+    const long = `/dns4/${'€'.repeat(300)}/tcp/1`;
+    const short = `/dns4/${'€'.repeat(100)}/tcp/1`;
+    const contacts = [
+      { peer: 'a', addresses: [long] },
+      { peer: 'b', addresses: [long, short] },
+    ];
+    const [sent] = toWire({ type: 'peers', asset: 4, contacts, progress: 0.5 }, () => ROOT);
+    assert.ok(sent);
+    const heard: unknown[] = [];
+    new FrameSplitter(MAX_CONTROL_FRAME_BYTES).push(encodeControl(sent), (frame) => {
+      heard.push(decodeControl(frame));
+    });
+    const told = [{ peer: 'b', addresses: [short] }];
+    assert.deepEqual(heard, [{ type: 'peers', slot: 4, contacts: told, progress: 0.5 }]);
   });
 
   it('translates the slot of the sender, also inside an offer', () => {
