@@ -34,6 +34,8 @@ export function packNode(cid: CID, block: Uint8Array): Uint8Array | undefined {
   const node = tryDecoding(cid, block);
   if (node?.type !== 'file' || node.isLeaf.includes(0)) return undefined;
   const { digests, sizes } = node;
+  // A receiver takes no more: very short leaves, as other programs may write them.
+  if (sizes.length > MAX_LEAVES) return undefined;
   const [size = 0] = sizes;
   const lastSize = sizes.at(-1) ?? 0;
   // Leaves of several sizes do not come out again, nor what another program wrote in another order.

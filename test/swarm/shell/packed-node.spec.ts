@@ -70,6 +70,15 @@ describe('nodes on their way', () => {
     assert.equal(packNode(cid, foreign), undefined);
   });
 
+  it('go as they are where they have more leaves than a receiver takes', async () => {
+    const sizes = Array.from({ length: 32_769 }, () => 5);
+    const { cid, bytes } = await encodeFileNode(linksOf(sizes), sizes);
+    assert.ok(bytes.byteLength < MAX_NODE_BYTES);
+    assert.ok(packNode(cid, bytes) === undefined);
+    const fewer = await encodeFileNode(linksOf(sizes.slice(1)), sizes.slice(1));
+    assert.deepEqual(unpackNode(packNode(fewer.cid, fewer.bytes) as Uint8Array), fewer.bytes);
+  });
+
   it('are refused before they take memory, where they cannot be any', () => {
     const packed = (bytes: number, size = 5, last = 5): Uint8Array =>
       new ProtoWriter().bytes(1, new Uint8Array(bytes)).uint(2, size).uint(3, last).finish();
