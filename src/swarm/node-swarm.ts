@@ -135,7 +135,9 @@ export class NodeSwarm {
     const { assets } = this.#host;
     for (const [text, running] of this.#fetches) {
       if (link.asked.size >= MAX_EARLY_ROOTS) return;
-      if (!assets.get(text)) this.#nameFor(link, text, running);
+      // One of them: the other side keeps few messages until then, and who opens an asset many times at once asks as often.
+      const [first] = running;
+      if (first && !assets.get(text)) this.#nameFor(link, text, [first]);
     }
     for (const { root, key, session, have } of assets.values()) {
       if (link.asked.size >= MAX_EARLY_ROOTS) return;
@@ -144,7 +146,7 @@ export class NodeSwarm {
     }
   }
 
-  #nameFor(link: PeerLink, text: string, running: ReadonlySet<NodeFetch>): void {
+  #nameFor(link: PeerLink, text: string, running: Iterable<NodeFetch>): void {
     for (const fetch of running) {
       this.#name(link, fetch.root, this.#host.assets.keyOf(text));
       fetch.guess(link);

@@ -5,6 +5,7 @@ import type { Have } from '../../../src/swarm/core/messages.ts';
 import { NamedRoots } from '../../../src/swarm/named-roots.ts';
 import { NodeSwarm, type NodeSwarmHost } from '../../../src/swarm/node-swarm.ts';
 import type { PeerLink } from '../../../src/swarm/peer-link.ts';
+import { MAX_EARLY_MESSAGES } from '../../../src/swarm/link-table.ts';
 import type { ControlMessage } from '../../../src/swarm/wire/control-message.ts';
 import { bytesOf, fileOf, type MemoryFile } from './memory-asset.ts';
 
@@ -18,6 +19,8 @@ class Peer {
   readonly hello = { features: ['forget-nodes'] };
   /** For each NODES how many nodes it asks for. */
   readonly requests: number[] = [];
+  /** JOIN and NODES that it was sent. */
+  messages = 0;
   /** What it was asked for and has not answered. */
   readonly owed: { slot: number; cid: Uint8Array }[] = [];
 
@@ -32,6 +35,7 @@ class Peer {
   }
 
   send(message: ControlMessage): void {
+    this.messages++;
     if (message.type !== 'nodes') return;
     this.requests.push(message.cids.length);
     for (const cid of message.cids) this.owed.push({ slot: message.slot, cid });
@@ -61,6 +65,7 @@ class Rig {
         },
         byKey: () => undefined,
         get: () => undefined,
+        values: () => [],
       },
       getNode: async () => undefined,
       blame: (_peer: string, code: string) => assert.fail(code),
@@ -220,6 +225,14 @@ describe('the swarm of nodes', () => {
     } finally {
       Object.assign(globalThis, { setInterval: begin, clearInterval: end });
     }
+  });
+
+  it('says no more than is kept before a link is up, however often roots are fetched at once', async () => {
+    using rig = new Rig();
+    const others = await Promise.all([1, 2, 3, 4, 5].map((kib) => fileOf(bytesOf(kib << 10), 1024)));
+    for (const each of [file, ...others]) for (let n = 0; n < 20; n++) void rig.fetch(each);
+    rig.swarm.linkGreeted(b.link);
+    assert.ok(b.messages > 0 && b.messages <= MAX_EARLY_MESSAGES, `${b.messages} messages`);
   });
 
   it('tells a peer of a fetch that is given up', async () => {
