@@ -4,7 +4,7 @@ import { SocketsWindow } from './core/sockets-window.ts';
 import { LONGEST_OVERTAKEN_MS } from './core/upload-line.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-/** Chunks read ahead of the sockets, over all links. */
+/** Chunks read ahead of the sockets, over all links but those that are stuck. */
 const READ_AHEAD_BYTES = 16 << 20;
 
 /** Of one link: the chunk that is being sent and what follows it without a pause. */
@@ -264,15 +264,26 @@ export class Uplink {
   }
 
   #readAhead(): void {
+    const stuckBytes = this.#stuckBytes();
     for (const lane of this.#lanes.values()) {
       for (const item of lane.items) {
         // What came ahead of all that was loaded must not wait for it.
-        const isFull = this.#loadedBytes >= READ_AHEAD_BYTES || lane.loadedBytes >= READ_AHEAD_PER_LINK;
+        const isFull =
+          this.#loadedBytes - stuckBytes >= READ_AHEAD_BYTES || lane.loadedBytes >= READ_AHEAD_PER_LINK;
         const isAhead = item === lane.items[0] && lane.loadedBytes > 0;
         if (isFull && !isAhead) break;
         if (item.state === 'queued') void this.#load(lane, item);
       }
     }
+  }
+
+  /** What was read for peers that are stuck: where half of a crowd is cut off at once, the others' chunks must not wait for theirs. */
+  #stuckBytes(): number {
+    let bytes = 0;
+    for (const [peer, { loadedBytes }] of this.#lanes) {
+      if (loadedBytes > 0 && this.#host.isStuck(peer)) bytes += loadedBytes;
+    }
+    return bytes;
   }
 
   async #load(lane: Lane, item: Item): Promise<void> {

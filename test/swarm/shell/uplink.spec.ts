@@ -128,6 +128,25 @@ describe('uplink', () => {
     assert.equal(reading, 16 * 1024 * KIB);
   });
 
+  it('reads for others, however much lies ready for peers that are stuck', async () => {
+    const stuck = new Set<string>();
+    const { uplink, log, full, add } = world({ isAlone: () => false, isStuck: (peer) => stuck.has(peer) });
+    for (let n = 0; n < 8; n++) {
+      full.add(`cut off ${n}`);
+      for (const chunk of [1, 2, 3]) add(`cut off ${n}`, chunk, 1024 * KIB);
+    }
+    add('a', 1);
+    await settle();
+    assert.ok(!log.some((line) => line.startsWith('a:')));
+    for (const peer of full) stuck.add(peer);
+    uplink.retry();
+    await settle();
+    assert.deepEqual(
+      log.filter((line) => line.startsWith('a:')),
+      ['a:1@0+32768'],
+    );
+  });
+
   it('drops what was cancelled before it began, and finishes what has begun', async () => {
     const { uplink, log, full, add } = world();
     full.add('a');
