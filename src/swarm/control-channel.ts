@@ -29,6 +29,7 @@ export class ControlChannel {
   readonly #splitter = new FrameSplitter(MAX_CONTROL_FRAME_BYTES);
   readonly #unwatch: () => void;
   #frames: Uint8Array[] = [];
+  #frameBytes = 0;
   #isOpen = true;
 
   constructor(stream: Stream, events: ControlChannelEvents) {
@@ -41,20 +42,23 @@ export class ControlChannel {
     });
   }
 
-  /** Bytes that wait for the socket. */
+  /** Bytes that wait for the socket, or for the turn to end. */
   get backlogBytes(): number {
-    return this.#stream.writeBufferLength;
+    return this.#stream.writeBufferLength + this.#frameBytes;
   }
 
   send(message: ControlMessage): void {
     if (!this.#isOpen) return;
-    if (this.#frames.push(encodeControl(message)) === 1) atTurnEnd(() => this.flush());
+    const frame = encodeControl(message);
+    this.#frameBytes += frame.byteLength;
+    if (this.#frames.push(frame) === 1) atTurnEnd(() => this.flush());
   }
 
   /** Writes what waits for the turn to end. */
   flush(): void {
     const frames = this.#frames;
     this.#frames = [];
+    this.#frameBytes = 0;
     if (!this.#isOpen || frames.length === 0) return;
     try {
       this.#stream.send(frames.length === 1 ? (frames[0] as Uint8Array) : concat(frames));
@@ -63,6 +67,9 @@ export class ControlChannel {
     }
     if (this.backlogBytes > MAX_BACKLOG_BYTES) {
       this.#events.onEnd(new Error('the peer does not read what it is sent'));
+    } else if (!this.#stream.writableNeedsDrain) {
+      // It took all at once, and will not tell.
+      this.#events.onDrain();
     }
   }
 

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import type { Connection, Stream } from '@libp2p/interface';
+import { cidOf, RAW_CODE } from '../../../src/integrity/parse-cid.ts';
+import { sha256 } from '../../../src/integrity/sha256.ts';
+import type { NamedRoot } from '../../../src/swarm/named-roots.ts';
+import { NodeAnswers } from '../../../src/swarm/node-answers.ts';
+import { PeerLink } from '../../../src/swarm/peer-link.ts';
+import { encodeControl } from '../../../src/swarm/wire/encode-control.ts';
+import { bytesOf } from './memory-asset.ts';
+
+const MIB = 1 << 20;
+
+/** A control stream whose bytes stay until the test takes them, or are gone at once. */
+class SlowStream extends EventTarget {
+  readonly status = 'open';
+  writeBufferLength = 0;
+  writableNeedsDrain = false;
+  sent = 0;
+  isSlow = true;
+
+  send(bytes: Uint8Array): boolean {
+    this.sent += bytes.byteLength;
+    if (!this.isSlow) return true;
+    this.writeBufferLength += bytes.byteLength;
+    this.writableNeedsDrain = true;
+    return false;
+  }
+
+  take(bytes = this.writeBufferLength): void {
+    this.writeBufferLength -= bytes;
+    if (this.writeBufferLength > 0) return;
+    this.writableNeedsDrain = false;
+    this.dispatchEvent(new Event('drain'));
+  }
+
+  abort(): void {}
+}
+
+/** A link on which a peer has said HELLO, and named a root for each leaf it asks for. */
+function linkOver(stream: SlowStream): PeerLink {
+  const connection = { remotePeer: { toString: () => 'a' } } as unknown as Connection;
+  const ignore = (): void => {};
+  const link = new PeerLink(connection, stream as unknown as Stream, true, () => 0, {
+    onHello: ignore,
+    onMessage: ignore,
+    inbox: () => ({ begin: ignore, payload: ignore, end: ignore, stop: ignore }),
+    onDrain: ignore,
+    onEnd: ignore,
+  });
+  const limits = { controlFrameBytes: 4 * MIB, chunkBytes: MIB };
+  const hello = {
+    type: 'hello',
+    version: 1,
+    features: [],
+    limits,
+    instance: new Uint8Array(8),
+    link: 1,
+  } as const;
+  stream.dispatchEvent(Object.assign(new Event('message'), { data: encodeControl(hello) }));
+  return link;
+}
+
+function ask(answers: NodeAnswers, link: PeerLink, count: number): void {
+  for (let n = 0; n < count; n++) {
+    const root = cidOf(RAW_CODE, sha256(Uint8Array.of(n)));
+    const named = { slot: n, root, text: root.toString(), hasLeft: false } as NamedRoot;
+    answers.add(link, named, [root.bytes]);
+  }
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+describe('a control stream', () => {
+  it('is not given up where a slow peer asks for many files of one large chunk, whose answers come in one turn', async () => {
+    const stream = new SlowStream();
+    const link = linkOver(stream);
+    const leaf = bytesOf(MIB);
+    const answers = new NodeAnswers(
+      async () => leaf,
+      () => 0,
+    );
+    link.send({ type: 'have', slot: 1, chunks: [1] });
+    await settle();
+    // Something waits there, and little enough for more.
+    stream.writeBufferLength = MIB - 1;
+    ask(answers, link, 16);
+    for (let n = 0; n < 16; n++) {
+      await settle();
+      assert.ok(!link.isEnded, 'the link is up');
+      assert.ok(stream.writeBufferLength <= 4 * MIB, `${stream.writeBufferLength} bytes before what follows`);
+      stream.take();
+    }
+    while (stream.sent < 16 * MIB) await settle();
+  });
+
+  it('tells that there is room where it took all at once', async () => {
+    const stream = new SlowStream();
+    stream.isSlow = false;
+    const link = linkOver(stream);
+    const leaf = bytesOf(MIB);
+    const answers = new NodeAnswers(
+      async () => leaf,
+      () => 0,
+    );
+    ask(answers, link, 16);
+    while (stream.sent < 16 * MIB) await settle();
+  });
+});
