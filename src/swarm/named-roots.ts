@@ -122,6 +122,11 @@ export class NamedRoots {
     return named?.hasLeft ? undefined : named;
   }
 
+  /** Whether the peer named a root, and has it still or left it. */
+  has(text: string): boolean {
+    return this.#byText.has(text);
+  }
+
   /** Whether the peer left a root, and has not named it since. */
   hasLeft(text: string): boolean {
     return this.#byText.get(text)?.hasLeft ?? false;

@@ -283,8 +283,17 @@ export class NodeSwarm {
     link.send({ type: 'join', slot: key, root: root.bytes, have, reply: true });
   }
 
+  /**
+   * Those that left it come last. A peer leaves what it has closed, too, since others name more than it keeps open; what it has
+   * of nodes it gives all the same, and where it has none any more it says so.
+   */
   *#holders(text: string): Iterable<PeerLink> {
-    for (const link of this.#host.links.values()) if (link.named.find(text)) yield link;
+    const left: PeerLink[] = [];
+    for (const link of this.#host.links.values()) {
+      if (link.named.find(text)) yield link;
+      else if (link.named.has(text)) left.push(link);
+    }
+    yield* left;
   }
 
   *#all(): Iterable<NodeFetch> {

@@ -152,6 +152,28 @@ describe('the swarm of nodes', () => {
     });
   }
 
+  it('asks a peer that left the root when nobody else has it: it may have closed it for want of room alone', async () => {
+    using rig = new Rig(a, b);
+    rig.joins(a, file.root);
+    const fetching = rig.fetch(file);
+    a.named.leave(9);
+    await rig.answer(a);
+    assert.deepEqual(a.requests, [1, 3]);
+    await rig.answer(a);
+    await fetching;
+    rig.joins(b, file.root);
+    const second = rig.fetch(file, true);
+    await rig.answer(b);
+    await second;
+    assert.deepEqual(
+      [a.requests, b.requests],
+      [
+        [1, 3],
+        [1, 0],
+      ],
+    );
+  });
+
   it('tells a peer when the last fetch of the root is over', async () => {
     using rig = new Rig(a);
     rig.joins(a, file.root);
