@@ -267,10 +267,14 @@ export class NodeFetch {
     this.pump();
   }
 
-  /** Gives up on peers that do not answer. Call now and then. */
+  /**
+   * Gives up on peers that do not answer, and asks those again that have the nodes and could not read one: their disk was away,
+   * or they had too many files open. Call now and then.
+   */
   tick(): void {
     const nowMs = this.#host.nowMs();
     for (const [link, asked] of this.#asked) {
+      if (nowMs - asked.atMs >= BATCH_TIMEOUT_MS && this.#host.hasNodes(link)) asked.missing.clear();
       const silentMs = nowMs - Math.max(asked.atMs, this.#host.answeredAtMs(link));
       const isWaiting = silentMs < BATCH_TIMEOUT_MS && nowMs - asked.atMs < BATCH_LONGEST_MS;
       if (asked.cids.size === 0 || isWaiting) continue;

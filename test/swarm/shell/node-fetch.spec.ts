@@ -119,6 +119,22 @@ describe('a fetch of interior nodes', () => {
     file = await fileOf(bytesOf(4096), 1024);
   });
 
+  it('asks a peer again that has the nodes and did not give one, and no other that did not', async () => {
+    const rig = new Rig(file, 'a').confirms('b');
+    rig.lacks('a').lacks('b');
+    assert.deepEqual(rig.asked, ['a', 'b']);
+    rig.run(60);
+    assert.deepEqual(rig.asked, ['a', 'b']);
+    rig.joins('a').lacks('a');
+    assert.deepEqual(rig.asked, ['a', 'b', 'a']);
+    rig.run(5);
+    assert.equal(rig.asked.length, 3);
+    rig.run(5);
+    assert.deepEqual(rig.asked, ['a', 'b', 'a', 'a']);
+    rig.answer('a');
+    await rig.done;
+  });
+
   it('asks another peer when one answers nothing for ten seconds, and takes what comes late all the same', async () => {
     const rig = new Rig(file, 'a', 'b');
     assert.deepEqual(rig.asked, ['a']);
