@@ -33,6 +33,9 @@ export class HumanReporter implements Reporter {
   readonly #plain = new Throttle(PLAIN_INTERVAL_MS);
   readonly #assets: AssetEvent[] = [];
   readonly #uploads = new Map<string, number>();
+  /** Of {@link #uploads}: a seed of thousands of assets tells of them many times a second. */
+  #uploaded = 0;
+  readonly #receivers = new Set<string>();
   /** Of this node, as told so far. */
   readonly #addresses = new Set<string>();
   #isListing = false;
@@ -154,10 +157,12 @@ export class HumanReporter implements Reporter {
   }
 
   #upload(event: UploadEvent): void {
-    this.#uploads.set(`${event.cid} ${event.peer}`, event.bytes);
-    const sum = [...this.#uploads.values()].reduce((bytes, part) => bytes + part, 0);
-    const peers = new Set([...this.#uploads.keys()].map((key) => key.split(' ')[1])).size;
-    this.#live?.show((width) => `Sent ${formatBytes(sum)} to ${count(peers, 'peer')}`.slice(0, width));
+    const key = `${event.cid} ${event.peer}`;
+    this.#uploaded += event.bytes - (this.#uploads.get(key) ?? 0);
+    this.#uploads.set(key, event.bytes);
+    this.#receivers.add(event.peer);
+    const text = `Sent ${formatBytes(this.#uploaded)} to ${count(this.#receivers.size, 'peer')}`;
+    this.#live?.show((width) => text.slice(0, width));
   }
 
   /** What matters only while it lasts. */

@@ -197,6 +197,21 @@ describe('events for a person', () => {
     );
   });
 
+  it('add up what was sent, in no more time for thousands of assets than for one', function () {
+    // Adding all up anew for each event took minutes.
+    this.timeout(10_000);
+    const { reporter, stdout, clock } = setUp({ isTTY: true });
+    for (let asset = 0; asset < 8_000; asset++) {
+      for (const bytes of [300, 1000]) {
+        const peer = asset % 2 === 0 ? 'even' : 'odd';
+        reporter.event({ event: 'upload', cid: `bafy${asset}`, peer, bytes });
+      }
+    }
+    clock.ms = 1000;
+    reporter.event({ event: 'upload', cid: 'bafy0', peer: 'even', bytes: 1500 });
+    assert.equal(stdout.text.split('\r').at(-1), 'Sent 8.0 MB to 2 peers\u001b[K');
+  });
+
   it('name a peer that misbehaved on standard error', () => {
     const { reporter, stdout, stderr } = setUp({});
     reporter.event({ event: 'warning', code: 'ERR_CHUNK_HASH_MISMATCH', message: 'p sent a wrong chunk' });
