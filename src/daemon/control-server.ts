@@ -146,8 +146,7 @@ export class ControlServer implements AsyncDisposable {
       write: (bytes) => conversation.write(bytes),
       input: () => conversation.input(),
       linger: async (durationMs) => {
-        const stays = job.verb === 'seed' && job.stay === true;
-        const told = this.#options.permanent && !stays ? 'handed' : durationMs;
+        const told = this.#options.permanent && !mustStay(job) ? 'handed' : durationMs;
         reply(socket, { type: 'lingering', durationMs: told });
         if (told === 'handed') return;
         if (told === 'forever') release();
@@ -193,6 +192,12 @@ export class ControlServer implements AsyncDisposable {
       permanent,
     };
   }
+}
+
+/** Whether a job ends only with its command, although the owner serves on: what goes through a pipe is removed at its end. */
+function mustStay(job: Job): boolean {
+  if (job.verb === 'seed') return job.stay === true;
+  return job.verb === 'get' && job.output.to === 'stdout';
 }
 
 /** One command's connection: what it sends besides its request, and the content that goes to it. */

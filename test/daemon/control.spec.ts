@@ -215,6 +215,29 @@ describe('the control socket of a data folder', () => {
     assert.deepEqual(shoal.removed, ['bafyone']);
   });
 
+  it('serves what went through a pipe for as long as its command was to, and removes it only then', async () => {
+    await listen();
+    const stop = new AbortController();
+    const sink = new Sink();
+    const isServed = Promise.withResolvers<void>();
+    sink.onLinger = isServed.resolve;
+    shoal.known.set('bafyone', { state: 'partial', path: undefined });
+    const job = getJob({ output: { to: 'stdout', offset: 0 }, linger: 'forever' });
+    const piped = run(job, { sink, signal: stop.signal });
+    await isServed.promise;
+    assert.equal((await run({ verb: 'ls' })).result, 'done');
+    assert.deepEqual(sink.lingers, ['forever']);
+    assert.deepEqual(shoal.removed, []);
+    const removed = Promise.withResolvers<void>();
+    shoal.removed.push = (...cids) => (removed.resolve(), Array.prototype.push.apply(shoal.removed, cids));
+    stop.abort(new Error('Ctrl-C'));
+    await assert.rejects(piped, { message: 'Ctrl-C' });
+    await removed.promise;
+    // Without that, nothing is said of serving it on.
+    const { sink: plain } = await run(getJob({ output: { to: 'stdout', offset: 0 } }));
+    assert.deepEqual(plain.lingers, [0]);
+  });
+
   it('keeps what went through a pipe and was there, or was to be saved at a path', async () => {
     await listen();
     for (const known of [
