@@ -155,19 +155,22 @@ export class ControlServer implements AsyncDisposable {
     };
     try {
       if (!(job.verb === 'share' && job.sources.includes('-'))) conversation.watch();
-      for (const address of peers) await this.#connect(address, context);
+      // One that does not answer takes ten seconds, and another may have it, or be all that is needed.
+      const connecting = peers.map((address) => this.#connect(address, context));
       await runJob(this.#shoal, this.#options.network, job, context);
+      // What is served is found through them; the end of the job would end the attempts.
+      if (job.verb === 'share' || job.verb === 'seed') await Promise.all(connecting);
     } finally {
       release();
     }
   }
 
-  /** As with a node's own `--peer`: one that cannot be reached is told of, and the others may do. */
+  /** As with a node's own `--peer`: one that cannot be reached is told of, and the others may do. Never rejects. */
   async #connect(address: string, context: JobContext): Promise<void> {
     try {
       await this.#shoal.connect(address, { signal: context.signal });
     } catch (error) {
-      context.signal.throwIfAborted();
+      if (context.signal.aborted) return;
       context.emit({ event: 'warning', code: errorCode(error), message: errorMessage(error) });
     }
   }

@@ -158,6 +158,28 @@ describe('the control socket of a data folder', () => {
     assert.deepEqual(shoal.connected, ['/ip4/1.2.3.4/tcp/5']);
   });
 
+  it('begins while a peer that was named does not answer, and ends a share only when it has', async () => {
+    await listen();
+    const answer = Promise.withResolvers<void>();
+    shoal.connectGate = (address) => (address === '/ip4/1.2.3.4/tcp/5' ? answer.promise : Promise.resolve());
+    const peers = ['/ip4/1.2.3.4/tcp/5', '/ip4/1.2.3.4/tcp/6'];
+    assert.equal((await run(getJob(), { peers })).result, 'done');
+    assert.deepEqual(shoal.connected, peers);
+    const sink = new Sink();
+    const isShared = Promise.withResolvers<void>();
+    sink.onLinger = isShared.resolve;
+    let isDone = false;
+    const share = run({ verb: 'share', sources: ['/x/file'] }, { sink, peers });
+    const done = share.then(() => (isDone = true));
+    await isShared.promise;
+    // All that was sent before this is read before its end.
+    assert.equal((await run({ verb: 'ls' })).result, 'done');
+    assert.equal(isDone, false);
+    answer.reject(Object.assign(new Error('no answer'), { code: 'ERR_PEER_UNREACHABLE' }));
+    await done;
+    assert.deepEqual(sink.names(), ['sharing', 'warning']);
+  });
+
   it('puts a get into a folder under the name in its link', async () => {
     await listen();
     const { sink } = await run(getJob({ output: { to: 'folder', folder: '/downloads' } }));

@@ -35,6 +35,8 @@ export class FakeShoal implements Shoal {
   gate: (chunk: number) => Promise<void> = () => Promise.resolve();
   /** Resolve to let `open` find what it looks for. */
   openGate: () => Promise<void> = () => Promise.resolve();
+  /** Resolve to let a peer answer. */
+  connectGate: (address: string) => Promise<void> = () => Promise.resolve();
   readonly #events = new EventTarget();
 
   constructor(dataDir: string) {
@@ -89,7 +91,7 @@ export class FakeShoal implements Shoal {
 
   connect(address: string): Promise<void> {
     this.connected.push(address);
-    return Promise.resolve();
+    return this.connectGate(address);
   }
 
   setLimits(): void {}
