@@ -1,4 +1,5 @@
 import { inspect } from '../index.ts';
+import { errorCode } from '../daemon/error-text.ts';
 import type { CommonOptions } from './common-options.ts';
 import { createReporter } from './reporter.ts';
 import { reportError } from './report-error.ts';
@@ -37,10 +38,13 @@ export async function inspectPath(
       note,
     });
     reporter.close();
+    await stop.outputTaken();
     return 0;
   } catch (error) {
     reporter.close();
-    reportError(error, { asJson, jsonTo: process.stdout });
+    // As in `runCommand`: a reader that has seen enough is told nothing.
+    if (asJson || errorCode(error) !== 'ERR_PIPE_CLOSED')
+      reportError(error, { asJson, jsonTo: process.stdout });
     return stop.signal.aborted ? stop.exitCode : 1;
   }
 }

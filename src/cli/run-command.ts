@@ -55,6 +55,7 @@ export async function runCommand(plan: CommandPlan, options: CommonOptions): Pro
     // Only now is an empty list known to be empty.
     if (plan.job.verb === 'ls' && reporter instanceof HumanReporter) reporter.expectList();
     reporter.close();
+    await stop.outputTaken();
     return 0;
   } catch (thrown) {
     reporter.close();

@@ -38,6 +38,24 @@ export class StopSignal implements Disposable {
   }
 
   /**
+   * Resolves once standard output has taken all that was written: a full disk shows only then, after the last line of a
+   * command that is done. One whose work was done before that (`share`, `get`) has not failed of it.
+   *
+   * @throws what the command was stopped by
+   */
+  async outputTaken(): Promise<void> {
+    if (this.exitCode === 0) return;
+    const { stdout } = process;
+    await new Promise<void>((resolve) => {
+      stdout.write('', (error) => {
+        if (error) this.outputFailed(stdout.errored ?? error);
+        resolve();
+      });
+    });
+    this.signal.throwIfAborted();
+  }
+
+  /**
    * Stops because standard output or error cannot be written. What was not done by then has failed.
    *
    * @param error what writing failed with

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Scene } from './shoal-process.ts';
 
@@ -213,6 +213,17 @@ describe('shoal verify and shoal inspect, as processes', () => {
     const report = await verify.waitFor('verified');
     assert.match(String((report['problems'] as string[])[0]), /data\.bin/);
     assert.equal(verify.events.at(-1)?.['code'], 'ERR_VERIFY_FAILED');
+  });
+
+  it('fail where what they print cannot be written', async function () {
+    if (!existsSync('/dev/full')) this.skip();
+    await using scene = new Scene();
+    writeFileSync(join(scene.folder, 'data.bin'), CONTENT);
+    const toFullDisk = ['sh', '-c', 'exec "$0" "$@" > /dev/full'];
+    for (const args of [['ls'], ['ls', '--json'], ['inspect', 'data.bin']]) {
+      const printing = scene.start([...args, '--data', join(scene.folder, 'a')], toFullDisk);
+      assert.equal(await printing.exit(), 1, args.join(' '));
+    }
   });
 
   it('tell the CID of a path without sharing it, and what is behind a CID', async () => {
