@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ShoalError, type Asset, type Progress, type Saved, type Shoal } from '../index.ts';
 import { MAX_PROGRESS_SOURCES, type GetJob, type JobContext, type ProgressEvent } from './job.ts';
@@ -90,10 +90,21 @@ class Piping {
   }
 }
 
-/** What is in the way is found before anybody is looked for. @throws ERR_TARGET_EXISTS */
+/**
+ * What is in the way is found before anybody is looked for. A device is never replaced: a system without its /dev/null does
+ * not get far. Nor is what leads to one, such as /dev/stdout, or a pipe that somebody reads.
+ *
+ * @throws ERR_TARGET_EXISTS, ERR_UNSUPPORTED_FILE
+ */
 async function checkTarget(shoal: Shoal, job: GetJob, path: string): Promise<void> {
-  if (job.force) return;
-  if (!(await lstat(path).catch(() => undefined))) return;
+  const found = await stat(path).catch(() => undefined);
+  if (found && !found.isFile() && !found.isDirectory()) {
+    throw new ShoalError(
+      'ERR_UNSUPPORTED_FILE',
+      `${path} is a device, pipe or socket and is not replaced; choose another target, or write to it with -o - > ${path}`,
+    );
+  }
+  if (job.force || !(await lstat(path).catch(() => undefined))) return;
   // A save that was killed in its very last step has its file at the target already.
   for await (const known of shoal.list()) if (known.path === path && job.target.includes(known.cid)) return;
   throw new ShoalError(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -194,6 +194,18 @@ describe('the control socket of a data folder', () => {
     const job = run(getJob({ output: { to: 'folder', folder: dataDir } }), { sink });
     await assert.rejects(job, { code: 'ERR_TARGET_EXISTS' });
     assert.deepEqual(sink.events, []);
+  });
+
+  it('replaces no device, pipe or socket, whatever is forced', async () => {
+    await listen();
+    const link = join(dataDir, 'link');
+    symlinkSync(server.address, link);
+    for (const path of [server.address, link]) {
+      for (const force of [false, true]) {
+        const job = getJob({ output: { to: 'path', path }, force });
+        await assert.rejects(run(job), { code: 'ERR_UNSUPPORTED_FILE' });
+      }
+    }
   });
 
   it('tells of a search that takes time', async () => {
