@@ -39,6 +39,24 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
 
+/** Below this are the letters of which a terminal draws none wider than one column. Above are wide ones and others. */
+const FIRST_WIDE = 0x1100;
+
+/**
+ * As much of a text, from its beginning, as surely fits into so many columns: what may be drawn as two counts as two. A
+ * line that is drawn again and again stays one line only where it does not wrap.
+ */
+export function cutToWidth(text: string, columns: number): string {
+  let cut = '';
+  let left = columns;
+  for (const character of text) {
+    left -= (character.codePointAt(0) ?? 0) < FIRST_WIDE ? 1 : 2;
+    if (left < 0) break;
+    cut += character;
+  }
+  return cut;
+}
+
 /** `1 peer`, `2 peers`. */
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;

@@ -3,6 +3,7 @@ import type { InspectedEvent, JobEvent, ProgressEvent, UploadEvent } from '../da
 import { Throttle } from '../daemon/throttle.ts';
 import {
   count,
+  cutToWidth,
   formatBytes,
   formatDuration,
   formatRate,
@@ -65,7 +66,7 @@ export class HumanReporter implements Reporter {
         return this.#print(
           [
             `Seeding ${count(event.assets, 'asset')}. Reachable at`,
-            ...event.addresses.map((a) => `  ${a}`),
+            ...addressLines('  ', event.addresses),
           ].join('\n'),
         );
       case 'done':
@@ -86,7 +87,7 @@ export class HumanReporter implements Reporter {
           [
             `Peer     ${event.peer}`,
             `Folder   ${event.dataDir}`,
-            ...event.addresses.map((a) => `Address  ${a}`),
+            ...addressLines('Address  ', event.addresses),
           ].join('\n'),
         );
       case 'page':
@@ -113,10 +114,7 @@ export class HumanReporter implements Reporter {
     const isRelayed = more.every((address) => address.includes('/p2p-circuit'));
     const how = isRelayed ? 'found through a relay' : 'reached from outside';
     this.#print(
-      [
-        `Also ${how}: add &a=ADDRESS to a link, or share again.`,
-        ...more.map((address) => `  ${address}`),
-      ].join('\n'),
+      [`Also ${how}: add &a=ADDRESS to a link, or share again.`, ...addressLines('  ', more)].join('\n'),
     );
   }
 
@@ -167,7 +165,7 @@ export class HumanReporter implements Reporter {
 
   /** What matters only while it lasts. */
   #moment(text: string): void {
-    if (this.#live) this.#live.show((width) => text.slice(0, width));
+    if (this.#live) this.#live.show((width) => cutToWidth(text, width));
     else if (this.#plain.passes(this.#now())) this.#print(text);
   }
 
@@ -180,6 +178,11 @@ export class HumanReporter implements Reporter {
     this.#live?.clear();
     this.#err.write(`${text}\n`);
   }
+}
+
+/** Of a node's own addresses, too, a part is written by others: a relay says where it is reached, and may name any host. */
+function addressLines(before: string, addresses: readonly string[]): string[] {
+  return addresses.map((address) => `${before}${printable(address)}`);
 }
 
 function amount(bytes: number, total: number | undefined): string {

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { formatBytes, formatDuration, formatTable, printable, shortPeer } from '../../src/cli/format.ts';
+import {
+  cutToWidth,
+  formatBytes,
+  formatDuration,
+  formatTable,
+  printable,
+  shortPeer,
+} from '../../src/cli/format.ts';
 import { safeName } from '../../src/daemon/safe-name.ts';
 
 describe('text for people', () => {
@@ -26,6 +33,14 @@ describe('text for people', () => {
 
   it('takes control characters out of text that others wrote', () => {
     assert.equal(printable('a\u001b[2Jb\nc\u202egpj.exe'), 'a\ufffd[2Jb\ufffdc\ufffdgpj.exe');
+  });
+
+  it('cuts text so that it surely fits, wide characters too, and none in half', () => {
+    assert.equal(cutToWidth('plain text', 5), 'plain');
+    assert.equal(cutToWidth('plain', 5), 'plain');
+    assert.equal(cutToWidth('写真 2024', 5), '写真 ');
+    assert.equal(cutToWidth('a🐟🐟', 4), 'a🐟');
+    assert.equal(cutToWidth('x', 0), '');
   });
 
   it('shortens a peer id to the end that differs', () => {

@@ -181,6 +181,23 @@ describe('events for a person', () => {
     );
   });
 
+  it('keep the path that is hashed on one line of the terminal, in whatever script', () => {
+    const { reporter, stdout } = setUp({ isTTY: true });
+    reporter.event({ event: 'hashing', path: `/home/x/${'写真'.repeat(50)}`, bytes: 1, total: 2 });
+    // 16 columns and 31 characters of two, of 79 columns.
+    assert.equal(stdout.text, `\rHashing /home/x/${'写真'.repeat(15)}写\u001b[K`);
+  });
+
+  it('do not let an address write to the terminal, which a relay may have made up', () => {
+    const { reporter, stdout } = setUp({});
+    const addresses = ['/dns4/a\u001b[2Jb/tcp/1/p2p/r/p2p-circuit/p2p/p'];
+    reporter.event({ event: 'seeding', assets: 1, addresses });
+    reporter.event({ event: 'id', peer: 'p', addresses, dataDir: '/x', network: 'main' });
+    reporter.event({ event: 'addresses', addresses });
+    assert.equal(stdout.text.split('\n').filter((line) => line.includes('/dns4/a\ufffd[2Jb/')).length, 3);
+    assert.ok(!stdout.text.includes('\u001b'));
+  });
+
   it('name addresses that the node had not before, once', () => {
     const { reporter, stdout } = setUp({});
     const own = '/ip4/192.168.0.2/tcp/1/p2p/p';
