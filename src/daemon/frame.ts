@@ -6,8 +6,11 @@ export type Frame = { type: 'json'; value: unknown } | { type: 'bytes'; bytes: U
 /** Type byte and length. */
 const HEADER_BYTES = 5;
 
-/** Longest JSON frame. The largest is a `done` event with some thousand sources, well under this. */
-export const MAX_JSON_BYTES = 1 << 20;
+/**
+ * Longest JSON frame. The largest is a request that names what a shell made of `*`: up to 2 MiB of arguments (on Linux), each
+ * of which becomes an absolute path.
+ */
+export const MAX_JSON_BYTES = 1 << 24;
 
 /** Longest bytes frame: one chunk of the largest size. Longer content is cut into several. */
 export const MAX_BYTES_FRAME = 1 << 20;

@@ -299,6 +299,20 @@ describe('the control socket of a data folder', () => {
     assert.deepEqual(shoal.removed, []);
   });
 
+  it('takes as many paths as a shell makes of a star', async () => {
+    await listen();
+    const sources = Array.from(
+      { length: 20_000 },
+      (_, n) => `/home/somebody/pictures/of/that/summer/IMG_${n}.jpeg`,
+    );
+    const { sink } = await run({ verb: 'share', sources });
+    assert.equal(sink.events.length, sources.length);
+    assert.deepEqual(
+      shoal.shared.map(({ source }) => source),
+      sources,
+    );
+  });
+
   it('carries standard input to the owner', async () => {
     await listen();
     const input = (async function* () {
