@@ -37,10 +37,12 @@ function canonical(dataDir: string): string {
 
 /** A folder that only this user can enter; somebody else's at its place would read what is handed over. */
 function privateTemporaryFolder(): string {
-  const folder = join(tmpdir(), `shoal-${userInfo().uid}`);
+  // In a container a user may have no entry of its own, of which `userInfo` throws.
+  const uid = process.getuid?.() ?? userInfo().uid;
+  const folder = join(tmpdir(), `shoal-${uid}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const stat = lstatSync(folder);
-  if (!stat.isDirectory() || stat.uid !== userInfo().uid || (stat.mode & 0o077) !== 0) {
+  if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & 0o077) !== 0) {
     throw new ShoalError(
       'ERR_CONTROL_UNSAFE',
       `${folder} is not a folder that only you can use; remove it, or choose a shorter path with --data`,

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -437,6 +447,19 @@ describe('the control socket of a data folder', () => {
     const owner = await Owner.find(long, never);
     assert.equal(owner?.hello.pid, process.pid);
     owner.close();
+  });
+
+  it('lies there also for a user that the machine has no entry of, as in a container', async function () {
+    await listen();
+    if (process.getuid?.() !== 0) this.skip();
+    chmodSync(dataDir, 0o777);
+    const code = `
+      const { controlAddress } = await import(${JSON.stringify(import.meta.resolve('../../src/daemon/control-address.ts'))});
+      process.setuid(54321);
+      process.stdout.write(controlAddress('/x'.repeat(60)));`;
+    const env = { ...process.env, TMPDIR: dataDir };
+    const address = execFileSync(process.execPath, ['--input-type=module', '-e', code], { env }).toString();
+    assert.equal(join(address, '..'), join(dataDir, 'shoal-54321'));
   });
 
   it('is a named pipe on Windows', async () => {
