@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createShoal, type Progress } from 'shoal';
 
 /** One line of text about a download. */
@@ -43,7 +43,9 @@ try {
     network: process.argv[2] ? 'main' : 'example',
   });
   await using asset = await shoal.open(link);
-  const target = process.argv[3] ?? (process.argv[2] ? (asset.name ?? asset.cid) : join(folder, 'copy.bin'));
+  // Whoever wrote the link wrote the name: it must not lead out of the folder.
+  const name = basename(asset.name ?? asset.cid);
+  const target = process.argv[3] ?? (process.argv[2] ? name : join(folder, 'copy.bin'));
   const saved = await asset.save(target, { onProgress: progressPrinter() });
   console.log(`\nsaved ${saved.bytes} bytes in ${(saved.durationMs / 1000).toFixed(1)} s`);
 } finally {

@@ -206,6 +206,7 @@ export interface Saved {
 export interface Asset extends AsyncDisposable {
   readonly cid: string;
   readonly link: string;
+  /** As the link says, which anybody may have written: take no more of it than `basename` leaves for a path. */
   readonly name: string | undefined;
   readonly type: AssetType;
   /** Content bytes of a file, exact and proven. For a directory undefined until `entries` or `save` has fetched its nodes. */

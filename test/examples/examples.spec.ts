@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { createShoal } from '../../src/index.ts';
 
 const folder = resolve(import.meta.dirname, '../../examples');
 
 /** Runs an example as a person would; it rejects where the example fails. */
-async function run(name: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [resolve(folder, name)]);
+async function run(name: string, args: readonly string[] = [], cwd?: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [resolve(folder, name), ...args], { cwd });
   return stdout;
 }
 
@@ -33,6 +36,22 @@ describe('the examples', () => {
 
   it('progress.ts tells how a download goes', async () => {
     assert.match(await run('progress.ts'), /100 % [^]*saved 8000000 bytes/);
+  });
+
+  it('progress.ts writes nothing outside of the folder it runs in, whatever a link says', async () => {
+    const scene = mkdtempSync(join(tmpdir(), 'shoal-examples-'));
+    try {
+      mkdirSync(join(scene, 'here'));
+      const dataDir = join(scene, 'data');
+      const listen = ['/ip4/127.0.0.1/tcp/0'];
+      await using origin = await createShoal({ dataDir, listen, mdns: false, dht: false });
+      const { link } = await origin.share(Buffer.from('x'), { name: '../evil' });
+      await run('progress.ts', [link], join(scene, 'here'));
+      assert.deepEqual(readdirSync(join(scene, 'here')), ['evil']);
+      assert.ok(!existsSync(join(scene, 'evil')));
+    } finally {
+      rmSync(scene, { recursive: true, force: true });
+    }
   });
 
   it('simulate.ts runs a crowd whose origin goes away', async () => {
