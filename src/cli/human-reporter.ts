@@ -254,7 +254,7 @@ function inspectedText(event: InspectedEvent): string {
         : `${event.chunks}${event.chunkSize === undefined ? '' : ` of ${event.chunkSize} bytes`}`,
     ],
     ['Nodes', event.nodes === undefined ? undefined : String(event.nodes)],
-    ['Same CID', event.ipfsAdd],
+    ['Same CID', event.ipfsAdd && printable(event.ipfsAdd)],
     ['Note', event.note],
   ];
   const lines = rows

@@ -188,6 +188,13 @@ describe('events for a person', () => {
     assert.equal(stdout.text, `\rHashing /home/x/${'写真'.repeat(15)}写\u001b[K`);
   });
 
+  it('do not let a file write to the terminal by its name when it is inspected', () => {
+    const { reporter, stdout } = setUp({});
+    const ipfsAdd = "ipfs add 'a\u001b[2Jb'";
+    reporter.event({ event: 'inspected', cid: 'bafy', type: 'file', path: '/x', ipfsAdd });
+    assert.equal(stdout.text, "CID       bafy\nType      file\nSame CID  ipfs add 'a\ufffd[2Jb'\n");
+  });
+
   it('do not let an address write to the terminal, which a relay may have made up', () => {
     const { reporter, stdout } = setUp({});
     const addresses = ['/dns4/a\u001b[2Jb/tcp/1/p2p/r/p2p-circuit/p2p/p'];
