@@ -250,11 +250,13 @@ class Command {
       },
     };
     await runJob(shoal, network, job, context);
-    if (server && server.running > 0 && !signal.aborted) {
+    // Who reads a pipe waits for its end. The others go on by themselves, but for one that shares its input.
+    const isPipe = job.verb === 'get' && job.output.to === 'stdout';
+    if (server && (isPipe ? server.runningForInput : server.running) > 0 && !signal.aborted) {
       this.#reporter.note(
         'Another shoal command is still at work here; waiting for it. Ctrl-C leaves it to go on by itself.',
       );
-      await server.idle(signal);
+      await server.idle(signal, isPipe);
     }
   }
 

@@ -39,8 +39,8 @@ export class ControlServer implements AsyncDisposable {
   /** Each open socket, until its job is done and its command has gone. */
   readonly #connections = new Map<Socket, Promise<void>>();
   /** Jobs whose work is not done: those that only hold are left to whoever owns the folder next. */
-  #running = 0;
-  #onIdle: (() => void)[] = [];
+  readonly #running = new Set<Job>();
+  #onDone: (() => void)[] = [];
 
   /** Starts listening at the data folder's control address. */
   static async listen(shoal: Shoal, options: ControlServerOptions): Promise<ControlServer> {
@@ -64,16 +64,25 @@ export class ControlServer implements AsyncDisposable {
 
   /** Number of handed-over jobs whose work is not done. */
   get running(): number {
-    return this.#running;
+    return this.#running.size;
   }
 
-  /** Resolves once no handed-over job has work to do, or when the signal aborts. */
-  async idle(signal: AbortSignal): Promise<void> {
-    while (this.#running > 0 && !signal.aborted) {
-      const idle = Promise.withResolvers<void>();
-      this.#onIdle.push(idle.resolve);
-      signal.addEventListener('abort', () => idle.resolve(), { once: true });
-      await idle.promise;
+  /** Number of those that nobody can go on with where this process ends: what came from their commands' input is lost. */
+  get runningForInput(): number {
+    return [...this.#running].filter(readsInput).length;
+  }
+
+  /**
+   * Resolves once no handed-over job has work to do, or when the signal aborts.
+   *
+   * @param isForInput only those of {@link runningForInput} are waited for
+   */
+  async idle(signal: AbortSignal, isForInput = false): Promise<void> {
+    while ((isForInput ? this.runningForInput : this.running) > 0 && !signal.aborted) {
+      const done = Promise.withResolvers<void>();
+      this.#onDone.push(done.resolve);
+      signal.addEventListener('abort', () => done.resolve(), { once: true });
+      await done.promise;
     }
   }
 
@@ -134,11 +143,10 @@ export class ControlServer implements AsyncDisposable {
 
   async #run(job: Job, peers: readonly string[], conversation: Conversation): Promise<void> {
     const { socket, signal } = conversation;
-    let isCounted = true;
-    this.#running++;
+    this.#running.add(job);
     const release = (): void => {
-      if (isCounted) this.#workDone();
-      isCounted = false;
+      this.#running.delete(job);
+      for (const resolve of this.#onDone.splice(0)) resolve();
     };
     const context: JobContext = {
       signal,
@@ -154,7 +162,7 @@ export class ControlServer implements AsyncDisposable {
       },
     };
     try {
-      if (!(job.verb === 'share' && job.sources.includes('-'))) conversation.watch();
+      if (!readsInput(job)) conversation.watch();
       // One that does not answer takes ten seconds, and another may have it, or be all that is needed.
       const connecting = peers.map((address) => this.#connect(address, context));
       await runJob(this.#shoal, this.#options.network, job, context);
@@ -175,12 +183,6 @@ export class ControlServer implements AsyncDisposable {
     }
   }
 
-  #workDone(): void {
-    this.#running--;
-    if (this.#running > 0) return;
-    for (const resolve of this.#onIdle.splice(0)) resolve();
-  }
-
   #hello(): Hello {
     const { network, version, permanent } = this.#options;
     const { id: peer, addresses } = this.#shoal;
@@ -195,6 +197,10 @@ export class ControlServer implements AsyncDisposable {
       permanent,
     };
   }
+}
+
+function readsInput(job: Job): boolean {
+  return job.verb === 'share' && job.sources.includes('-');
 }
 
 /** Whether a job ends only with its command, although the owner serves on: what goes through a pipe is removed at its end. */

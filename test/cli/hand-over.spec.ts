@@ -104,6 +104,26 @@ describe('commands beside the owner of a data folder', () => {
     assert.ok(CONTENT.equals(get.stdout));
   });
 
+  it('do not keep the reader of a pipe waiting for its end, and go on by themselves', async () => {
+    await using scene = new Scene();
+    const { link } = await shareSlowly(scene, '200KB');
+    const small = join(scene.folder, 'small.bin');
+    writeFileSync(small, CONTENT.subarray(0, 600_000));
+    const other = scene.shoal('other', 'share', small, '--upload-limit', '50KB');
+    const smallLink = String((await other.waitFor('sharing'))['link']);
+    const piped = scene.shoal('a', 'get', smallLink, '-o', '-');
+    await piped.waitFor('listening');
+    const get = scene.shoal('a', 'get', link, '-o', 'copy', '--linger', '0');
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > 0);
+    await scene.unlimit('other');
+    assert.equal(await piped.exit(), 0);
+    assert.ok(CONTENT.subarray(0, 600_000).equals(piped.stdout));
+    assert.ok(get.isRunning && !get.events.some(({ event }) => event === 'done'));
+    await scene.unlimit('origin');
+    assert.equal(await get.exit(), 0);
+    assert.ok(CONTENT.equals(readFileSync(join(scene.folder, 'copy'))));
+  });
+
   it('stop their job at the owner when they are interrupted, and the owner goes on', async () => {
     await using scene = new Scene();
     const { link } = await shareSlowly(scene, '200KB');
