@@ -1,5 +1,6 @@
 import { BaseDatastore } from 'datastore-core/base';
 import { Key } from 'interface-datastore/key';
+import { withFreshAddresses } from './fresh-addresses.ts';
 
 /** Where `@libp2p/kad-dht` keeps who has announced what, a record each: `/dht/provider/<multihash>/<peer>`. */
 const PROVIDERS = '/dht/provider/';
@@ -38,8 +39,8 @@ const MAX_OTHERS = 256;
  * What libp2p keeps, in memory and within bounds. Its own keeps whatever others tell it: a peer that announces roots, or
  * names peers and addresses, makes it grow for as long as it is connected.
  *
- * Of peers the one heard of longest ago makes room, unless it is connected. Of announcements the oldest does; of a peer that
- * has more than its share, its own.
+ * Of peers the one heard of longest ago makes room, unless it is connected; while it is, its addresses do not age either. Of
+ * announcements the oldest does; of a peer that has more than its share, its own.
  */
 export class BoundedDatastore extends BaseDatastore {
   readonly #bounds: DatastoreBounds;
@@ -64,8 +65,12 @@ export class BoundedDatastore extends BaseDatastore {
     this.#connected.add(PEERS + key);
   }
 
+  /** The peer is gone: from now on its addresses age. */
   release(key: string): void {
-    this.#connected.delete(PEERS + key);
+    const name = PEERS + key;
+    const value = this.#peers.get(name);
+    if (value) this.#putPeer(name, withFreshAddresses(value, Date.now()));
+    this.#connected.delete(name);
   }
 
   /** @throws RangeError where it is more than is kept of anything */
@@ -81,9 +86,11 @@ export class BoundedDatastore extends BaseDatastore {
     return key;
   }
 
+  /** Of a connected peer as it is now: libp2p counts an address's age from when it first heard of it, however often it does. */
   override get(key: Key): Uint8Array {
-    const value = this.#find(key.toString());
-    if (value) return value;
+    const name = key.toString();
+    const value = this.#find(name);
+    if (value) return this.#connected.has(name) ? withFreshAddresses(value, Date.now()) : value;
     throw Object.assign(new Error('there is no such record'), { name: 'NotFoundError' });
   }
 

@@ -69,6 +69,12 @@ const INBOUND_PER_SECOND = 100;
  */
 const FIRST_SELF_QUERY_MS = 20_000;
 
+/**
+ * Addresses of peers that are not connected are told, and dialled, for so long: three times as long as it takes until whoever
+ * has announced something in the DHT announces it again. With libp2p's own hour nobody was told of it for the other three.
+ */
+const MAX_ADDRESS_AGE_MS = 12 * 3_600_000;
+
 /** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
 const MDNS_INTERVAL_MS = 10_000;
 
@@ -118,6 +124,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     start: false,
     privateKey: privateKeyFromProtobuf(options.identity),
     datastore,
+    peerStore: { maxAddressAge: MAX_ADDRESS_AGE_MS },
     nodeInfo: { name: 'shoal', version, userAgent: `shoal/${version}` },
     addresses: {
       listen: options.listen.map((address) => parseMultiaddr(address).toString()),

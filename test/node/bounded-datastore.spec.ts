@@ -14,7 +14,8 @@ import { BoundedDatastore, DEFAULT_BOUNDS } from '../../src/node/bounded-datasto
 import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
 import { dhtProtocol, type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
 
-const VALUE = Uint8Array.of(1, 2, 3);
+/** Good also as a peer's record: `updated`, and no address. */
+const VALUE = new ProtoWriter().uint(8, 3).finish();
 
 const provider = (root: number, peer: string): Key => new Key(`/dht/provider/root${root}/${peer}`);
 const peerKey = (peer: string): Key => new Key(`/peers/${peer}`);

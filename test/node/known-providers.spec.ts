@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { mock } from 'node:test';
+import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { CID } from 'multiformats/cid';
+import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
+import { dhtProtocol, type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+
+const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
+const HOUR_MS = 3_600_000;
+
+describe('what a node of the DHT tells of who announced', () => {
+  const nodes: ShoalLibp2p[] = [];
+
+  async function start(): Promise<ShoalLibp2p> {
+    const listen = ['/ip4/127.0.0.1/tcp/0'];
+    const node = await createLibp2pNode({
+      identity: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
+      listen,
+      network: 'test',
+      mdns: false,
+      dht: true,
+      isBanned: () => false,
+      onLocalPeer: () => assert.fail('mDNS is off'),
+    });
+    await startLibp2pNode(node, listen);
+    nodes.push(node);
+    return node;
+  }
+
+  /** Connects, and waits until each knows that the other is one of the DHT. */
+  async function meet(one: ShoalLibp2p, other: ShoalLibp2p): Promise<void> {
+    const met = [one, other].map(async (node, at) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      node.addEventListener('peer:identify', ({ detail }) => {
+        const isOther = detail.peerId.equals([other, one][at]!.peerId);
+        if (isOther && detail.protocols.includes(dhtProtocol('test'))) resolve();
+      });
+      await promise;
+    });
+    await one.dial(other.getMultiaddrs()[0]!);
+    await Promise.all(met);
+  }
+
+  /** Has a keeper note that a peer provides the root. */
+  async function announce(provider: ShoalLibp2p, keeper: ShoalLibp2p): Promise<void> {
+    const noted = async (): Promise<boolean> => {
+      for await (const event of keeper.services.dht!.findProviders(ROOT, { useNetwork: false }))
+        if (event.name === 'PROVIDER' && event.providers.some(({ id }) => id.equals(provider.peerId)))
+          return true;
+      return false;
+    };
+    while (!(await noted()))
+      for await (const _ of provider.services.dht!.provide(ROOT))
+        await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Whom a newcomer, which knows the keeper only, is told of. */
+  async function told(keeper: ShoalLibp2p): Promise<string[]> {
+    const newcomer = await start();
+    await meet(newcomer, keeper);
+    const found = new Set<string>();
+    const isAsked = async (): Promise<boolean> => {
+      let hasAnswered = false;
+      for await (const event of newcomer.services.dht!.findProviders(ROOT)) {
+        if (event.name === 'PROVIDER')
+          for (const { id, multiaddrs } of event.providers)
+            if (multiaddrs.length > 0) found.add(id.toString());
+        if (event.name === 'QUERY_ERROR' && event.from.equals(keeper.peerId)) throw event.error;
+        if (event.name === 'PEER_RESPONSE') hasAnswered ||= event.from.equals(keeper.peerId);
+      }
+      return hasAnswered;
+    };
+    // The keeper is in the newcomer's table a moment after they have met.
+    while (!(await isAsked())) await new Promise((resolve) => setImmediate(resolve));
+    return [...found];
+  }
+
+  async function stop(node: ShoalLibp2p): Promise<void> {
+    nodes.splice(nodes.indexOf(node), 1);
+    await node.stop();
+  }
+
+  /** It is so much later than it was, for libp2p. */
+  function later(ms: number): void {
+    const now = Date.now.bind(Date);
+    mock.method(Date, 'now', () => now() + ms);
+  }
+
+  afterEach(async () => {
+    mock.restoreAll();
+    await Promise.all([...nodes].map(stop));
+  });
+
+  it('names a provider that has been connected for long, and one that left some hours ago', async () => {
+    const [keeper, provider] = [await start(), await start()];
+    await meet(provider, keeper);
+    await announce(provider, keeper);
+    later(50 * HOUR_MS);
+    assert.deepEqual(await told(keeper), [provider.peerId.toString()]);
+    const gone = new Promise((resolve) =>
+      keeper.addEventListener('peer:disconnect', resolve, { once: true }),
+    );
+    await stop(provider);
+    await gone;
+    later(5 * HOUR_MS);
+    assert.deepEqual(await told(keeper), [provider.peerId.toString()]);
+  });
+});
