@@ -19,6 +19,7 @@ import { autonatServer } from './autonat-server.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { isAnother } from './expected-peer.ts';
 import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
+import { tellKnownProviders } from './known-providers.ts';
 import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
 import { relayTransport } from './relay-transport.ts';
@@ -162,6 +163,8 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
   });
   node.addEventListener('self:peer:update', () => (own = undefined));
   rememberPeers(node);
+  const { dht } = (node as unknown as ShoalLibp2p).services;
+  if (dht) tellKnownProviders(dht, node.peerStore);
   closeSpareConnections(node, MAX_CONNECTIONS);
   datastore.hold(node.peerId.toCID().toString());
   node.addEventListener('peer:connect', ({ detail }) => datastore.hold(detail.toCID().toString()));

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import type { PeerId } from '@libp2p/interface';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { multiaddr } from '@multiformats/multiaddr';
 import { CID } from 'multiformats/cid';
 import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
 import { dhtProtocol, type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
 
 const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
 const HOUR_MS = 3_600_000;
+
+const stranger = async (): Promise<PeerId> => peerIdFromPrivateKey(await generateKeyPair('Ed25519'));
 
 describe('what a node of the DHT tells of who announced', () => {
   const nodes: ShoalLibp2p[] = [];
@@ -104,5 +109,29 @@ describe('what a node of the DHT tells of who announced', () => {
     await gone;
     later(5 * HOUR_MS);
     assert.deepEqual(await told(keeper), [provider.peerId.toString()]);
+  });
+
+  it('names the others where one is not known any more', async () => {
+    const [keeper, forgotten, provider] = [await start(), await start(), await start()];
+    for (const node of [forgotten, provider]) {
+      await meet(node, keeper);
+      await announce(node, keeper);
+    }
+    await stop(forgotten);
+    await keeper.peerStore.delete(forgotten.peerId);
+    const found = await told(keeper);
+    assert.ok(found.includes(provider.peerId.toString()), `told of ${found.length}`);
+  });
+
+  it('names first who announced last, and nobody without an address', async () => {
+    const [node, gone, first, last] = [await start(), await stranger(), await stranger(), await stranger()];
+    for (const peer of [first, last])
+      await node.peerStore.merge(peer, { multiaddrs: [multiaddr('/ip4/192.0.2.1/tcp/4001')] });
+    const { providers } = node.services.dht as unknown as {
+      providers: Record<'addProvider', (root: CID, peer: PeerId) => Promise<void>> &
+        Record<'getProviders', (root: CID) => Promise<PeerId[]>>;
+    };
+    for (const peer of [last, gone, first, last]) await providers.addProvider(ROOT, peer);
+    assert.deepEqual((await providers.getProviders(ROOT)).map(String), [last, first].map(String));
   });
 });
