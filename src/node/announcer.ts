@@ -16,6 +16,10 @@ const SWEEP_ROOTS = 16;
 /** Records live 48 hours at their keepers (IPFS Kademlia spec), and keepers come and go; a few hours keep it found. */
 const REPROVIDE_INTERVAL_MS = 4 * 3_600_000;
 
+/** What nobody could be told of is announced again after this, and then each time after twice as long, up to the latter. */
+const AGAIN_FIRST_MS = 30_000;
+const AGAIN_LAST_MS = 15 * 60_000;
+
 /** While the DHT is this small each new member may be the one that others ask: roots are announced again when one comes. */
 const SMALL_DHT_PEERS = 20;
 
@@ -45,6 +49,8 @@ export class Announcer {
   readonly #provided = new Set<string>();
   /** Roots that wait. */
   readonly #queue = new Set<string>();
+  /** Roots that nobody could be told of: they wait for {@link #again}. */
+  readonly #untold = new Set<string>();
   readonly #tasks: TaskSet;
   #members = 0;
   #workers = 0;
@@ -53,6 +59,8 @@ export class Announcer {
   #memberAtMs = -Infinity;
   #unquietSinceMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
+  #again: NodeJS.Timeout | undefined;
+  #againMs = AGAIN_FIRST_MS;
   #interval: NodeJS.Timeout | undefined;
 
   constructor(host: AnnouncerHost) {
@@ -110,6 +118,7 @@ export class Announcer {
   async stop(): Promise<void> {
     this.#stop.abort();
     clearTimeout(this.#timer);
+    clearTimeout(this.#again);
     clearInterval(this.#interval);
     this.#queue.clear();
     await this.#tasks.ended();
@@ -149,7 +158,7 @@ export class Announcer {
     try {
       const roots = [...this.#queue].filter((key) => this.#provided.has(key)).map((key) => CID.parse(key));
       this.#queue.clear();
-      await this.#sweep.run(roots, this.#stop.signal);
+      this.#noteTold(await this.#sweep.run(roots, this.#stop.signal));
     } finally {
       this.#isSweeping = false;
     }
@@ -163,21 +172,40 @@ export class Announcer {
         // New members have come, and the timer goes on with it; or many roots have, which go together.
         if (this.#quietAtMs > performance.now() || this.#isSweeping) return;
         this.#queue.delete(key);
-        if (this.#provided.has(key)) await this.#announce(CID.parse(key));
+        if (this.#provided.has(key)) this.#noteTold((await this.#announce(CID.parse(key))) ? [] : [key]);
       }
     } finally {
       this.#workers--;
     }
   }
 
-  async #announce(root: CID): Promise<void> {
+  /** @returns whether anybody was told */
+  async #announce(root: CID): Promise<boolean> {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
+    let isTold = false;
     try {
-      for await (const _ of this.#host.libp2p.services.dht?.provide(root, { signal }) ?? [])
+      for await (const event of this.#host.libp2p.services.dht?.provide(root, { signal }) ?? []) {
+        isTold ||= event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER';
         signal.throwIfAborted();
+      }
     } catch (error) {
       if (!this.#stop.signal.aborted)
         this.#host.log('debug', `could not provide ${root.toString()}: ${String(error)}`);
     }
+    return isTold;
+  }
+
+  /** The others of those that were announced have been told. */
+  #noteTold(untold: readonly string[]): void {
+    for (const key of untold) this.#untold.add(key);
+    if (this.#untold.size === 0) this.#againMs = AGAIN_FIRST_MS;
+    if (this.#untold.size === 0 || this.#again || this.#stop.signal.aborted) return;
+    this.#again = setTimeout(() => {
+      this.#again = undefined;
+      for (const key of this.#untold) if (this.#provided.has(key)) this.#enqueue(key);
+      this.#untold.clear();
+    }, this.#againMs);
+    letExit(this.#again);
+    this.#againMs = Math.min(2 * this.#againMs, AGAIN_LAST_MS);
   }
 }

@@ -61,14 +61,20 @@ export class ProvideSweep {
     this.#numbers.clear();
   }
 
-  /** Tells the nodes nearest to each root that this node has it. What cannot be reached is passed over. */
-  async run(roots: Iterable<CID>, signal: AbortSignal): Promise<void> {
+  /**
+   * Tells the nodes nearest to each root that this node has it. What cannot be reached is passed over.
+   *
+   * @returns the roots of which none of them was told
+   */
+  async run(roots: Iterable<CID>, signal: AbortSignal): Promise<string[]> {
     const keys: Key[] = [];
     for (const cid of roots) keys.push({ cid, place: await digestOf(cid.multihash.bytes) });
     keys.sort((a, b) => compare(a.place, b.place));
     const tasks = new Map<string, { peer: PeerId; roots: CID[] }>();
+    const keepers = new Map<CID, readonly PeerId[]>();
     for (let at = 0; at < keys.length && !signal.aborted;) {
       const { nearest, count } = await this.#region(keys, at, signal);
+      for (const { cid } of keys.slice(at, at + count)) keepers.set(cid, nearest);
       for (const peer of nearest) {
         const task = tasks.get(peer.toString()) ?? { peer, roots: [] };
         tasks.set(peer.toString(), task);
@@ -82,6 +88,8 @@ export class ProvideSweep {
         await this.#tell(task.peer, task.roots, signal);
     };
     await Promise.all(Array.from({ length: PARALLEL_PEERS }, work));
+    const isTold = (cid: CID): boolean => keepers.get(cid)?.some((peer) => this.#wasTold(peer, cid)) ?? false;
+    return keys.filter(({ cid }) => !isTold(cid)).map(({ cid }) => cid.toString());
   }
 
   /**
