@@ -28,8 +28,8 @@ export interface ContactKeeperHost {
 /** Notes in the {@link ContactBook} who is connected, whenever that has changed. */
 export class ContactKeeper {
   readonly #host: ContactKeeperHost;
-  /** What was noted last, by asset (`''`: the DHT), and when. */
-  readonly #noted = new Map<string, { who: string; atMs: number }>();
+  /** What was noted last, by asset (`''`: the DHT), when, and for how long that is good where nobody else comes. */
+  readonly #noted = new Map<string, { who: string; atMs: number; goodMs: number }>();
   readonly #forgotten = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #noting: Promise<void> = Promise.resolve();
@@ -76,23 +76,38 @@ export class ContactKeeper {
       const who = some.map((peer) => `${peer}${gave(peer) ? '+' : ''}`);
       if (this.#forgotten.has(text) || !this.#isNews(text, who)) continue;
       const seen = await this.#withAddresses(some, gave);
-      if (this.#forgotten.has(text) || seen.length === 0) continue;
-      await book.seen(root, seen);
-      this.#host.log('debug', `${text}: noted ${seen.length} of its peers, for after a restart`);
+      if (this.#forgotten.has(text)) continue;
+      if (seen.length > 0) await book.seen(root, seen);
+      this.#keepNoted(text, who, seen.length);
+      if (seen.length > 0)
+        this.#host.log('debug', `${text}: noted ${seen.length} of its peers, for after a restart`);
     }
     // Those connected the longest: where there are enough, one more is no news.
     const nodes = [...this.#host.dhtPeers()].slice(0, MAX_DHT_PEERS);
-    if (this.#isNews('', nodes)) await book.seenInDht(await this.#withAddresses(nodes, () => false));
+    if (!this.#isNews('', nodes)) return;
+    const seen = await this.#withAddresses(nodes, () => false);
+    if (seen.length > 0) await book.seenInDht(seen);
+    this.#keepNoted('', nodes, seen.length);
   }
 
   #isNews(key: string, peers: readonly string[]): boolean {
-    if (peers.length === 0) return false;
-    const who = [...peers].sort().join(' ');
     const noted = this.#noted.get(key);
-    const nowMs = performance.now();
-    if (noted?.who === who && nowMs - noted.atMs < RENEW_MS) return false;
-    this.#noted.set(key, { who, atMs: nowMs });
-    return true;
+    const isGood = noted?.who === asText(peers) && performance.now() - noted.atMs < noted.goodMs;
+    return peers.length > 0 && !isGood;
+  }
+
+  /**
+   * Notes that the book has them. Whose address is not known yet, as before the peer has introduced itself, is looked at again
+   * soon, and then ever more seldom: some never tell of one.
+   *
+   * @param known how many of them have an address
+   */
+  #keepNoted(key: string, peers: readonly string[], known: number): void {
+    const who = asText(peers);
+    const before = this.#noted.get(key);
+    const soonMs = before?.who === who ? Math.min(2 * before.goodMs, RENEW_MS) : LOOK_MS;
+    const goodMs = known < peers.length ? soonMs : RENEW_MS;
+    this.#noted.set(key, { who, atMs: performance.now(), goodMs });
   }
 
   async #withAddresses(peers: readonly string[], gave: (peer: string) => boolean): Promise<SeenPeer[]> {
@@ -114,6 +129,10 @@ export class ContactKeeper {
     const told = (known?.addresses ?? []).map(({ multiaddr }) => bare(multiaddr.toString()));
     return [...new Set([...proven, ...told])];
   }
+}
+
+function asText(peers: readonly string[]): string {
+  return [...peers].sort().join(' ');
 }
 
 /** Without the peer id at its end, which is kept beside it. */
