@@ -97,6 +97,7 @@ async function startNode(
     },
   });
   const named = [...(options.peers ?? []), ...(options.bootstrap ?? [])];
+  const book = new ContactBook(store, network);
   const discovery: Discovery = new Discovery({
     libp2p,
     network,
@@ -104,9 +105,9 @@ async function startNode(
     announcer: new Announcer({ libp2p, network, log }),
     mdns: options.mdns ?? true,
     canDial,
+    earlierNodes: () => book.dhtPeers(),
     log,
   });
-  const book = new ContactBook(store, network);
   const keeper = new ContactKeeper({
     libp2p,
     book,
@@ -133,7 +134,7 @@ async function startNode(
     discovery.start();
     keeper.start();
     tendMemory(node.closing);
-    discovery.rejoinDht(await book.dhtPeers());
+    await discovery.rejoinDht();
     return node;
   } catch (error) {
     await node.close();

@@ -26,6 +26,8 @@ export interface DiscoveryOptions {
   mdns?: boolean;
   /** Whether this node has a transport for an address. Default: for all. */
   canDial?: (address: string) => boolean;
+  /** Nodes of the DHT from earlier, to come back to when none is connected any more. Default: none. */
+  earlierNodes?: () => Promise<readonly Contact[]>;
   /** The order in which a peer's addresses are dialled. Default: as they come. */
   inOrder?: (addresses: readonly Multiaddr[]) => Multiaddr[];
   log: (level: LogLevel, message: string) => void;
@@ -95,6 +97,8 @@ export class Discovery implements AsyncDisposable {
       (event) => {
         this.#noteNetwork(event.detail.peerId.toString(), event.detail.protocols);
         if (!event.detail.protocols.includes(dhtProtocol(this.#options.network))) return;
+        // It may be gone by now, and would count as connected for good.
+        if (this.#libp2p.getConnections(event.detail.peerId).length === 0) return;
         this.#dhtPeers.add(event.detail.peerId.toString());
         this.#onDhtPeer();
       },
@@ -103,8 +107,9 @@ export class Discovery implements AsyncDisposable {
     this.#libp2p.addEventListener(
       'peer:disconnect',
       (event) => {
-        this.#dhtPeers.delete(event.detail.toString());
+        const wasOne = this.#dhtPeers.delete(event.detail.toString());
         this.#options.announcer?.memberLeft(event.detail.toString(), this.#dhtPeers.size);
+        if (wasOne && this.#dhtPeers.size === 0) this.#tasks.run(this.rejoinDht());
       },
       {
         signal,
@@ -123,10 +128,14 @@ export class Discovery implements AsyncDisposable {
     return this.#dhtPeers;
   }
 
-  /** Nodes of the DHT from an earlier run: through any of them all others are found. */
-  rejoinDht(nodes: readonly Contact[]): void {
+  /**
+   * Dials nodes of the DHT from earlier: through any of them all others are found. At the start, and whenever the last one is
+   * gone, as when a machine had no network for a while: the DHT itself asks those that it knows every five minutes only, and
+   * forgets within a day where they are.
+   */
+  async rejoinDht(): Promise<void> {
     if (!this.#libp2p.services.dht) return;
-    for (const node of nodes) this.#rejoin(node);
+    for (const node of (await this.#options.earlierNodes?.()) ?? []) this.#rejoin(node);
   }
 
   /**

@@ -1,10 +1,12 @@
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import type { IdentifyResult } from '@libp2p/interface';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import { multiaddr } from '@multiformats/multiaddr';
 import { cidOf, RAW_CODE } from '../../src/integrity/parse-cid.ts';
 import type { SearchAttempt } from '../../src/errors.ts';
+import type { Contact } from '../../src/swarm/core/messages.ts';
 import { Announcer } from '../../src/node/announcer.ts';
 import { Discovery, type SearchPlaces } from '../../src/node/discovery.ts';
 import { attemptsOf } from '../../src/node/search-report.ts';
@@ -25,7 +27,9 @@ interface TestNode {
 describe('Discovery', () => {
   const nodes: TestNode[] = [];
 
-  async function start(options: { named?: string[]; network?: string } = {}): Promise<TestNode> {
+  async function start(
+    options: { named?: string[]; network?: string; earlier?: TestNode } = {},
+  ): Promise<TestNode> {
     const network = options.network ?? 'test';
     const listen = ['/ip4/127.0.0.1/tcp/0'];
     const libp2p = await createLibp2pNode({
@@ -40,11 +44,17 @@ describe('Discovery', () => {
     await startLibp2pNode(libp2p, listen);
     const log = (): void => {};
     const announcer = new Announcer({ libp2p, network, log });
-    const discovery = new Discovery({ libp2p, network, named: options.named ?? [], announcer, log });
+    const { named = [], earlier } = options;
+    const earlierNodes = async (): Promise<Contact[]> => (earlier ? [contactOf(earlier)] : []);
+    const discovery = new Discovery({ libp2p, network, named, announcer, earlierNodes, log });
     discovery.start();
     const node = { libp2p, discovery, address: String(libp2p.getMultiaddrs()[0]) };
     nodes.push(node);
     return node;
+  }
+
+  function contactOf(node: TestNode): Contact {
+    return { peer: node.libp2p.peerId.toString(), addresses: [node.address.replace(/\/p2p\/.*/, '')] };
   }
 
   async function stop(node: TestNode): Promise<void> {
@@ -218,14 +228,33 @@ describe('Discovery', () => {
     const a = await start();
     const b = await start();
     const c = await start();
-    const contact = (node: TestNode): { peer: string; addresses: string[] } => ({
-      peer: node.libp2p.peerId.toString(),
-      addresses: [node.address.replace(/\/p2p\/.*/, '')],
-    });
-    const dead = { peer: contact(c).peer, addresses: ['/ip4/127.0.0.1/tcp/1'] };
+    const dead = { peer: contactOf(c).peer, addresses: ['/ip4/127.0.0.1/tcp/1'] };
     const d = await start();
-    d.discovery.rejoin([[dead, contact(a)], [contact(b)]]);
+    d.discovery.rejoin([[dead, contactOf(a)], [contactOf(b)]]);
     for (const node of [a, b]) while (d.libp2p.getConnections(node.libp2p.peerId).length === 0) await turn();
+  });
+
+  it('counts no node of the DHT that was gone before its introduction was noted', async () => {
+    const [node, gone] = [await start(), await start()];
+    const introduced = new Promise<CustomEvent<IdentifyResult>>((resolve) =>
+      node.libp2p.addEventListener('peer:identify', resolve, { once: true }),
+    );
+    await node.libp2p.dial(multiaddr(gone.address));
+    const { detail } = await introduced;
+    await stop(gone);
+    while (node.discovery.dhtPeers.size > 0) await turn();
+    node.libp2p.dispatchEvent(new CustomEvent('peer:identify', { detail }));
+    assert.equal(node.discovery.dhtPeers.size, 0);
+  });
+
+  it('comes back to nodes of the DHT from earlier when the last one is gone', async () => {
+    const [gone, earlier] = [await start(), await start()];
+    const node = await start({ earlier });
+    await node.libp2p.dial(multiaddr(gone.address));
+    while (node.discovery.dhtPeers.size === 0) await turn();
+    assert.equal(node.libp2p.getConnections(earlier.libp2p.peerId).length, 0);
+    await stop(gone);
+    while (node.libp2p.getConnections(earlier.libp2p.peerId).length === 0) await turn();
   });
 });
 
