@@ -2,6 +2,7 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import { letExit } from '../swarm/let-exit.ts';
+import { widestFirst } from '../swarm/widest-first.ts';
 import { MAX_DHT_PEERS, type ContactBook, type SeenPeer } from './contact-book.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
 
@@ -127,7 +128,7 @@ export class ContactKeeper {
       .map(({ remoteAddr }) => bare(remoteAddr.toString()));
     const known = await libp2p.peerStore.get(id).catch(() => undefined);
     const told = (known?.addresses ?? []).map(({ multiaddr }) => bare(multiaddr.toString()));
-    return [...new Set([...proven, ...told])];
+    return [...new Set([...proven, ...widestFirst(told)])];
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Libp2p, PeerId, PeerUpdate } from '@libp2p/interface';
+import type { Libp2p, Peer, PeerId, PeerUpdate } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
 import type { ShoalError } from '../errors.ts';
 import type { StoredAsset } from '../store/store.ts';
@@ -25,6 +25,7 @@ import type { FetchNodesOptions, Walk } from './node-fetch.ts';
 import { OutgoingChunks } from './outgoing-chunks.ts';
 import type { PeerLink } from './peer-link.ts';
 import { toWire } from './translate.ts';
+import { widestFirst } from './widest-first.ts';
 import { INSTANCE_BYTES } from './wire/limits.ts';
 
 export type { AssetSession } from './asset-session.ts';
@@ -193,9 +194,7 @@ export class SwarmShell {
     this.#options.libp2p.addEventListener(
       'peer:update',
       (event: CustomEvent<PeerUpdate>) => {
-        const { id, addresses } = event.detail.peer;
-        const texts = addresses.map(({ multiaddr }) => multiaddr.toString());
-        this.#driver.handle({ type: 'reachable', peer: id.toString(), addresses: texts });
+        this.#reachable(event.detail.peer);
       },
       { signal: this.#stopping.signal },
     );
@@ -385,12 +384,15 @@ export class SwarmShell {
 
   async #tellReachable(peer: PeerId): Promise<void> {
     try {
-      const { addresses } = await this.#options.libp2p.peerStore.get(peer);
-      const texts = addresses.map(({ multiaddr }) => multiaddr.toString());
-      this.#driver.handle({ type: 'reachable', peer: peer.toString(), addresses: texts });
+      this.#reachable(await this.#options.libp2p.peerStore.get(peer));
     } catch {
       // Not in the peer store yet: `peer:update` tells when identify has put it there.
     }
+  }
+
+  #reachable({ id, addresses }: Peer): void {
+    const texts = widestFirst(addresses.map(({ multiaddr }) => multiaddr.toString()));
+    this.#driver.handle({ type: 'reachable', peer: id.toString(), addresses: texts });
   }
 
   #punish(peer: PeerKey, code: string, message: string): void {
