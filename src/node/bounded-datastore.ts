@@ -40,7 +40,7 @@ const MAX_OTHERS = 256;
  * names peers and addresses, makes it grow for as long as it is connected.
  *
  * Of peers the one heard of longest ago makes room, unless it is connected; while it is, its addresses do not age either. Of
- * announcements the oldest does; of a peer that has more than its share, its own.
+ * announcements the oldest does of the peer that has most, or of who announces where that is more than its share.
  */
 export class BoundedDatastore extends BaseDatastore {
   readonly #bounds: DatastoreBounds;
@@ -172,8 +172,15 @@ export class BoundedDatastore extends BaseDatastore {
     this.#byAge.add(name);
     if (this.#byAge.size <= this.#bounds.providers) return;
     const share = this.#bounds.providers / this.#byPeer.size;
-    const [oldest] = own.size > share ? own : this.#byAge;
+    const [oldest] = own.size > share ? own : this.#largest;
     this.#dropProvider(oldest as string);
+  }
+
+  /** The records of who has most. */
+  get #largest(): ReadonlySet<string> {
+    let largest: ReadonlySet<string> = new Set();
+    for (const each of this.#byPeer.values()) if (each.size > largest.size) largest = each;
+    return largest;
   }
 
   #dropProvider(name: string): void {

@@ -84,6 +84,18 @@ describe('BoundedDatastore', () => {
     assert.ok(!kept.includes('root1/first'));
   });
 
+  it('takes no room from others for somebody new, though who has most announced all of that anew', async () => {
+    const store = new BoundedDatastore({ ...DEFAULT_BOUNDS, providers: 100 });
+    for (let root = 0; root < 5; root++) store.put(provider(root, 'honest'), VALUE);
+    for (let root = 0; root < 200; root++) store.put(provider(root, 'flood'), VALUE);
+    for (let root = 105; root < 200; root++) store.put(provider(root, 'flood'), VALUE);
+    for (let root = 0; root < 20; root++) store.put(provider(root, 'late'), VALUE);
+    const kept = await names(store, '/dht/provider/');
+    assert.equal(kept.length, 100);
+    assert.equal(kept.filter((each) => each.endsWith('/honest')).length, 5);
+    assert.equal(kept.filter((each) => each.endsWith('/late')).length, 20);
+  });
+
   it('keeps so many peers and so many bytes of them, and those that are connected', async () => {
     const store = new BoundedDatastore({ ...DEFAULT_BOUNDS, peers: 20, peerBytes: 5000 });
     store.hold('friend');
