@@ -336,8 +336,8 @@ export class ShoalNode implements Shoal, NodeContext {
     if (!record || this.closing.aborted) return undefined;
     try {
       const stored = await this.store.open(root, { signal: this.closing });
-      // It opens, so what was wrong with it is over, and would be news again.
-      this.#told.delete(root.toString());
+      // It opens, so what was wrong with it is over: it would be news again, and what was announced no more is again.
+      if (this.#told.delete(root.toString()) && stored) this.discovery.provide(root);
       return stored;
     } catch (error) {
       if (this.closing.aborted) return undefined;
