@@ -20,6 +20,7 @@ import { BoundedDatastore } from './bounded-datastore.ts';
 import { isAnother } from './expected-peer.ts';
 import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
 import { tellKnownProviders } from './known-providers.ts';
+import { keepReachable } from './reachable-table.ts';
 import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
 import { relayTransport } from './relay-transport.ts';
@@ -164,7 +165,10 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
   node.addEventListener('self:peer:update', () => (own = undefined));
   rememberPeers(node);
   const { dht } = (node as unknown as ShoalLibp2p).services;
-  if (dht) tellKnownProviders(dht, node.peerStore);
+  if (dht) {
+    tellKnownProviders(dht, node.peerStore);
+    keepReachable(dht, node);
+  }
   closeSpareConnections(node, MAX_CONNECTIONS);
   datastore.hold(node.peerId.toCID().toString());
   node.addEventListener('peer:connect', ({ detail }) => datastore.hold(detail.toCID().toString()));
