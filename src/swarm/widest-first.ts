@@ -10,11 +10,11 @@ const RELAY = /\/p2p\/([^/]+)\/p2p-circuit/;
 /**
  * A peer's addresses, those that lead to it from the most places first, and each host's in turn: only the first few are kept
  * and told. libp2p sorts them as texts, where a machine with two bridges of containers that listens for pages too has nine
- * before its own.
+ * before its own, and keeps one twice that was told with the peer's name once and once without.
  */
 export function widestFirst(addresses: readonly string[]): string[] {
   const counts = new Map<string, number>();
-  const placed = addresses.map((address) => {
+  const placed = [...new Set(addresses)].map((address) => {
     const place = RELAY.exec(address)?.[1] ?? PLACE.exec(address)?.[0] ?? '';
     const turn = counts.get(place) ?? 0;
     counts.set(place, turn + 1);

@@ -42,6 +42,11 @@ describe('the addresses of a peer that are kept first', () => {
     ]);
   });
 
+  it('are each told once', () => {
+    const [first, second] = ['/ip4/203.0.113.5/tcp/1', '/ip4/203.0.113.6/tcp/1'];
+    assert.deepEqual(widestFirst([first, first, second, second]), [first, second]);
+  });
+
   it('are those by name, and of this machine where there are no others', () => {
     assert.deepEqual(widestFirst(['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/1', '/dns4/example.org/tcp/1']), [
       '/dns4/example.org/tcp/1',
