@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { parseScenario } from '../../src/simulator/parse-scenario.ts';
+import { reportOf } from '../../src/simulator/report.ts';
+import { simulate } from '../../src/simulator/simulate.ts';
+
+const SCENARIO = `file: 256 MiB
+chunk: 1 MiB
+network: { rtt: 20-50 ms, tcp: true }
+groups:
+  - { name: origin, role: origin, up: 400 Mbit/s }
+  - { name: slow, role: seed, count: 30, up: 1 Mbit/s }
+  - { name: one, role: peer, count: 1, up: 20 Mbit/s, down: 1 Gbit/s }
+`;
+
+describe('a fast seed among thirty slow ones', function () {
+  this.timeout(120_000);
+
+  it('is asked for most of the file, though each of the slow ones holds a chunk of the memory', async () => {
+    const report = reportOf(await simulate(parseScenario(SCENARIO, 'slow-seeds.yaml'), { seed: 102 }));
+    assert.ok(report.contributors.last < 2.5, `${report.contributors.last} times the bound`);
+  });
+});
