@@ -63,12 +63,18 @@ export class Announcing {
     }
   }
 
-  /** What this node has changed other than by a gain: says it anew to all who know of it. */
+  /**
+   * What this node has changed other than by a gain: it is said anew to all who know of it, with `Receiving.disownUnkept`. A
+   * disk that fails fails chunk after chunk, and a JOIN for each was a flood to every neighbour.
+   */
   restate(swarm: AssetSwarm): void {
-    for (const peer of this.#core.peers.values()) this.restateTo(peer, swarm);
+    for (const peer of this.#core.peers.values()) {
+      const membership = peer.memberships.get(swarm.key);
+      if (membership) membership.isMistaken = true;
+    }
   }
 
-  /** The same to one peer. */
+  /** Says anew what this node has to a peer that knows of it. */
   restateTo(peer: Peer, swarm: AssetSwarm): void {
     const membership = peer.memberships.get(swarm.key);
     if (!membership?.isTold) return;

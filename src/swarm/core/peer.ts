@@ -41,7 +41,7 @@ export interface Membership {
   isStale: boolean;
   /** What I have changed other than by a gain, and it was told anew: from now on it is told also of what it sent itself. */
   isRestated: boolean;
-  /** It may believe that a chunk is here which came and was not kept: it is to be told anew. */
+  /** It may believe that a chunk is here which is not, as it came and was not kept, or cannot be read: it is to be told anew. */
   isMistaken: boolean;
   /** So many of the swarm's news it has been told. */
   newsRead: number;

@@ -64,6 +64,16 @@ class Pair {
     return chunks.length;
   }
 
+  /** Nothing of what is on its way can be read. @returns how many chunks that were */
+  fail(): number {
+    const chunks = this.#onTheWay.splice(0);
+    for (const one of chunks) {
+      this.seed.handle({ type: 'upload-failed', peer: 'leech', asset: 1, chunk: one });
+      this.talk();
+    }
+    return chunks.length;
+  }
+
   pass(ms: number): this {
     this.leech.pass(ms);
     this.seed.pass(ms);
@@ -185,5 +195,18 @@ describe('Exchange: data that comes after a reject', () => {
     rig.sends('a', 0);
     assert.equal(rig.exchange.stats(1)?.chunksHere, 1);
     assert.deepEqual(rig.faults(), []);
+  });
+});
+
+describe('Exchange: chunks that cannot be read', () => {
+  it('are told of together: a JOIN for each had neighbours cut off whose disk fails', () => {
+    const pair = new Pair(2000, 1024);
+    let failed = pair.fail();
+    for (let round = 0; round < 100; round++) failed += pair.pass(20).fail();
+    assert.equal(failed, 2000);
+    assert.ok(pair.isWhole);
+    pair.pass(250);
+    assert.equal(pair.leech.exchange.stats(1)?.failed[0], 'seed');
+    assert.equal(pair.seed.exchange.isLacked(1), false);
   });
 });
