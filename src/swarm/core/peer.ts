@@ -93,7 +93,8 @@ export interface Tombstone {
   left: number;
   /** How often the chunk's end may come: once for each request that was given up. */
   ends: number;
-  readonly sinceMs: number;
+  /** When it was given up, or some of it last came. */
+  sinceMs: number;
   /** Its reject has come. */
   isRejected?: boolean;
   /** A later request for the chunk was answered, and so not taken back: the peer may believe that the chunk is here. */

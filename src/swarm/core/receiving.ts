@@ -3,7 +3,7 @@ import { ACK_AT_BYTES, BATCH_MS } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import type { Event } from './events.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, Tombstone } from './peer.ts';
 import { noteServed, trustMore } from './reliance.ts';
 import type { Requesting } from './requesting.ts';
 import { SpeedMeter } from './speed-meter.ts';
@@ -132,6 +132,7 @@ export class Receiving {
     const request = peer.requests.get(key);
     peer.lastDataAtMs = this.#core.nowMs;
     if (!request) return this.#matchLate(peer, data);
+    const tombstone = request.isSecond ? this.#touch(peer, key) : undefined;
     peer.servingSinceMs = Math.min(peer.servingSinceMs, request.requestedAtMs);
     request.progressAtMs = this.#core.nowMs;
     request.receivedBytes += bytes;
@@ -144,7 +145,6 @@ export class Receiving {
       request.receivedBytes = 0; // the end of what was asked for before
       return undefined;
     }
-    const tombstone = peer.tombstones.get(key);
     if (tombstone) tombstone.isAnswered = true;
     this.#requesting.cameWhole(peer, request);
     noteServed(peer, request, this.#core.nowMs);
@@ -154,7 +154,7 @@ export class Receiving {
   /** Data of a request that was given up: tolerated up to the chunk's size. */
   #matchLate(peer: Peer, { asset, chunk, bytes, last }: Data): Misbehaviour | undefined {
     const key = chunkKey(asset, chunk);
-    const tombstone = peer.tombstones.get(key);
+    const tombstone = this.#touch(peer, key);
     if (!tombstone || bytes > tombstone.left) return unrequested('data nobody asked for');
     tombstone.left -= bytes;
     // What was taken back comes before all that is awaited.
@@ -166,6 +166,17 @@ export class Receiving {
     }
     if (--tombstone.ends === 0) peer.tombstones.delete(key);
     return undefined;
+  }
+
+  /** Something comes of what was given up, and may go on to: what has begun is sent to its end, however slowly. */
+  #touch(peer: Peer, key: number): Tombstone | undefined {
+    const tombstone = peer.tombstones.get(key);
+    if (!tombstone) return undefined;
+    tombstone.sinceMs = this.#core.nowMs;
+    // The oldest come first.
+    peer.tombstones.delete(key);
+    peer.tombstones.set(key, tombstone);
+    return tombstone;
   }
 
   /** A chunk that nobody was asked for since it was taken back is as good as asked for. @returns whether it is such a one */

@@ -166,6 +166,30 @@ describe('Exchange: data that comes after it was taken back', () => {
     assert.equal(rig.sent('reject', 'a').length, count);
     assert.deepEqual(rig.faults(), []);
   });
+
+  it('is no lie for as long as it comes, however slowly, nor is what comes after it of a second request', () => {
+    const rig = takenBack().handle(wanted('all')).grants('a', 2);
+    for (let left = Q; left > 0; left -= 1024) {
+      rig.handle({ type: 'data', ...chunk, bytes: 1024, last: left === 1024 }).pass(2400);
+    }
+    assert.equal(rig.exchange.keeps('a', 1, 0), false);
+    rig.handle({ type: 'data', ...chunk, bytes: Q, last: true });
+    assert.deepEqual(rig.faults(), []);
+  });
+
+  it('is no lie for as long as it comes, however slowly', () => {
+    const rig = new Rig().add('.').join('a', 'x').grants('a', 1);
+    rig
+      .handle({ type: 'data', ...chunk, bytes: 1024, last: false })
+      .handle({ type: 'asset-removed', asset: 1 });
+    // A limit of 200 bytes a second: the chunk had begun, and is sent to its end.
+    for (let left = Q - 1024; left > 0; left -= 1024) {
+      rig.handle({ type: 'data', ...chunk, bytes: 1024, last: left === 1024 }).pass(5000);
+    }
+    assert.deepEqual(rig.faults(), []);
+    rig.pass(300_000).handle({ type: 'data', ...chunk, bytes: 1024, last: true });
+    assert.deepEqual(rig.faults(), ['ERR_PEER_UNREQUESTED_DATA']);
+  });
 });
 
 describe('Exchange: data that comes after a reject', () => {
