@@ -29,6 +29,12 @@ export const ACK_AT_BYTES = 256 * 1024;
 /** Added to the round trips in the look-ahead: the batching of ACKs, timers, and some queue at all times. */
 export const LOOK_AHEAD_MARGIN_MS = 50;
 
+/**
+ * The block by which the look-ahead is rounded up is no more than the uplink delivers in this time: where a chunk takes longer,
+ * whoever is to have the next one would give it up before its turn came, for it has waited for {@link UNKNOWN_REISSUE_MS}.
+ */
+export const NEXT_MS = 5000;
+
 /** A round-trip time nobody measured yet: an ordinary path across a continent. */
 export const UNKNOWN_RTT_MS = 100;
 

@@ -63,6 +63,11 @@ export class DeliveryRate {
     return this.#samples[0]?.rate ?? 0;
   }
 
+  /** The best that was ever measured. */
+  get bestBytesPerSec(): number {
+    return Math.max(this.#best, this.bytesPerSec);
+  }
+
   /** Whether the rate still grows fast, as far as is known. */
   get isStarting(): boolean {
     return this.#starting;

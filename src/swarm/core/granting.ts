@@ -6,6 +6,7 @@ import {
   LOOK_AHEAD_MARGIN_MS,
   MAX_OFFER,
   MIN_GRANT_BYTES,
+  NEXT_MS,
   OFFLOAD_STUCK_MS,
   OPEN_GRANT_CHANCE,
 } from './constants.ts';
@@ -130,9 +131,8 @@ export class Granting {
    * idle, too much only queues.
    */
   lookAheadBytes(): number {
-    const { settings, assets } = this.#core;
-    let block = MIN_GRANT_BYTES;
-    for (const swarm of assets.values()) block = Math.max(block, swarm.maxChunkBytes);
+    const { settings } = this.#core;
+    const block = this.#blockBytes;
     this.#refresh();
     const loopMs = 2 * this.#maxRttMs + LOOK_AHEAD_MARGIN_MS;
     const queueMs = Math.max(loopMs, QUEUE_SHARE * this.#timeLeft.ms);
@@ -142,7 +142,25 @@ export class Granting {
     // A peer that is alone with this node has the whole uplink, and nobody who would wait behind it.
     const share = this.#core.peers.size === 1 ? 2 : 1;
     const first = this.rate.isStarting ? share * Math.max(0, settings.firstGrantBytes - block) : 0;
-    return Math.min(settings.maxCommittedBytes, Math.max(first, (rate * aheadMs) / 1000) + block);
+    const next = block * Math.min(1, NEXT_MS / this.#msOf(block));
+    return Math.min(settings.maxCommittedBytes, Math.max(first, (rate * aheadMs) / 1000) + next);
+  }
+
+  /** What the largest grant is worth. */
+  get #blockBytes(): number {
+    let block = MIN_GRANT_BYTES;
+    for (const swarm of this.#core.assets.values()) block = Math.max(block, swarm.maxChunkBytes);
+    return block;
+  }
+
+  /** How long the largest chunk takes the uplink at its best; 0: not known yet. */
+  get chunkMs(): number {
+    return this.#msOf(this.#blockBytes);
+  }
+
+  #msOf(bytes: number): number {
+    const best = Math.min(this.rate.bestBytesPerSec, this.#core.settings.uploadBytesPerSec ?? Infinity);
+    return best > 0 ? (bytes * 1000) / best : 0;
   }
 
   /** How fast chunks are handed out; 0: not known yet, for the rate still grows, and would grow no faster than it was. */

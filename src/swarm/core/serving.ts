@@ -8,7 +8,11 @@ import type { Grant, Peer } from './peer.ts';
 import { isDue, UploadLine, type Waiting } from './upload-line.ts';
 import { chunkKey, type Upload } from './upload-queue.ts';
 
-/** What is handed out waits no longer than this for the uplink: chunks wait in line, not in sockets. */
+/**
+ * What is handed out waits no longer than this for the uplink, or than for the chunk before it: the others wait in
+ * line, not in sockets. (A peer was taken for stuck while it waited for one of 1 MiB, and its credit was given once more: ten
+ * chunks were begun at 300 kbit/s, each was given up before it had come, and honest peers cut each other off.)
+ */
 const MOST_QUEUE_MS = 2000;
 
 type Request = Extract<Message, { type: 'request' }>;
@@ -109,11 +113,12 @@ export class Serving {
   watchStuck(): void {
     const core = this.#core;
     const queueMs = this.#queueMs();
+    const mostMs = Math.max(MOST_QUEUE_MS, this.#granting.chunkMs);
     core.stuckBytes = 0;
     for (const peer of core.peers.values()) {
       const silentMs = core.nowMs - Math.max(peer.lastAckAtMs, peer.heardAtMs);
       // The rate falls with what does not arrive, and would make a queue of it.
-      const usualMs = 4 * peer.rttMs + Math.min(4 * queueMs, MOST_QUEUE_MS);
+      const usualMs = 4 * peer.rttMs + Math.min(4 * queueMs, mostMs);
       peer.isStuck = peer.uploads.unackedBytes > 0 && silentMs > Math.max(STUCK_MS, usualMs);
       if (peer.isStuck) core.stuckBytes += peer.committedBytes;
     }
