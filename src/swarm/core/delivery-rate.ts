@@ -160,6 +160,11 @@ export class DeliveryRate {
     this.#best = Math.max(this.#best, this.bytesPerSec);
     if (this.#starting || this.bytesPerSec > FALLEN * this.#best || nowMs - this.#startedAtMs < RETRY_MS)
       return;
+    this.startAnew();
+  }
+
+  /** The link may be far faster than it was: its rate is to grow as at the start. */
+  startAnew(): void {
     this.#starting = true;
     this.#roundStart = this.#delivered;
     this.#roundBase = this.bytesPerSec;

@@ -187,7 +187,8 @@ export class Exchange {
       case 'asset-added':
         return this.#addAsset(event);
       case 'limits':
-        return setNodeLimits(this.#core, event, event.perPeer ?? {});
+        if (setNodeLimits(this.#core, event, event.perPeer ?? {})) this.#serving.limitRaised();
+        return;
       case 'connected':
         return this.#connected(event.peer);
       case 'gone': {

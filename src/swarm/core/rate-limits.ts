@@ -15,13 +15,19 @@ export interface Throttle {
   download: Allowance | undefined;
 }
 
-/** The limits of this node, and of each single peer, are others from now on; those that stay the same go on. */
-export function setNodeLimits(core: Core, limits: RateLimits, perPeer: RateLimits): void {
+/**
+ * The limits of this node, and of each single peer, are others from now on; those that stay the same go on.
+ *
+ * @returns whether the uplink has a higher one than before, or none any more
+ */
+export function setNodeLimits(core: Core, limits: RateLimits, perPeer: RateLimits): boolean {
+  const before = core.settings.uploadBytesPerSec ?? Infinity;
   core.settings.uploadBytesPerSec = limits.uploadBytesPerSec;
   core.settings.downloadBytesPerSec = limits.downloadBytesPerSec;
   core.settings.perPeer = perPeer;
   core.download = changed(core.download, limits.downloadBytesPerSec, core.nowMs);
   for (const peer of core.peers.values()) limitPeer(core, peer);
+  return (limits.uploadBytesPerSec ?? Infinity) > before;
 }
 
 /** Puts the limit of a single peer on one that connected. */

@@ -158,6 +158,12 @@ export class Serving {
     this.#line.add(this.#core.nowMs, { peer, swarm, chunk, bytes });
   }
 
+  /** The uplink has a higher limit than before, or none: what it delivers is to be found out anew, and nothing waits until then. */
+  limitRaised(): void {
+    this.#granting.rate.startAnew();
+    this.#line.restart();
+  }
+
   /** When {@link move} is to be called again. */
   get moveAtMs(): number {
     return this.#line.moveAtMs;

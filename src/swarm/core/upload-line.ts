@@ -73,6 +73,11 @@ export class UploadLine {
     return waiting;
   }
 
+  /** The uplink is another one than it was: what was handed out may have left it long before the time that was reckoned. */
+  restart(): void {
+    this.#busyUntilMs = 0;
+  }
+
   /** @returns −1 where nothing can go */
   #first(nowMs: number, turnOf: (waiting: Waiting) => number): number {
     let first = -1;

@@ -5,22 +5,33 @@ const MIB = 1024 * 1024;
 const CHUNKS = 60;
 const PEERS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-/** A seed whose uplink takes 28 s for a chunk, and peers that say nothing but what they ask for and have received. */
+/** A seed whose uplink takes long for a chunk, and peers that say nothing but what they ask for and have received. */
 class SlowSeed {
-  readonly rig = new Rig({ firstGrantBytes: MIB }).add('x'.repeat(CHUNKS), {
-    sizes: new Uint32Array(CHUNKS).fill(MIB),
-  });
+  readonly rig: Rig;
   /** Bytes granted, or asked for and not acknowledged, at most, and peers that were taken for stuck, once the rate is known. */
   most = 0;
   readonly stuck = new Set<string>();
-  readonly #bytesPerSec: number;
+  /** Chunks that have left. */
+  sent = 0;
+  #bytesPerSec: number;
   readonly #queue: { peer: string; left: number }[] = [];
   readonly #acked = new Map<string, number>();
   #next = 0;
 
-  constructor(bytesPerSec: number) {
+  /** @param limit whether that is a configured limit, and not what the uplink can do */
+  constructor(bytesPerSec: number, limit = false) {
     this.#bytesPerSec = bytesPerSec;
+    const sizes = new Uint32Array(CHUNKS).fill(MIB);
+    this.rig = new Rig({ firstGrantBytes: MIB, ...(limit && { uploadBytesPerSec: bytesPerSec }) });
+    this.rig.add('x'.repeat(CHUNKS), { sizes });
     for (const peer of PEERS) this.rig.join(peer, '.'.repeat(CHUNKS));
+  }
+
+  /** There is no limit any more. */
+  lift(bytesPerSec: number): this {
+    this.#bytesPerSec = bytesPerSec;
+    this.rig.handle({ type: 'limits' });
+    return this;
   }
 
   run(ms: number): this {
@@ -46,7 +57,10 @@ class SlowSeed {
     if (!first) return;
     const part = Math.min(bytes, first.left);
     first.left -= part;
-    if (first.left === 0) this.#queue.shift();
+    if (first.left === 0) {
+      this.#queue.shift();
+      this.sent++;
+    }
     const total = (this.#acked.get(first.peer) ?? 0) + part;
     this.#acked.set(first.peer, total);
     this.rig.says(first.peer, { type: 'ack', bytes: total });
@@ -59,5 +73,12 @@ describe('Exchange: an uplink that takes long for a chunk', () => {
     const { most, stuck } = new SlowSeed(bytesPerSec).run(300_000);
     assert.ok(most <= 2 * MIB, `${most / MIB} chunks`);
     assert.deepEqual([...stuck], []);
+  });
+
+  it('sends at once where it was a limit that is no more', () => {
+    const seed = new SlowSeed(20_000, true).run(330_000);
+    const before = seed.sent;
+    seed.lift(10 * MIB).run(5000);
+    assert.ok(seed.sent - before > 5, `${seed.sent - before} chunks`);
   });
 });
