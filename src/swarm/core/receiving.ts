@@ -93,7 +93,9 @@ export class Receiving {
   /** The chunk came to nothing (corrupt, or not stored): it can be asked for again. */
   failed(from: PeerKey, swarm: AssetSwarm, chunk: number): void {
     const request = this.#settle(from, swarm, chunk);
-    if (request) swarm.release(request);
+    if (!request) return;
+    swarm.release(request);
+    this.#requesting.wishesChanged();
   }
 
   /**

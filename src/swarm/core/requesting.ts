@@ -225,7 +225,7 @@ export class Requesting {
     this.#core.send(peer, { type: 'decline', grant: message.id, bytes, reason });
   }
 
-  /** Other chunks are wanted than before. */
+  /** Chunks can be asked for that could not be before: others are wanted, or what came was of no use. */
   wishesChanged(): void {
     this.#isReleased = true;
   }

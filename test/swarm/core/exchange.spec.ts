@@ -500,6 +500,15 @@ describe('Exchange: credit spent', () => {
     assert.equal(rig.sent('join', 'b').length, 1);
   });
 
+  for (const type of ['unstored', 'corrupt'] as const) {
+    it(`tells it so also where the chunk came, and was ${type}`, () => {
+      const rig = new Rig().add('.').join('a', 'x').join('b', 'x').grants('a', 1).grants('b', 1);
+      rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q, last: true }).take();
+      rig.handle({ type, peer: 'a', asset: 1, chunk: 0 }).pass(250);
+      assert.equal(rig.sent('join', 'b').length, 1);
+    });
+  }
+
   it('asks again for what could not be stored', () => {
     const rig = new Rig().add('.').join('a', 'x').grants('a', 1);
     rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 0, bytes: Q, last: true });
