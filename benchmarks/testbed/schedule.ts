@@ -36,14 +36,17 @@ export async function playEvents(
   stage: Stage,
   happened: (index: number, sec: number, what: 'begun' | 'healed') => void,
 ): Promise<void> {
+  const lasting = new Set<ScenarioEvent>();
   await Promise.all(
     events.map(async (event, index) => {
       await reach(event.when, stage, fileBytes);
-      await act(event, stage, true);
+      lasting.add(event);
+      await act(event, stage, lasting);
       happened(index, stage.secSinceGo(), 'begun');
       if (event.forSec === undefined) return;
       await stage.sleep(event.forSec);
-      await act(event, stage, false);
+      lasting.delete(event);
+      await act(event, stage, lasting);
       happened(index, stage.secSinceGo(), 'healed');
     }),
   );
@@ -54,9 +57,17 @@ async function reach(when: Moment, stage: Stage, fileBytes: number): Promise<voi
   while (originFiles(stage, fileBytes) < when.originSent) await stage.sleep(WATCH_MS / 1000);
 }
 
-async function act(event: ScenarioEvent, { network, hosts }: Stage, begin: boolean): Promise<void> {
-  if (event.type === 'split') return network.setSplit(begin);
+/** An event has begun, or is over: what it concerns is up where none of those that last says otherwise. */
+async function act(
+  event: ScenarioEvent,
+  { network, hosts }: Stage,
+  lasting: ReadonlySet<ScenarioEvent>,
+): Promise<void> {
+  const others = [...lasting];
+  if (event.type === 'split') return network.setSplit(others.some(({ type }) => type === 'split'));
   for (const { member, host } of hosts) {
-    if (event.groups.includes(member.group.name)) await network.setLink(host, !begin);
+    const { name } = member.group;
+    if (!event.groups.includes(name)) continue;
+    await network.setLink(host, !others.some((other) => other.type === 'cut' && other.groups.includes(name)));
   }
 }

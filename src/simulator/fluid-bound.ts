@@ -68,12 +68,16 @@ function searchSec(schedule: Schedule, least: number): number {
   return to;
 }
 
-/** The groups that are waited for: honest peers, but for those whose links go down for good at some time. */
+/**
+ * The groups that are waited for: honest peers, but for those whose links go down for good at some time. A share of few peers
+ * may come to none.
+ */
 export function contributorsOf({ groups, events }: Scenario): Group[] {
   const isCutForGood = ({ name }: Group): boolean =>
     events.some((event) => event.type === 'cut' && event.forSec === undefined && event.groups.includes(name));
   return groups.filter(
-    (group) => group.role === 'peer' && group.strategy === 'honest' && !isCutForGood(group),
+    (group) =>
+      group.count > 0 && group.role === 'peer' && group.strategy === 'honest' && !isCutForGood(group),
   );
 }
 

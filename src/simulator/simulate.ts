@@ -55,8 +55,8 @@ class Run {
   /** The node that plays each outcome now. */
   readonly #nodes = new Map<PeerOutcome, SimNode>();
   readonly #eventsMs: (number | undefined)[];
-  readonly #cut = new Set<string>();
-  #parts: readonly (readonly string[])[] = [];
+  /** Cuts and splits that last, in the order in which they began. One may end while another one lasts. */
+  readonly #lasting = new Set<ScenarioEvent>();
   #waiting = 0;
   #timeline: Sample[] = [];
   #sampleMs = FIRST_SAMPLE_MS;
@@ -196,13 +196,11 @@ class Run {
   #happen(event: ScenarioEvent, index: number): void {
     const { world } = this;
     this.#eventsMs[index] = world.nowMs;
-    if (event.type === 'cut') for (const name of event.groups) this.#cut.add(name);
-    else this.#parts = event.parts;
+    this.#lasting.add(event);
     this.#divide();
     if (event.forSec === undefined) return;
     world.wheel.at(world.nowMs + event.forSec * 1000, () => {
-      if (event.type === 'cut') for (const name of event.groups) this.#cut.delete(name);
-      else this.#parts = [];
+      this.#lasting.delete(event);
       this.#divide();
     });
   }
@@ -212,9 +210,13 @@ class Run {
   }
 
   #zoneOf({ group, index }: SimNode): number {
-    // A node that is cut off is a part of its own.
-    if (this.#cut.has(group.name)) return -1 - index;
-    return this.#parts.findIndex((part) => part.includes(group.name)) + 1;
+    let zone = 0;
+    for (const event of this.#lasting) {
+      // A node that is cut off is a part of its own.
+      if (event.type === 'cut' && event.groups.includes(group.name)) return -1 - index;
+      if (event.type === 'split') zone = event.parts.findIndex((part) => part.includes(group.name)) + 1;
+    }
+    return zone;
   }
 
   #exponential(meanSec: number): number {

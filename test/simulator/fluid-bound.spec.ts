@@ -35,6 +35,20 @@ describe('the fluid bound', () => {
     near(boundSec('  - { name: peers, count: 2, up: 5 Mbit/s, disk: 25 kB/s }'), 5);
   });
 
+  it('is not that of a share that comes to nobody', () => {
+    const text = `file: 125 kB
+peers: 1
+groups:
+  - { name: origin, role: origin, up: 1 Mbit/s }
+  - { name: most, share: 80 %, up: 5 Mbit/s }
+  - { name: slow, share: 20 %, up: 5 Mbit/s, down: 10 kbit/s }
+`;
+    const scenario = parseScenario(text, 'bound.yaml');
+    near(fluidBoundMs(scenario) / 1000, 1);
+    const events = [{ type: 'cut', when: { atSec: 60 }, groups: ['origin'], forSec: 1 }] as const;
+    near(fluidBoundMs({ ...scenario, events }) / 1000, 1);
+  });
+
   it('is all uplinks together where they are what is short', () => {
     near(boundSec(SLOW), 4 / 1.4);
   });

@@ -164,6 +164,18 @@ describe('a simulated crowd', () => {
     assert.equal(reportOf(outcome).contributors.finished, 0);
   });
 
+  it('keeps a group cut until the last of its cuts is over, whichever ends first', async () => {
+    const outcome = await run({
+      events: '  - { cut: origin, at: 0.1 files, for: 20 s }\n  - { cut: origin, at: 2 s, for: 3 s }',
+    });
+    const [firstMs, secondMs] = outcome.eventsMs as [number, number];
+    assert.ok(firstMs < secondMs && secondMs < 5000, `${firstMs} ms, ${secondMs} ms`);
+    for (const { atMs, originBytes } of outcome.timeline) {
+      if (atMs > firstMs + 1000 && atMs < firstMs + 20_000) assert.ok(originBytes < 4 << 20, `${atMs} ms`);
+    }
+    assert.equal(reportOf(outcome).contributors.finished, 10);
+  });
+
   it("ends with its signal's reason", async () => {
     const scenario = parseScenario(`file: 1 GiB\ngroups:\n${ORIGIN}\n${PEERS}\n`, 'long.yaml');
     const reason = new Error('enough');
