@@ -54,8 +54,9 @@ export class Partial {
   readonly #have: Bitfield;
   readonly #slots = new Slots(PARALLEL_WRITES);
   readonly #writing = new Map<number, Promise<void>>();
+  readonly #reading = new Set<Promise<unknown>>();
   #bytesHere = 0;
-  /** While the files are being moved: reads and writes wait for it. */
+  /** While the files are being moved: reads and writes wait for it, and it for those that have begun. */
   #moving: Promise<void> | undefined;
   #isEnded = false;
   /** What it became when it was finished. */
@@ -140,7 +141,7 @@ export class Partial {
 
   /** @throws ERR_CHUNK_MISSING; ERR_FILE_CHANGED where it was here and is damaged: then it can be written again */
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
-    await this.#moving;
+    while (this.#moving) await this.#moving;
     if (this.#successor) return this.#successor.read(chunk, signal);
     signal?.throwIfAborted();
     if (!this.#have.has(chunk)) {
@@ -150,7 +151,9 @@ export class Partial {
       );
     }
     const place = this.#manifest.places(chunk)[0] as { file: number; offset: number };
-    const verified = await this.#readPlace(chunk, place.file, place.offset);
+    const reading = this.#readPlace(chunk, place.file, place.offset);
+    this.#reading.add(reading);
+    const verified = await reading.finally(() => this.#reading.delete(reading));
     if (verified) return verified;
     await this.#forget(chunk);
     throw new ShoalError(
@@ -162,7 +165,7 @@ export class Partial {
   /** See `StoredAsset.write`. */
   async write(chunk: number, data: VerifiedChunk, isReadSoon = true): Promise<void> {
     if (this.#have.has(chunk)) return;
-    await this.#moving;
+    while (this.#moving) await this.#moving;
     let writing = this.#writing.get(chunk);
     if (!writing) {
       const write = (): Promise<void> => this.#write(chunk, data, isReadSoon);
@@ -208,7 +211,7 @@ export class Partial {
     });
   }
 
-  /** Releases the files. Writes under way are waited for; later ones fail. */
+  /** Releases the files. What is under way is waited for; later writes fail. */
   async close(): Promise<void> {
     this.#isEnded = true;
     await this.#settle();
@@ -217,7 +220,7 @@ export class Partial {
   }
 
   async #settle(): Promise<void> {
-    await Promise.allSettled(this.#writing.values());
+    await Promise.allSettled([...this.#writing.values(), ...this.#reading]);
   }
 
   async #write(chunk: number, data: VerifiedChunk, isReadSoon: boolean): Promise<void> {
