@@ -179,13 +179,16 @@ export class Catalog {
     return undefined;
   }
 
-  /** Adds a place to an entry, as the newest. The caller puts the entry. */
-  async addPlace(entry: AssetEntry, place: Place, stamps: FileStamps): Promise<void> {
+  /**
+   * Keeps an entry with one more place, the newest, durably. What is known of places that make room for it is deleted
+   * after that: until then they are what the record names.
+   */
+  async putPlace(root: CID, entry: AssetEntry, place: Place, stamps: FileStamps): Promise<void> {
     await this.folder.index.putStamps(place.id, stamps.encode());
     const others = entry.places.filter(({ path }) => path !== place.path);
-    const kept = [place, ...others].slice(0, MAX_PLACES);
-    const dropped = entry.places.filter((old) => !kept.includes(old));
-    entry.places = kept;
+    const places = [place, ...others].slice(0, MAX_PLACES);
+    const dropped = entry.places.filter((old) => !places.includes(old));
+    await this.put(root, { ...entry, places });
     for (const { id } of dropped) await this.folder.index.deleteStamps(id);
   }
 

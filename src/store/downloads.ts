@@ -11,7 +11,7 @@ import { BitmapFile, countClaims } from './bitmap-file.ts';
 import type { Catalog } from './catalog.ts';
 import { changeTarget, settleChange } from './change-target.ts';
 import type { Log } from './data-folder.ts';
-import { lstatOrUndefined } from './file-stamps.ts';
+import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
 import { withFsErrors } from './fs-error.ts';
 import { copyChunks, type ResumeOptions } from './copy-chunks.ts';
 import { checkDownloadTarget, commitPlace, finishDownload, isAtTarget } from './finish-download.ts';
@@ -108,11 +108,10 @@ export class Downloads {
       return live;
     }
     await settleChange(this.#catalog, this.#log, root);
-    const entry = this.#catalog.entry(root);
-    if (!entry?.download) return undefined;
-    const { download } = entry;
+    const download = this.#catalog.entry(root)?.download;
+    if (!download) return undefined;
     if (await isAtTarget(this.#catalog, root, download)) {
-      if (await this.#adoptTarget(root, manifest, entry, download, options)) return undefined;
+      if (await this.#adoptTarget(root, manifest, download, options)) return undefined;
     }
     return this.#openPartial(root, manifest, download, options, mayRestart ? 'restart' : 'resume');
   }
@@ -407,7 +406,6 @@ export class Downloads {
   async #adoptTarget(
     root: CID,
     manifest: Manifest,
-    entry: AssetEntry,
     download: Download,
     options: ResumeOptions,
   ): Promise<boolean> {
@@ -417,19 +415,11 @@ export class Downloads {
     if (manifest.chunkCount === 0) return false;
     const bitmap = await BitmapFile.open(folder.bitmapPath(root), manifest.chunkCount);
     const partial = this.#newPartial(root, manifest, base, bitmap);
+    let stamps: FileStamps;
     try {
       // Something else may lie there while the partial's disk is away: its bitmap stays as it is.
       if (!bitmap.claims().isFull || !(await partial.isWhole(options.signal, options.onCheck))) return false;
-      const { stamps } = await partial.seal();
-      await commitPlace(
-        this.#catalog,
-        root,
-        entry,
-        { id: newId(), kind: 'complete', path: download.path },
-        stamps,
-      );
-      if (download.aside !== undefined) await deleteTree(download.aside);
-      return true;
+      ({ stamps } = await partial.seal());
     } catch (error) {
       options.signal?.throwIfAborted();
       this.#log('info', `${base} is not what was downloaded: ${String(error)}`);
@@ -437,6 +427,10 @@ export class Downloads {
     } finally {
       await partial.close();
     }
+    await commitPlace(this.#catalog, root, download.path, stamps);
+    await deleteTree(folder.bitmapPath(root));
+    if (download.aside !== undefined) await deleteTree(download.aside);
+    return true;
   }
 }
 

@@ -52,7 +52,7 @@ export async function finishDownload(
         await catalog.put(root, entry);
       },
     }).catch(keepsPartial);
-    await commitPlace(catalog, root, entry, { id: newId(), kind: 'complete', path: live.path }, stamps);
+    await commitPlace(catalog, root, live.path, stamps);
     const placed = (await catalog.openPlace(root, manifest)) as PlacedContent;
     live.placed = placed;
     return placed;
@@ -80,24 +80,21 @@ function warnOfLinks(log: Log, target: string, skipped: readonly ManifestSymlink
   if (more > 0) log('warn', `and ${more} more links that lead out of ${target} were not made`);
 }
 
-/** The download of an entry has become a place. */
+/** The download of an entry has become a place. Where that cannot be kept the entry is as it was. */
 export async function commitPlace(
   catalog: Catalog,
   root: CID,
-  entry: AssetEntry,
-  place: Place,
+  path: string | undefined,
   stamps: FileStamps,
 ): Promise<void> {
   const { folder } = catalog;
-  await catalog.addPlace(entry, place, stamps);
+  const entry = catalog.entry(root) as AssetEntry;
+  const place: Place = { id: newId(), kind: 'complete', path };
   // What a stream left in the data folder has now a place of its own; it would be there twice.
-  const inside = entry.places.find(
-    (old) => old !== place && old.path === undefined && old.kind === 'complete',
-  );
-  const isTwice = inside !== undefined && place.path !== undefined;
-  if (isTwice) entry.places = entry.places.filter((old) => old !== inside);
-  delete entry.download;
-  await catalog.put(root, entry);
+  const inside = entry.places.find((old) => old.path === undefined && old.kind === 'complete');
+  const isTwice = inside !== undefined && path !== undefined;
+  const places = isTwice ? entry.places.filter((old) => old !== inside) : entry.places;
+  await catalog.putPlace(root, { ...entry, places, download: undefined }, place, stamps);
   if (root.code === RAW_CODE) await folder.index.deleteNodes(entry.nodes);
   if (isTwice) {
     await folder.index.deleteStamps(inside.id);

@@ -128,8 +128,7 @@ async function commit(catalog: Catalog, imported: Imported, base: string, place:
     places: before?.places ?? [],
     download: before?.download,
   };
-  await catalog.addPlace(entry, place, stamps);
-  await catalog.put(root, entry);
+  await catalog.putPlace(root, entry, place, stamps);
   if (before) await index.deleteNodes(before.nodes);
 }
 

@@ -105,6 +105,31 @@ describe('A disk that is too small', () => {
     await again?.close();
   });
 
+  it('costs nothing of a download that is whole, though the index takes no note of that at first', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(3 * KIB64), KIB64);
+    const path = join(folder.path, 'target');
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path });
+    await writeChunks(stored, asset);
+    const full = mock.method(NodeIndex.prototype, 'putRecord', async () => {
+      throw new ShoalError('ERR_DISK_FULL', 'the disk is full');
+    });
+    try {
+      await assert.rejects(stored.finish(), { code: 'ERR_DISK_FULL' });
+      await stored.close();
+      await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_DISK_FULL' });
+    } finally {
+      full.mock.restore();
+    }
+    const again = await store.startDownload(asset.root, { path });
+    assert.equal(again.state, 'complete');
+    await again.close();
+    assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'target']);
+    assert.deepEqual(await readdir(join(folder.path, 'data', 'partials')), []);
+  });
+
   it('says that the target cannot be written where it is read-only', async function () {
     await using folder = await tempFolder();
     await using mount = await mountTmpfs(join(folder.path, 'mount'), 24);

@@ -194,6 +194,21 @@ describe('Sharing a path', () => {
     await assert.rejects(t.store.open(root), { code: 'ERR_FILE_CHANGED', message: /two/ });
   });
 
+  it('stays shared where it is shared again and that cannot be recorded', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'file');
+    await writeFile(path, bytesOf(5000));
+    const { root } = await t.store.share(path);
+    const real = NodeIndex.prototype.putRecord;
+    NodeIndex.prototype.putRecord = () => Promise.reject(new Error('no more room'));
+    try {
+      await assert.rejects(t.store.share(path), /no more room/);
+    } finally {
+      NodeIndex.prototype.putRecord = real;
+    }
+    await (await t.store.open(root))!.close();
+  });
+
   it('stays shared from its original while a copy of it is being saved', async () => {
     await using t = await setUp();
     const path = join(t.path, 'one');
