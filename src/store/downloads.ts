@@ -14,7 +14,13 @@ import type { Log } from './data-folder.ts';
 import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
 import { withFsErrors } from './fs-error.ts';
 import { copyChunks, type ResumeOptions } from './copy-chunks.ts';
-import { checkDownloadTarget, commitPlace, finishDownload, isAtTarget } from './finish-download.ts';
+import {
+  checkDownloadTarget,
+  commitPlace,
+  deleteReplaced,
+  finishDownload,
+  isAtTarget,
+} from './finish-download.ts';
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
 import { Partial } from './partial.ts';
@@ -429,7 +435,7 @@ export class Downloads {
     }
     await commitPlace(this.#catalog, root, download.path, stamps);
     await deleteTree(folder.bitmapPath(root));
-    if (download.aside !== undefined) await deleteTree(download.aside);
+    await deleteReplaced(this.#log, download);
     return true;
   }
 }

@@ -57,9 +57,19 @@ export async function finishDownload(
     live.placed = placed;
     return placed;
   });
-  if (download.aside !== undefined) await deleteTree(download.aside);
   await partial.close();
   await rm(catalog.folder.bitmapPath(root), { force: true });
+  await deleteReplaced(log, download);
+}
+
+/** Deletes what `force` moved aside. Where this user may not, the download is whole all the same. */
+export async function deleteReplaced(log: Log, { aside }: Download): Promise<void> {
+  if (aside === undefined) return;
+  try {
+    await deleteTree(aside);
+  } catch (error) {
+    log('warn', `what was replaced lies in ${aside} now and cannot be deleted: ${String(error)}`);
+  }
 }
 
 /** A target that is taken costs nobody what was downloaded: says where it is, and how it is used or deleted. */

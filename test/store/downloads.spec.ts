@@ -28,6 +28,7 @@ import {
   writeChunks,
   type RemoteAsset,
 } from './assets.ts';
+import { mountTmpfs } from './mounts.ts';
 import { tempFolder } from './temp-folder.ts';
 
 /** An interrupted download: where its data folder, its target and its partial are. */
@@ -272,6 +273,27 @@ describe('A download', () => {
     await stored.close();
     assert.deepEqual(await readdir(target), ['new']);
     assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'tree']);
+  });
+
+  it('is finished although what it replaces cannot be deleted', async function () {
+    await using folder = await tempFolder();
+    const warnings: string[] = [];
+    await using store = await openStore(join(folder.path, 'data'), {
+      log: (_level, message) => void warnings.push(message),
+    });
+    const target = join(folder.path, 'tree');
+    await using kept = await mountTmpfs(join(target, 'kept'), 1);
+    if (!kept) this.skip();
+    const asset = await remoteTree({ new: bytesOf(3 * CHUNK) });
+    const finished = download(store, asset, target, { force: true });
+    await finished.catch(() => {});
+    const aside = (await readdir(folder.path)).find((name) => name.endsWith('.shoal-old'));
+    if (aside) kept.path = join(folder.path, aside, 'kept');
+    await (await finished).close();
+    assert.deepEqual(await readdir(target), ['new']);
+    assert.deepEqual(await readdir(join(folder.path, 'data', 'partials')), []);
+    assert.match(warnings.join(), /what was replaced lies in .*shoal-old now and cannot be deleted/);
+    await (await store.open(asset.root))!.close();
   });
 
   it('never replaces a folder by a file, nor what holds the data folder', async () => {

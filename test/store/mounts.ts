@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 
 /** A file system of its own in memory, for what only a small or read-only one shows. */
 export interface TestMount extends AsyncDisposable {
+  /** Set it anew where a folder above was renamed. */
   path: string;
   makeReadOnly(): void;
 }
@@ -17,9 +18,10 @@ export async function mountTmpfs(path: string, mebibytes: number): Promise<TestM
   } catch {
     return undefined;
   }
-  return {
+  const mount: TestMount = {
     path,
-    makeReadOnly: () => void execFileSync('mount', ['-o', 'remount,ro', path], { stdio: 'ignore' }),
-    [Symbol.asyncDispose]: async () => void execFileSync('umount', ['-l', path], { stdio: 'ignore' }),
+    makeReadOnly: () => void execFileSync('mount', ['-o', 'remount,ro', mount.path], { stdio: 'ignore' }),
+    [Symbol.asyncDispose]: async () => void execFileSync('umount', ['-l', mount.path], { stdio: 'ignore' }),
   };
+  return mount;
 }
