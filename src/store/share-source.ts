@@ -12,6 +12,7 @@ import { withFsErrors } from './fs-error.ts';
 import type { KeyLock } from './key-lock.ts';
 import { NodeBatch } from './node-batch.ts';
 import { newId } from './node-index.ts';
+import { orAbort } from './or-abort.ts';
 import { placeContent } from './placing.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
 import { checkSpace } from './space.ts';
@@ -160,8 +161,7 @@ async function fillSpool(
   let bytes = 0;
   let checkedTo = 0;
   try {
-    for await (const piece of content) {
-      signal?.throwIfAborted();
+    for await (const piece of untilAborted(content, signal)) {
       if (bytes + piece.byteLength > checkedTo) {
         checkedTo = bytes + piece.byteLength + SPACE_CHECK_BYTES;
         await checkSpace(folder, checkedTo - bytes, 'the content');
@@ -181,6 +181,28 @@ async function fillSpool(
       'ERR_SIZE_MISMATCH',
       `the content was to have ${size} bytes and ${found}; share it again whole`,
     );
+  }
+}
+
+/** Content may keep whoever takes it waiting for as long as it likes. It is told that no more is wanted, and not waited for. */
+async function* untilAborted<T>(
+  content: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
+  const pieces = content[Symbol.asyncIterator]();
+  let isAtEnd = false;
+  try {
+    while (!isAtEnd) {
+      const next = await orAbort(pieces.next(), signal).catch((error: unknown) => {
+        // What has thrown has ended.
+        isAtEnd = !signal?.aborted;
+        throw error;
+      });
+      isAtEnd = next.done === true;
+      if (!next.done) yield next.value;
+    }
+  } finally {
+    if (!isAtEnd) void Promise.resolve(pieces.return?.()).catch(() => {});
   }
 }
 

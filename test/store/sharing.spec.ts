@@ -335,6 +335,28 @@ describe('Sharing content', () => {
     assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
   });
 
+  it('ends when it is aborted while nothing comes, and says so to the source', async () => {
+    await using t = await setUp();
+    const reason = new Error('stop');
+    const stop = new AbortController();
+    let isTold = false;
+    const content: AsyncIterable<Uint8Array> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => {
+          setImmediate(() => stop.abort(reason));
+          return new Promise(() => {});
+        },
+        return: async () => {
+          isTold = true;
+          return { done: true, value: undefined };
+        },
+      }),
+    };
+    await assert.rejects(t.store.share({ content }, { signal: stop.signal }), reason);
+    assert.ok(isTold);
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+  });
+
   it('keeps nothing of it where the record cannot be written', async () => {
     await using t = await setUp();
     const real = NodeIndex.prototype.putRecord;
