@@ -55,7 +55,7 @@ export async function sharePath(
  * Takes content into the data folder and shares it from there. It is written down whole first, since its size decides
  * how it is cut.
  *
- * @throws ERR_NO_SPACE, ERR_DISK_FULL, ERR_SIZE_MISMATCH, ERR_CHUNK_SIZE, and what the content throws
+ * @throws ERR_NO_SPACE, ERR_DISK_FULL, ERR_SHARE_SOURCE, ERR_SIZE_MISMATCH, ERR_CHUNK_SIZE, and what the content throws
  */
 export async function shareContent(
   catalog: Catalog,
@@ -162,6 +162,8 @@ async function fillSpool(
   let checkedTo = 0;
   try {
     for await (const piece of untilAborted(content, signal)) {
+      // A stream with an encoding gives text, which has no `byteLength`: it would pass as nothing.
+      if (!ArrayBuffer.isView(piece)) throw notBytes(piece);
       if (bytes + piece.byteLength > checkedTo) {
         checkedTo = bytes + piece.byteLength + SPACE_CHECK_BYTES;
         await checkSpace(folder, checkedTo - bytes, 'the content');
@@ -204,6 +206,13 @@ async function* untilAborted<T>(
   } finally {
     if (!isAtEnd) void Promise.resolve(pieces.return?.()).catch(() => {});
   }
+}
+
+function notBytes(piece: unknown): ShoalError {
+  return new ShoalError(
+    'ERR_SHARE_SOURCE',
+    `the content to share came as ${typeof piece} and not as bytes (Uint8Array); a stream gives bytes where no encoding is set`,
+  );
 }
 
 async function checkNotInside(catalog: Catalog, path: string): Promise<void> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFile, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { NodeIndex } from '../../src/store/node-index.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { ContentSource, Store } from '../../src/store/store.ts';
@@ -321,6 +322,13 @@ describe('Sharing content', () => {
     await using t = await setUp();
     for (const size of [4999, 5001])
       await assert.rejects(t.store.share(source([bytesOf(5000)], { size })), { code: 'ERR_SIZE_MISMATCH' });
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+  });
+
+  it('refuses text: it would be shared as nothing', async () => {
+    await using t = await setUp();
+    const content = Readable.from(['text']) as AsyncIterable<never>;
+    await assert.rejects(t.store.share({ content }), { code: 'ERR_SHARE_SOURCE' });
     assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
   });
 
