@@ -19,9 +19,12 @@ export interface CollectedFiles {
  * Turns whatever the page shares into files with paths. One file alone is a file asset; several, or those of a folder, are
  * a directory, named by the folder they all lie in.
  *
- * @throws ERR_SHARE_SOURCE, ERR_ACCESS, ERR_NOT_FOUND
+ * @throws ERR_SHARE_SOURCE, ERR_ACCESS, ERR_NOT_FOUND, the abort reason
  */
-export async function collectFiles(source: PageShareSource): Promise<CollectedFiles> {
+export async function collectFiles(
+  source: PageShareSource,
+  signal: AbortSignal | undefined,
+): Promise<CollectedFiles> {
   if (source instanceof Uint8Array) source = new Blob([source as Uint8Array<ArrayBuffer>]);
   if (source instanceof Blob)
     return {
@@ -42,6 +45,8 @@ export async function collectFiles(source: PageShareSource): Promise<CollectedFi
       handles.push({ path, handle: what });
       await permit(what, 'read');
       for await (const found of contentOf(path, what)) {
+        // A folder may hold a hundred thousand, and a browser is asked for each.
+        signal?.throwIfAborted();
         if (typeof found === 'string') empty.push(found);
         else chosen.push(found);
       }

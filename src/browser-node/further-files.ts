@@ -17,8 +17,8 @@ export async function shareFiles(
   source: PageShareSource,
   options: ShareOptions,
 ): Promise<AssetRecord> {
-  const { files, emptyFolders, name, handles } = await collectFiles(source);
   const { chunkSize, onProgress, signal } = options;
+  const { files, emptyFolders, name, handles } = await collectFiles(source, signal);
   const shared = await importFiles(files, {
     emptyFolders,
     name: options.name ?? name,

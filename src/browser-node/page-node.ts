@@ -62,7 +62,7 @@ export class PageNode implements PageShoal {
     const { closing } = this.#node;
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
     const record = await shareFiles(store, source, { ...options, signal });
-    const { link } = await this.#node.publish(record);
+    const { link } = await this.#node.publish(record, signal);
     return new PageAssetHandle(await this.#node.open(link), store);
   }
 

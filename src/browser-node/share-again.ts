@@ -70,7 +70,7 @@ async function shareOne(
   signal: AbortSignal,
 ): Promise<Outcome> {
   try {
-    const files = await findFiles(share);
+    const files = await findFiles(share, signal);
     const stamps = stampsOf(files);
     const isUntouched = [...share.stamps].every(
       ([path, before]) => stamps.get(path)?.lastModified === before.lastModified,
@@ -98,13 +98,14 @@ async function shareOne(
 }
 
 /** The files as they are now. @throws ERR_NOT_FOUND; ERR_FILE_CHANGED where one is of another size; ERR_ACCESS, ERR_IO */
-async function findFiles({ handles, stamps }: KeptShare): Promise<FileToShare[]> {
+async function findFiles({ handles, stamps }: KeptShare, signal: AbortSignal): Promise<FileToShare[]> {
   const files: FileToShare[] = [];
   for (const { path: at, handle } of handles) {
     const folder = handle.kind === 'directory' ? new PickedFolder(handle) : undefined;
     const above = at === '' ? '' : `${at}/`;
     const paths = folder ? [...stamps.keys()].filter((path) => path.startsWith(above)) : [at];
     for (const path of paths) {
+      signal.throwIfAborted();
       const file =
         handle.kind === 'file'
           ? await withPickedErrors(handle.name, () => handle.getFile())
