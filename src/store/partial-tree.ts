@@ -42,7 +42,7 @@ export function partialName(target: string, cid: string, unique: string, ending 
  *
  * @param mode `create` fails where anything is already there; `adopt` takes over what an earlier run made
  * @throws ERR_NAME_COLLISION, ERR_PARTIAL_TAMPERED where something else lies in the place of a file or folder,
- * ERR_NOT_FOUND, ERR_DISK_FULL, ERR_READ_ONLY, ERR_ACCESS, ERR_IO
+ * ERR_NOT_FOUND, ERR_DISK_FULL, ERR_READ_ONLY, ERR_ACCESS, ERR_IO, the signal's reason
  */
 export async function makeTree(
   base: string,
@@ -56,7 +56,9 @@ export async function makeTree(
     if (mode === 'create' && (await isCaseBlind(base))) checkCollisions(manifest);
   }
   for (const entry of manifest.entries) {
-    if (entry.type === 'directory') await makeFolder(entryPath(base, entry), mode);
+    if (entry.type !== 'directory') continue;
+    signal?.throwIfAborted();
+    await makeFolder(entryPath(base, entry), mode);
   }
   if (manifest.entries.length >= MANY_FILES) return makeFiles(base, manifest, mode, workers, signal);
   await forEachBounded(

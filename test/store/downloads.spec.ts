@@ -14,7 +14,9 @@ import {
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { openDataFolder } from '../../src/store/data-folder.ts';
+import { FileWorkers } from '../../src/store/file-workers.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { makeTree } from '../../src/store/partial-tree.ts';
 import {
   bytesOf,
   CHUNK,
@@ -207,6 +209,16 @@ describe('A download', () => {
     assert.equal(await readFile(join(victim, 'f'), 'utf8'), 'precious');
     assert.ok((await lstat(join(target, 'd'))).isDirectory());
     assert.ok(await sameFile(join(target, 'd', 'f'), bytesOf(4 * CHUNK)));
+  });
+
+  it('makes no more folders when it is aborted', async () => {
+    await using folder = await tempFolder();
+    await using workers = new FileWorkers();
+    const { manifest } = await remoteTree({ a: { entries: {} }, b: { entries: {} } });
+    const base = join(folder.path, 'tree');
+    const making = makeTree(base, manifest, 'create', workers, AbortSignal.abort(new Error('stop')));
+    await assert.rejects(making, /stop/);
+    assert.deepEqual(await readdir(base), []);
   });
 
   it('makes links as links, and none that leads out of the asset', async () => {
