@@ -43,6 +43,8 @@ export async function changeTarget(
   const { catalog, manifest, target, to } = change;
   const { root } = manifest;
   const old = live.partial;
+  const known = catalog.entry(root)?.download;
+  if (known) await putBackReplaced(known);
   const before: Download = { path: live.path, partial: old.base, bytesHere: old.bytesHere };
   if (to !== old.base) {
     if (target === undefined) await deleteTree(to);
@@ -60,6 +62,13 @@ export async function changeTarget(
   await putDownload(catalog, root, { path: target, partial: to, bytesHere: old.bytesHere });
   live.path = target;
   return live;
+}
+
+/** What `force` had moved aside when the process was killed belongs back where it was: the download goes elsewhere. */
+export async function putBackReplaced({ path, aside }: Download): Promise<void> {
+  if (aside === undefined || path === undefined) return;
+  if ((await lstatOrUndefined(path)) || !(await lstatOrUndefined(aside))) return;
+  await withFsErrors('move', aside, () => rename(aside, path));
 }
 
 /**

@@ -1,5 +1,4 @@
 import { dirname, resolve } from 'node:path';
-import { rename } from 'node:fs/promises';
 import { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import type { Bitfield } from '../swarm/core/bitfield.ts';
@@ -9,10 +8,9 @@ import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { AssetEntry, Download } from './asset-entry.ts';
 import { BitmapFile, countClaims } from './bitmap-file.ts';
 import type { Catalog } from './catalog.ts';
-import { changeTarget, settleChange } from './change-target.ts';
+import { changeTarget, putBackReplaced, settleChange } from './change-target.ts';
 import type { Log } from './data-folder.ts';
 import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
-import { withFsErrors } from './fs-error.ts';
 import { copyChunks, type ResumeOptions } from './copy-chunks.ts';
 import {
   checkDownloadTarget,
@@ -193,15 +191,8 @@ export class Downloads {
 
   /** Deletes what the data folder and the target's folder hold of an unfinished download. */
   async discard(root: CID, download: Download): Promise<void> {
-    const { path, aside, other } = download;
-    // What `force` had moved aside when the process was killed belongs back where it was.
-    if (
-      aside !== undefined &&
-      path !== undefined &&
-      !(await lstatOrUndefined(path)) &&
-      (await lstatOrUndefined(aside))
-    )
-      await withFsErrors('move', aside, () => rename(aside, path));
+    const { other } = download;
+    await putBackReplaced(download);
     const live = this.#live.get(root.toString());
     if (live && !live.placed) {
       this.#live.delete(root.toString());
@@ -266,6 +257,7 @@ export class Downloads {
     await checkSpace(target === undefined ? folder.path : dirname(target), manifest.size, root.toString());
     const partial = this.#newPartialPath(root, target);
     const before = entry.download;
+    if (before) await putBackReplaced(before);
     const isOpen = this.#live.get(root.toString())?.partial.base === before?.partial;
     const download: Download = { path: target, partial, bytesHere: 0 };
     await this.#catalog.put(root, Object.assign(entry, { name: options.name ?? entry.name, download }));

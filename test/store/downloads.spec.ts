@@ -433,23 +433,28 @@ describe('A download', () => {
     assert.ok(await sameFile(join(folder.path, 'saved'), bytesOf(6 * CHUNK)));
   });
 
-  it('puts back what force had moved aside, when it was killed before the second rename and is removed', async () => {
-    await using folder = await tempFolder();
-    const asset = await remoteTree({ a: bytesOf(2 * CHUNK) });
-    const { dataDir, target } = await interrupted(folder.path, asset, [0]);
-    const aside = join(folder.path, '.target.shoal-old');
-    await mkdir(aside);
-    await writeFile(join(aside, 'old'), 'old');
-    const { index } = await openDataFolder(dataDir);
-    const entry = (await index.loadRecords(() => {})).get(asset.root.toString())!;
-    entry.download!.aside = aside;
-    await index.putRecord(asset.root.toString(), entry);
-    await index.close();
-    await using store = await openStore(dataDir);
-    await store.remove(asset.root);
-    assert.deepEqual(await readdir(target), ['old']);
-    assert.deepEqual((await readdir(folder.path)).sort(), ['data', 'target']);
-  });
+  for (const then of ['is removed', 'gets another target', 'is begun anew for another target']) {
+    it(`puts back what force had moved aside, when it was killed before the second rename and ${then}`, async () => {
+      await using folder = await tempFolder();
+      const asset = await remoteTree({ a: bytesOf(2 * CHUNK) });
+      const { dataDir, target, partial } = await interrupted(folder.path, asset, [0]);
+      const aside = join(folder.path, '.target.shoal-old');
+      await mkdir(aside);
+      await writeFile(join(aside, 'old'), 'old');
+      const { index } = await openDataFolder(dataDir);
+      const entry = (await index.loadRecords(() => {})).get(asset.root.toString())!;
+      entry.download!.aside = aside;
+      await index.putRecord(asset.root.toString(), entry);
+      await index.close();
+      if (then.startsWith('is begun')) await rm(partial, { recursive: true });
+      await using store = await openStore(dataDir);
+      if (then === 'is removed') await store.remove(asset.root);
+      else await (await download(store, asset, join(folder.path, 'other'))).close();
+      assert.deepEqual(await readdir(target), ['old']);
+      const others = then === 'is removed' ? [] : ['other'];
+      assert.deepEqual((await readdir(folder.path)).sort(), ['data', ...others, 'target']);
+    });
+  }
 
   it('refuses a taken target before it hashes what is here', async () => {
     await using folder = await tempFolder();
