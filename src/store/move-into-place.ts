@@ -64,9 +64,12 @@ async function linkIntoPlace(partial: string, target: string): Promise<void> {
   await unlink(partial);
 }
 
+/** A folder that has appeared meanwhile and has something in it is not replaced by `rename`, and moved aside only by `force`. */
 async function moveFolder(partial: string, target: string, options: MoveOptions): Promise<void> {
-  if (!(await lstatOrUndefined(target))) {
-    await rename(partial, target);
+  if (!options.force || !(await lstatOrUndefined(target))) {
+    await rename(partial, target).catch((error: unknown) => {
+      throw isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR') ? targetExists(target) : error;
+    });
     return;
   }
   await options.onAside();
