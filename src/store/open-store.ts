@@ -134,10 +134,11 @@ class FolderStore implements Store {
 
   async open(root: CID, options: ResumeOptions = {}): Promise<StoredAsset | undefined> {
     this.#checkOpen();
-    return this.#lock.run(root.toString(), async () => {
+    const open = async (): Promise<StoredAsset | undefined> => {
       const manifest = await this.#catalog.loadManifest(root, options.signal);
       return manifest && this.#open(root, manifest, options);
-    });
+    };
+    return this.#lock.run(root.toString(), open, options.signal);
   }
 
   async recheck(root: CID, options: ResumeOptions = {}): Promise<Recheck | undefined> {
@@ -147,8 +148,7 @@ class FolderStore implements Store {
 
   async startDownload(root: CID, options: DownloadOptions): Promise<StoredAsset> {
     this.#checkOpen();
-    return this.#lock.run(root.toString(), async () => {
-      options.signal?.throwIfAborted();
+    const start = async (): Promise<StoredAsset> => {
       const manifest = await this.#loadForDownload(root, options.signal);
       if (options.path === undefined) {
         const here = await this.#catalog.openPlace(root, manifest, options.signal).catch(() => undefined);
@@ -159,7 +159,8 @@ class FolderStore implements Store {
       const placed = await this.#catalog.openPlace(root, manifest, options.signal);
       if (!placed) throw unknownAsset(root);
       return this.#handle(manifest, { kind: 'placed', placed });
-    });
+    };
+    return this.#lock.run(root.toString(), start, options.signal);
   }
 
   async share(source: string | ContentSource, options: ShareOptions = {}): Promise<AssetRecord> {

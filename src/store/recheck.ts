@@ -18,7 +18,7 @@ export async function recheck(
   options: ResumeOptions,
 ): Promise<Recheck | undefined> {
   const key = root.toString();
-  const found = await lock.run(key, async () => {
+  const find = async () => {
     const manifest = await catalog.loadManifest(root, options.signal);
     if (!manifest) return undefined;
     if (catalog.entry(root)?.places.length === 0) {
@@ -27,7 +27,8 @@ export async function recheck(
     }
     const place = await newestThere(catalog, root);
     return place && { manifest, place };
-  });
+  };
+  const found = await lock.run(key, find, options.signal);
   if (!found) return undefined;
   if (found.partial) return found.partial;
   const { manifest, place } = found;

@@ -12,10 +12,12 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import fc from 'fast-check';
 import { openDataFolder } from '../../src/store/data-folder.ts';
 import { FileWorkers } from '../../src/store/file-workers.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { Partial } from '../../src/store/partial.ts';
 import { makeTree } from '../../src/store/partial-tree.ts';
 import {
   bytesOf,
@@ -209,6 +211,24 @@ describe('A download', () => {
     assert.equal(await readFile(join(victim, 'f'), 'utf8'), 'precious');
     assert.ok((await lstat(join(target, 'd'))).isDirectory());
     assert.ok(await sameFile(join(target, 'd', 'f'), bytesOf(4 * CHUNK)));
+  });
+
+  it('does not wait for who hashes what is here when it is aborted', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(9 * CHUNK));
+    const { dataDir, target } = await interrupted(folder.path, asset, [1, 2, 3]);
+    await using store = await openStore(dataDir);
+    const hashed = Promise.withResolvers<number>();
+    const check = mock.method(Partial.prototype, 'check', () => hashed.promise);
+    const opening = store.open(asset.root);
+    const stop = new AbortController();
+    const starting = store.startDownload(asset.root, { path: target, signal: stop.signal });
+    stop.abort(new Error('stop'));
+    await assert.rejects(starting, /stop/);
+    check.mock.restore();
+    hashed.resolve(0);
+    await (await opening)!.close();
+    await (await store.startDownload(asset.root, { path: target })).close();
   });
 
   it('makes no more folders when it is aborted', async () => {
