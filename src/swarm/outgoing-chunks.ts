@@ -6,6 +6,7 @@ import type { Action, Event } from './core/events.ts';
 import type { PeerKey } from './core/messages.ts';
 import { localError } from './incoming-chunks.ts';
 import type { LinkTable } from './link-table.ts';
+import { UnreadChunks } from './unread-chunks.ts';
 import { Uplink, type Upload } from './uplink.ts';
 
 /** What {@link OutgoingChunks} works with. */
@@ -26,9 +27,11 @@ export interface OutgoingChunksHost {
 export class OutgoingChunks {
   readonly #host: OutgoingChunksHost;
   readonly #uplink: Uplink;
+  readonly #unread: UnreadChunks;
 
   constructor(host: OutgoingChunksHost) {
     this.#host = host;
+    this.#unread = new UnreadChunks(host);
     this.#uplink = new Uplink({
       nowMs: host.nowMs,
       read: (upload) => this.#read(upload),
@@ -72,6 +75,11 @@ export class OutgoingChunks {
     this.#uplink.retry();
   }
 
+  /** Tries again to read what could not be read. */
+  lookAfter(): void {
+    void this.#unread.retry();
+  }
+
   /** The link is gone, and all that was queued for it. */
   drop(peer: PeerKey): void {
     this.#uplink.drop(peer);
@@ -107,6 +115,7 @@ export class OutgoingChunks {
     this.#host.handle({ type: 'upload-failed', peer, asset: key, chunk });
     const asset = this.#host.assets.byKey(key);
     if (!asset) return;
+    this.#unread.add(asset, chunk);
     const error = localError(cause, `chunk ${chunk} of ${asset.text} could not be read`);
     if (asset.session) asset.session.events.onError?.(error);
     else this.#host.onAssetError?.(asset.root, error);

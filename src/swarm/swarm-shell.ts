@@ -410,6 +410,7 @@ export class SwarmShell {
     this.#links.tick();
     this.#nodes.tick();
     this.#assets.retry();
+    this.#outgoing.lookAfter();
   }
 
   #statsOf(asset: ActiveAsset): SessionStats | undefined {

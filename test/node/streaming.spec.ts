@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import type { Shoal, ShoalError } from '../../src/index.ts';
+import { readFile, writeFile } from 'node:fs/promises';
+import { mock } from 'node:test';
+import { ShoalError, type Shoal } from '../../src/index.ts';
+import { HandlePool } from '../../src/store/handle-pool.ts';
 import { pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
 const KIB = 1024;
@@ -119,5 +121,29 @@ describe('streaming', () => {
     assert.match(failure.message, /can no longer read it|has left/);
     const swarm = failure.tried?.find(({ way }) => way === 'swarm');
     assert.match(swarm?.text ?? '', /could no longer read it|left meanwhile/);
+  });
+
+  it('gets what its only peer could not read for a moment', async () => {
+    await using nodes = await TestNodes.create();
+    const { path, link } = await shared(nodes, 4 * MIB, MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const real = HandlePool.prototype.use;
+    let reads = 0;
+    const used = mock.method(
+      HandlePool.prototype,
+      'use',
+      async function (this: HandlePool, ...args: Parameters<typeof real>) {
+        if (args[2] === 'read' && ++reads === 2)
+          throw new ShoalError('ERR_TOO_MANY_FILES', 'too many files are open');
+        return real.apply(this, args);
+      },
+    );
+    try {
+      await asset.save(nodes.path('copy'));
+    } finally {
+      used.mock.restore();
+    }
+    assert.deepEqual(await readFile(nodes.path('copy')), await readFile(path));
   });
 });

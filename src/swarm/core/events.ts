@@ -55,6 +55,8 @@ export type Event =
   | { type: 'unstored'; peer: PeerKey; asset: AssetKey; chunk: number }
   /** An `upload` action could not be carried out: the local copy changed or failed. The core rejects it and no longer has that chunk. */
   | { type: 'upload-failed'; peer: PeerKey; asset: AssetKey; chunk: number }
+  /** A chunk that could not be read for an upload can be read now: it is here again. */
+  | { type: 'found'; asset: AssetKey; chunk: number }
   /** A peer named the asset some time ago and what it has is not known any more: tell it and ask. */
   | { type: 'named'; peer: PeerKey; asset: AssetKey }
   /** A measured round-trip time of the link (application level, ms). */

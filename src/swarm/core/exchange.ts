@@ -286,6 +286,7 @@ export class Exchange {
           | 'corrupt'
           | 'unstored'
           | 'upload-failed'
+          | 'found'
           | 'contacts';
       }
     >,
@@ -332,6 +333,11 @@ export class Exchange {
         return this.#receiving.unstored(event.peer, swarm, event.chunk);
       case 'upload-failed':
         return this.#uploadFailed(event.peer, swarm, event.chunk);
+      case 'found':
+        // One that is on its way from somebody else comes back with that.
+        if (!swarm.requests.has(event.chunk) && swarm.gained(event.chunk, undefined))
+          this.#announcing.note(swarm, event.chunk);
+        return this.#checkComplete(swarm);
     }
   }
 

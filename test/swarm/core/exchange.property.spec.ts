@@ -206,7 +206,9 @@ class Play {
       }
       case 'fail': {
         const upload = this.listOf(this.uploads, next.peer)[0];
-        if (upload) this.handle({ type: 'upload-failed', peer: next.peer, ...upload });
+        if (!upload) return;
+        this.handle({ type: 'upload-failed', peer: next.peer, ...upload });
+        if (upload.chunk % 2 === 0) this.handle({ type: 'found', ...upload });
         return;
       }
       case 'want': {

@@ -262,6 +262,20 @@ describe('Exchange: credit given', () => {
     assert.deepEqual(rig.pass(250).sent('join', 'a')[0]?.have, haveOf('x.'));
   });
 
+  it('tells of a chunk that it can read again', () => {
+    const rig = new Rig().add('xx').join('a', '..');
+    rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 1, count: 1 }] }).take();
+    rig.handle({ type: 'upload-failed', peer: 'a', asset: 1, chunk: 1 }).take();
+    rig.handle({ type: 'found', asset: 1, chunk: 1 }).pass(1000);
+    assert.deepEqual(
+      rig.sent('have', 'a').map(({ chunks }) => chunks),
+      [[1]],
+    );
+    rig.says('a', { type: 'ack', bytes: Q });
+    rig.handle({ type: 'found', asset: 1, chunk: 1 });
+    assert.deepEqual(rig.faults(), []);
+  });
+
   it('answers a cancel with a reject, and tolerates that the data was already on its way', () => {
     const rig = new Rig().add('xx').join('a', '..');
     rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 1, count: 1 }] }).take();
