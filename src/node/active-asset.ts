@@ -41,6 +41,8 @@ export class ActiveAsset {
   #stored: StoredAsset;
   #session: AssetSession;
   #have: Bitfield;
+  /** Chunks that something changed on the disk when they had come. */
+  readonly #lost = new Set<number>();
   #failure: ShoalError | undefined;
   #bytesArrived = 0;
   #isBroken = false;
@@ -136,6 +138,14 @@ export class ActiveAsset {
     return this.#tellingOfLoss(() => this.#stored.read(chunk, signal));
   }
 
+  /** Fetches again what something changed on the disk, of a download: the store has forgotten it. */
+  refetchLost(): void {
+    if (this.#replacing || !this.#noteLost()) return;
+    // The exchange is told of what is here by joining.
+    this.#session.leave();
+    this.#take(this.#stored);
+  }
+
   /** See `StoredAsset.finish`. */
   finish(options?: { force?: boolean }): Promise<string | undefined> {
     return this.#tellingOfLoss(() => this.#stored.finish(options));
@@ -225,9 +235,25 @@ export class ActiveAsset {
   }
 
   #handleError(error: ShoalError): void {
-    this.#failure = error;
+    // A chunk that could not be sent for that the exchange wants again by itself.
+    if (error.code !== 'ERR_FILE_CHANGED' || !this.#noteLost()) this.#failure = error;
     this.#events.onError(error);
     this.#notify();
+  }
+
+  /** @returns whether the store has forgotten chunks, each for the first time: a disk that loses one twice fails */
+  #noteLost(): boolean {
+    if (this.#stored.state !== 'partial') return false;
+    const here = this.#stored.have();
+    let isAny = false;
+    let isAgain = false;
+    for (let chunk = 0; chunk < here.size; chunk++) {
+      if (here.has(chunk) || !this.#have.clear(chunk)) continue;
+      isAny = true;
+      isAgain ||= this.#lost.has(chunk);
+      this.#lost.add(chunk);
+    }
+    return isAny && !isAgain;
   }
 
   /** What a store keeps without a path is fetched again when it is opened anew, which it is not while it is active. */
@@ -238,6 +264,7 @@ export class ActiveAsset {
     } catch (error) {
       const isLost = error instanceof ShoalError && error.code === 'ERR_FILE_CHANGED';
       if (isLost && state === 'complete' && path === undefined) this.#events.onError(error);
+      if (isLost) this.refetchLost();
       throw error;
     }
   }

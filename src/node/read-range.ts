@@ -42,38 +42,40 @@ export async function* readRange(
 
 /** Keeps the download of a range going in the background while its reader consumes. */
 class RangeReader {
+  readonly #context: NodeContext;
   readonly #asset: ActiveAsset;
   readonly #leaves: readonly Leaf[];
+  readonly #options: TransferOptions;
   readonly #want: Want;
   readonly #stopped = new AbortController();
+  readonly #failed = new AbortController();
   readonly #wanting: { update: () => void } & Disposable;
-  readonly #transfer: Promise<void>;
   readonly #pace = new ReaderPace();
-  #signal: AbortSignal;
+  readonly #signal: AbortSignal;
+  #transfer: Promise<void> | undefined;
+  /** The leaf that the reader is at. */
+  #at = 0;
 
   constructor(context: NodeContext, asset: ActiveAsset, leaves: readonly Leaf[], options: TransferOptions) {
+    this.#context = context;
     this.#asset = asset;
     this.#leaves = leaves;
     this.#want = { wanted: runsOf(leaves), urgent: this.#urgentFrom(0) };
-    const failed = new AbortController();
-    this.#signal = AbortSignal.any([options.signal, failed.signal]);
+    this.#signal = AbortSignal.any([options.signal, this.#failed.signal]);
+    this.#options = { ...options, signal: AbortSignal.any([options.signal, this.#stopped.signal]) };
     this.#wanting = asset.want(this.#want);
-    const missing = leaves.map((leaf) => leaf.chunk).filter((chunk) => !asset.have.has(chunk));
-    const limited = { ...options, signal: AbortSignal.any([options.signal, this.#stopped.signal]) };
-    this.#transfer =
-      missing.length === 0
-        ? Promise.resolve()
-        : transferring(context, asset, new TransferMeter(asset), limited, (signal) =>
-            asset.waitFor(missing, signal),
-          ).catch((error: unknown) => failed.abort(error));
+    this.#fetch();
   }
 
   /** Resolves when the leaf is here, and moves the urgent window there. */
   async arrive(index: number): Promise<void> {
+    this.#at = index;
     this.#want.urgent = this.#urgentFrom(index);
     if (this.#want.urgent.chunks.length > 0) this.#wanting.update();
     const leaf = this.#leaves[index];
-    if (leaf) await this.#asset.waitFor([leaf.chunk], this.#signal);
+    if (!leaf) return;
+    if (!this.#asset.have.has(leaf.chunk)) this.#fetch();
+    await this.#asset.waitFor([leaf.chunk], this.#signal);
   }
 
   /** The reader came back for more. */
@@ -85,6 +87,24 @@ class RangeReader {
     this.#stopped.abort();
     this.#wanting[Symbol.dispose]();
     await this.#transfer;
+  }
+
+  /** Sees to what is missing from the reader on. Again when that is over: the disk may have lost what was here before. */
+  #fetch(): void {
+    if (this.#transfer || this.#stopped.signal.aborted) return;
+    const chunks = this.#leaves.slice(this.#at).map(({ chunk }) => chunk);
+    const missing = chunks.filter((chunk) => !this.#asset.have.has(chunk));
+    if (missing.length === 0) return;
+    const meter = new TransferMeter(this.#asset);
+    this.#transfer = transferring(this.#context, this.#asset, meter, this.#options, (signal) =>
+      this.#asset.waitFor(missing, signal),
+    ).then(
+      () => {
+        this.#transfer = undefined;
+        this.#fetch();
+      },
+      (error: unknown) => this.#failed.abort(error),
+    );
   }
 
   #urgentFrom(index: number): Urgency {

@@ -121,9 +121,11 @@ export class TransferMeter {
   progress(nowMs: number): Progress {
     this.#rate.sample(nowMs, this.#received);
     const peers = this.#asset.session.peerCount;
+    const total = this.#asset.stored.manifest.chunkBytes;
     return {
-      bytes: this.#bytesHere,
-      total: this.#asset.stored.manifest.chunkBytes,
+      // What was lost on the disk is counted again when it comes again.
+      bytes: Math.min(this.#bytesHere, total),
+      total,
       peers,
       sources: this.sources(),
       bytesPerSec: this.#rate.bytesPerSec,

@@ -47,6 +47,7 @@ async function verifyAsset(
     // Only nodes were ever fetched: there is nothing on disk that could be wrong.
     if (!found) return { ...report, bytesGood: 0, bytesBad: 0, problems: [] };
     const { isRenewed, ...result } = found;
+    if (found.bytesBad > 0) context.active(record.root)?.refetchLost();
     // It may have been taken for changed, and withdrawn.
     if (isRenewed) context.discovery.provide(record.root);
     return { ...report, ...result };

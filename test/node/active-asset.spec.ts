@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { ShoalError } from '../../src/errors.ts';
+import { ShoalError } from '../../src/errors.ts';
 import { ActiveAsset } from '../../src/node/active-asset.ts';
 import { AssetSession } from '../../src/swarm/asset-session.ts';
-import type { SwarmShell } from '../../src/swarm/swarm-shell.ts';
+import type { JoinOptions, SwarmShell } from '../../src/swarm/swarm-shell.ts';
 import { bytesOf, fileOf, MemoryAsset } from '../swarm/shell/memory-asset.ts';
 
 const host = { want: () => {}, hurry: () => {}, leave: () => {}, stats: () => undefined };
@@ -59,5 +59,57 @@ describe('an asset that a node takes part in', () => {
       await assert.rejects(asset.read(0), { code: 'ERR_FILE_CHANGED' });
       assert.deepEqual(told, state === 'complete' ? ['ERR_FILE_CHANGED'] : [], state);
     }
+  });
+
+  /** A download with all but its last chunk, and what its parts in the swarm are told, the newest last. */
+  async function download() {
+    const file = await fileOf(bytesOf(4 * 65_536));
+    const stored = MemoryAsset.empty(file);
+    const full = MemoryAsset.full(file);
+    const put = async (chunk: number): Promise<void> => stored.write(chunk, await full.read(chunk));
+    for (const chunk of [0, 1, 2]) await put(chunk);
+    stored.read = async (chunk) => {
+      stored.here.clear(chunk);
+      throw new ShoalError('ERR_FILE_CHANGED', `chunk ${chunk} is fetched again`);
+    };
+    const parts: JoinOptions[] = [];
+    const join = (_stored: unknown, options: JoinOptions): AssetSession => {
+      parts.push(options);
+      return new AssetSession({}, host);
+    };
+    const events = { onError: () => {}, onUpload: () => {}, onChunk: () => {} };
+    const asset = new ActiveAsset({ join } as unknown as SwarmShell, file.root, stored, events);
+    const arrives = async (chunk: number): Promise<void> => {
+      await put(chunk);
+      parts.at(-1)?.onChunk?.(chunk, 'peer');
+    };
+    return { asset, stored, parts, arrives };
+  }
+
+  it('waits for what the disk lost of a download once more, and fails where it loses that again', async () => {
+    const { asset, stored, parts, arrives } = await download();
+    /** As the exchange has it read, for a peer. */
+    const send = (chunk: number): Promise<void> =>
+      stored.read(chunk).then(
+        () => {},
+        (error: ShoalError) => parts.at(-1)?.onError?.(error),
+      );
+    const waiting = asset.waitFor('all', new AbortController().signal);
+    await send(1);
+    await arrives(3);
+    assert.equal(asset.isComplete, false);
+    await arrives(1);
+    await waiting;
+    const again = asset.waitFor('all', new AbortController().signal);
+    await again;
+    await send(1);
+    await assert.rejects(asset.waitFor('all', new AbortController().signal), { code: 'ERR_FILE_CHANGED' });
+  });
+
+  it('tells the exchange of what the disk lost when a reader finds it', async () => {
+    const { asset, parts } = await download();
+    await assert.rejects(asset.read(2), { code: 'ERR_FILE_CHANGED' });
+    assert.equal(asset.have.has(2), false);
+    assert.equal(parts.length, 2);
   });
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { mock } from 'node:test';
 import { ShoalError, type Shoal } from '../../src/index.ts';
 import { HandlePool } from '../../src/store/handle-pool.ts';
-import { pseudoRandomBytes, TestNodes } from './test-nodes.ts';
+import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -145,5 +146,24 @@ describe('streaming', () => {
       used.mock.restore();
     }
     assert.deepEqual(await readFile(nodes.path('copy')), await readFile(path));
+  });
+
+  it('does not wait for ever for what the disk lost under the reader and nobody has', async () => {
+    await using nodes = await TestNodes.create();
+    const { link, origin } = await shared(nodes, MIB, 64 * MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const range = { length: 8 * CHUNK, timeoutMs: 1000 };
+    assert.equal((await collect(asset.stream(range))).byteLength, range.length);
+    await origin.close();
+    const partial = await open(join(b.dataDir, 'partials', `${asset.cid}.data`), 'r+');
+    const reading = (async () => {
+      for await (const _ of asset.stream(range)) {
+        await partial.write('changed', 5 * CHUNK);
+        await Array.fromAsync(b.verify(asset.cid));
+      }
+    })();
+    await assert.rejects(reading, { code: 'ERR_NO_PROVIDERS' });
+    await partial.close();
   });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VerifyReport } from '../../src/index.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -33,6 +33,27 @@ describe('verify', () => {
     ]);
     assert.deepEqual(seen.at(-1), { bytes: SIZE, total: SIZE });
     await (await b.open(link)).save(nodes.path('copy'));
+    assert.deepEqual(await readFile(nodes.path('copy')), await readFile(path));
+  });
+
+  it('has a download that goes on fetch again what it finds damaged', async () => {
+    const path = nodes.path('original');
+    await writeFile(path, pseudoRandomBytes(SIZE));
+    const [a, b] = [await nodes.start({ uploadBytesPerSec: 256 * 1024 }), await nodes.start()];
+    const { cid, link } = await a.share(path, { chunkSize: 64 * 1024 });
+    const enough = Promise.withResolvers<void>();
+    const saving = (await b.open(link)).save(nodes.path('copy'), {
+      onProgress: ({ bytes }) => bytes > 300_000 && enough.resolve(),
+    });
+    await enough.promise;
+    const partial = (await readdir(nodes.folder)).find((name) => name.endsWith('.shoal-part'));
+    const file = await open(nodes.path(partial as string), 'r+');
+    // All of it that is here by now.
+    for (let at = 0; at < SIZE; at += 64 * 1024) await file.write('x', at);
+    await file.close();
+    const [report] = await Array.fromAsync(b.verify(cid));
+    assert.ok((report?.bytesBad ?? 0) > 0);
+    await saving;
     assert.deepEqual(await readFile(nodes.path('copy')), await readFile(path));
   });
 
