@@ -101,25 +101,33 @@ export class Partial {
   }
 
   /**
-   * Hashes every chunk that the bitmap claims, at all its places, and forgets the ones that fail.
+   * Hashes every chunk that the bitmap claims, at all its places, and forgets the ones that fail. One that the disk does not
+   * give is not here either, so that it can be written anew, as a bad sector has to be; its bit stays, since the disk may
+   * give it another time.
    *
    * @returns the bytes of those
+   * @throws ERR_IO where the disk gives none
    */
   async check(signal?: AbortSignal, onCheck?: (bytes: number, total: number) => void): Promise<number> {
     const chunks = numbersIn(this.#bitmap.claims());
     const total = chunks.reduce((sum, chunk) => sum + this.#manifest.chunkSize(chunk), 0);
+    const unreadable = new Map<number, ShoalError>();
     let checked = 0;
     let damaged = 0;
     const checkOne = async (chunk: number): Promise<void> => {
-      if (await this.#isIntact(chunk)) this.#add(chunk);
-      else {
-        damaged += this.#manifest.chunkSize(chunk);
-        await this.#forget(chunk);
-      }
+      const isIntact = await this.#isIntact(chunk).catch((error: unknown) => {
+        if (!(error instanceof ShoalError) || error.code !== 'ERR_IO') throw error;
+        unreadable.set(chunk, error);
+      });
+      if (isIntact) this.#add(chunk);
+      else damaged += this.#manifest.chunkSize(chunk);
+      if (isIntact === false) await this.#forget(chunk);
       checked += this.#manifest.chunkSize(chunk);
       onCheck?.(checked, total);
     };
     await this.#forEachChunk(chunks, checkOne, signal);
+    for (const error of unreadable.values()) if (unreadable.size === chunks.length) throw error;
+    for (const chunk of unreadable.keys()) this.#drop(chunk);
     this.#onBytesHere(this.#bytesHere);
     return damaged;
   }
@@ -306,8 +314,12 @@ export class Partial {
   }
 
   async #forget(chunk: number): Promise<void> {
-    if (this.#have.clear(chunk)) this.#bytesHere -= this.#manifest.chunkSize(chunk);
+    this.#drop(chunk);
     await this.#bitmap.unmark(chunk);
+  }
+
+  #drop(chunk: number): void {
+    if (this.#have.clear(chunk)) this.#bytesHere -= this.#manifest.chunkSize(chunk);
   }
 
   #add(chunk: number): void {

@@ -10,12 +10,14 @@ import {
   symlink,
   truncate,
   writeFile,
+  type FileHandle,
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import fc from 'fast-check';
 import { openDataFolder } from '../../src/store/data-folder.ts';
 import { FileWorkers } from '../../src/store/file-workers.ts';
+import { HandlePool } from '../../src/store/handle-pool.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { Partial } from '../../src/store/partial.ts';
 import { makeTree } from '../../src/store/partial-tree.ts';
@@ -50,6 +52,20 @@ async function interrupted(base: string, asset: RemoteAsset, chunks: number[]) {
     partial: join(base, name),
     bitmap: join(dataDir, 'partials', `${asset.root.toString()}.bits`),
   };
+}
+
+/** A handle that tells where it is read, or throws there. */
+function spoiled(handle: FileHandle, read: (at: number) => void): FileHandle {
+  return new Proxy(handle, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]): unknown => {
+        if (name === 'read') read(args[3] as number);
+        return value.apply(target, args);
+      };
+    },
+  });
 }
 
 describe('A download', () => {
@@ -139,6 +155,44 @@ describe('A download', () => {
     ]);
     await (await store.open(asset.root))!.close();
     assert.equal(warnings.length, 1);
+  });
+
+  it('fetches anew what its disk does not give, unless that gives nothing, and takes the rest along', async () => {
+    await using folder = await tempFolder();
+    const content = bytesOf(9 * CHUNK);
+    const asset = await remoteFile(content);
+    const { dataDir, target } = await interrupted(folder.path, asset, [1, 2, 3]);
+    let bad = [1, 2, 3];
+    const real = HandlePool.prototype.use;
+    const used = mock.method(
+      HandlePool.prototype,
+      'use',
+      function (this: HandlePool, ...[owner, path, mode, task]: Parameters<typeof real>) {
+        const read = (at: number): void => {
+          if (!bad.includes(at / CHUNK)) return;
+          throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' });
+        };
+        return real.call(this, owner, path, mode, (handle) => task(spoiled(handle, read)));
+      },
+    );
+    try {
+      await using store = await openStore(dataDir);
+      await assert.rejects(store.startDownload(asset.root, { path: target }), { code: 'ERR_IO' });
+      bad = [2];
+      const other = join(folder.path, 'other');
+      const stored = await store.startDownload(asset.root, { path: other });
+      assert.deepEqual(
+        [0, 1, 2, 3].map((chunk) => stored.have().has(chunk)),
+        [false, true, false, true],
+      );
+      bad = [];
+      await writeChunks(stored, asset);
+      await stored.finish();
+      await stored.close();
+      assert.ok(await sameFile(other, content));
+    } finally {
+      used.mock.restore();
+    }
   });
 
   it('drops chunks that were cut off', async () => {
