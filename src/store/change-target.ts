@@ -170,7 +170,8 @@ async function dropOld(
   }
 }
 
-async function isDeleted(log: Log, path: string): Promise<boolean> {
+/** Deletes what is of no more use. @returns whether it could: what cannot be deleted is told of, and keeps nobody from going on */
+export async function isDeleted(log: Log, path: string): Promise<boolean> {
   try {
     await deleteTree(path);
     return true;

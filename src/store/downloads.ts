@@ -8,7 +8,7 @@ import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { AssetEntry, Download } from './asset-entry.ts';
 import { BitmapFile, countClaims } from './bitmap-file.ts';
 import type { Catalog } from './catalog.ts';
-import { changeTarget, putBackReplaced, settleChange } from './change-target.ts';
+import { changeTarget, isDeleted, putBackReplaced, settleChange } from './change-target.ts';
 import type { Log } from './data-folder.ts';
 import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
 import { copyChunks, type ResumeOptions } from './copy-chunks.ts';
@@ -274,8 +274,8 @@ export class Downloads {
       }
       throw error;
     }
-    if (before && !isOpen) await deleteTree(before.partial);
-    if (before?.other !== undefined) await deleteTree(before.other);
+    if (before && !isOpen) await isDeleted(this.#log, before.partial);
+    if (before?.other !== undefined) await isDeleted(this.#log, before.other);
     return live;
   }
 

@@ -153,6 +153,24 @@ describe('An unfinished download whose disk is away', () => {
     assert.deepEqual(await readdir(t.disk), []);
   });
 
+  it('is begun again for another target where its disk can only be read now', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'disk'), 4);
+    if (!mount) this.skip();
+    const warnings: string[] = [];
+    await using store = await openStore(join(folder.path, 'data'), {
+      log: (_level, message) => void warnings.push(message),
+    });
+    const asset = await remoteFile(bytesOf(9 * CHUNK));
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path: join(mount.path, 'target') });
+    await writeChunks(stored, asset, [1, 2, 3]);
+    await stored.close();
+    mount.makeReadOnly();
+    await (await store.startDownload(asset.root, { path: join(folder.path, 'other') })).close();
+    assert.match(warnings.join(), /is of no more use and cannot be deleted/);
+  });
+
   it('can be listed and removed', async () => {
     await using t = await setUp();
     await t.unplug();
