@@ -44,8 +44,7 @@ async function verifyAsset(
       signal: options.signal,
       onCheck: options.onProgress,
     });
-    // Only nodes were ever fetched: there is nothing on disk that could be wrong.
-    if (!found) return { ...report, bytesGood: 0, bytesBad: 0, problems: [] };
+    if (!found) return { ...report, ...(await withoutNodes(context, record)) };
     const { isRenewed, ...result } = found;
     if (found.bytesBad > 0) context.active(record.root)?.refetchLost();
     // It may have been taken for changed, and withdrawn.
@@ -56,4 +55,20 @@ async function verifyAsset(
       throw error;
     return { ...report, bytesGood: 0, bytesBad: record.bytesHere, problems: [error.message] };
   }
+}
+
+/** What there is to say of an asset that is not put together. */
+async function withoutNodes(
+  { store }: NodeContext,
+  { root }: AssetRecord,
+): Promise<Pick<VerifyReport, 'bytesGood' | 'bytesBad' | 'problems'>> {
+  const record = await store.get(root);
+  // Only nodes were ever fetched, or it was removed meanwhile: there is nothing on disk that could be wrong.
+  if (!record || record.state === 'partial' || record.bytesHere === 0)
+    return { bytesGood: 0, bytesBad: 0, problems: [] };
+  // A repaired index may have the record of an asset and not all of its nodes.
+  const { state, path, bytesHere } = record;
+  const advice = state === 'shared' ? 'share it again' : 'get it again';
+  const problem = `the index no longer knows how ${path ?? root.toString()} is put together, so that it is not served; ${advice}`;
+  return { bytesGood: 0, bytesBad: bytesHere, problems: [problem] };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir, open, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VerifyReport } from '../../src/index.ts';
+import { openDataFolder } from '../../src/store/data-folder.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { bytesOf, CHUNK, putNodes, remoteFile, writeChunks } from '../store/assets.ts';
 import { pseudoRandomBytes, TestNodes } from './test-nodes.ts';
@@ -73,6 +74,22 @@ describe('verify', () => {
     assert.match(byPath.get(longer)?.problems.join() ?? '', /longer is no longer what was shared/);
     assert.deepEqual([byPath.get(small)?.bytesGood, byPath.get(small)?.bytesBad], [0, 5]);
     assert.match(byPath.get(small)?.problems.join() ?? '', /small is no longer what was shared/);
+  });
+
+  it('tells of what is not served since the index lost its nodes', async () => {
+    const [dataDir, path] = [nodes.path('data'), nodes.path('original')];
+    await writeFile(path, pseudoRandomBytes(SIZE));
+    {
+      await using store = await openStore(dataDir);
+      await store.share(path);
+    }
+    const { index } = await openDataFolder(dataDir);
+    for (const { nodes: set } of (await index.loadRecords(() => {})).values()) await index.deleteNodes(set);
+    await index.close();
+    const node = await nodes.start({ dataDir });
+    const [report] = await Array.fromAsync(node.verify());
+    assert.deepEqual([report?.bytesGood, report?.bytesBad], [0, SIZE]);
+    assert.match(report?.problems.join() ?? '', /original is put together, .* share it again/);
   });
 
   it('tells of an unfinished download whose disk is away, which goes on when the disk is back', async () => {
