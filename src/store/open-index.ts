@@ -104,7 +104,13 @@ async function repair(path: string, names: ReadonlySet<string>): Promise<string>
   let n = 1;
   while (names.has(`index.damaged-${n}`)) n++;
   const copy = join(path, `index.damaged-${n}`);
-  await cp(location, copy, { recursive: true });
+  try {
+    await cp(location, copy, { recursive: true });
+  } catch (error) {
+    // A part of it is of no use, and takes the room that the next start needs.
+    await rm(copy, { recursive: true, force: true });
+    throw error;
+  }
   try {
     await ClassicLevel.repair(location);
   } catch (cause) {

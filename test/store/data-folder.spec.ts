@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, statfs, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDataFolder } from '../../src/store/data-folder.ts';
 import { isDamage, levelError } from '../../src/store/node-index.ts';
@@ -200,6 +201,31 @@ describe('The data folder', () => {
     const stored = (await store.open(asset.root))!;
     assert.equal(await readAll(stored), 3);
     await stored.close();
+  });
+
+  it('takes no room with parts of copies where the disk is too full to repair its index', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 16);
+    if (!mount) this.skip();
+    const dataDir = join(mount.path, 'data');
+    {
+      await using store = await openStore(dataDir);
+      for (let n = 0; n < 4; n++) await store.putSetting(`s${n}`, randomBytes(1 << 20));
+    }
+    // Opening again moves the log into a table.
+    await (await openStore(dataDir)).close();
+    await writeFile(join(dataDir, 'index-damaged'), '');
+    const { bavail, bsize } = await statfs(mount.path);
+    const filler = join(mount.path, 'filler');
+    await writeFile(filler, new Uint8Array(bavail * bsize - (3 << 20)));
+    for (let n = 0; n < 2; n++) await assert.rejects(openStore(dataDir), { code: 'ERR_DISK_FULL' });
+    assert.deepEqual(
+      (await readdir(dataDir)).filter((name) => name.startsWith('index.')),
+      [],
+    );
+    await rm(filler);
+    await using store = await openStore(dataDir);
+    assert.equal((await store.getSetting('s3'))?.byteLength, 1 << 20);
   });
 
   it('reports damage found while running, and repairs it at the next start', async () => {
