@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import type { ClassicLevel } from 'classic-level';
 import { base32 } from 'multiformats/bases/base32';
 import type { CID } from 'multiformats/cid';
@@ -6,6 +7,7 @@ import { ShoalError } from '../errors.ts';
 import { sha256 } from '../integrity/sha256.ts';
 import { digestEquals } from '../integrity/verified-chunk.ts';
 import { decodeEntry, encodeEntry, type AssetEntry } from './asset-entry.ts';
+import { freeBytes } from './space.ts';
 
 type Level = ClassicLevel<string, Uint8Array>;
 
@@ -14,6 +16,9 @@ const RECORD = 'a/';
 const NODE = 'n/';
 const STAMPS = 's/';
 const SETTING = 'x/';
+
+/** Free on the disk before what LevelDB has in memory is put into a table: that is at most 4 MiB. */
+const NEW_LOG_BYTES = 8 << 20;
 
 const afterAll = (prefix: string): string => `${prefix.slice(0, -1)}0`;
 
@@ -31,6 +36,9 @@ export function newId(): string {
 export class NodeIndex {
   readonly #db: Level;
   readonly #onCorrupt: () => Promise<void>;
+  /** Why a write failed that may have left a part of a record in the log. */
+  #torn: { cause: unknown } | undefined;
+  #mending: Promise<void> | undefined;
   /** Values to be read at the end of this turn. */
   #gets: { keys: string[]; values: Promise<(Uint8Array | undefined)[]> } | undefined;
 
@@ -61,17 +69,17 @@ export class NodeIndex {
 
   /** Durable when it resolves, together with all that was put before. */
   async putRecord(root: string, entry: AssetEntry): Promise<void> {
-    await this.#run(() => this.#db.put(RECORD + root, encodeEntry(entry), { sync: true }));
+    await this.#write(() => this.#db.put(RECORD + root, encodeEntry(entry), { sync: true }));
   }
 
   /** As {@link putRecord}, but a power cut may lose it. */
   async noteRecord(root: string, entry: AssetEntry): Promise<void> {
-    await this.#run(() => this.#db.put(RECORD + root, encodeEntry(entry)));
+    await this.#write(() => this.#db.put(RECORD + root, encodeEntry(entry)));
   }
 
   /** Deletes a record with its nodes and stamps. */
   async deleteRecord(root: string, entry: AssetEntry): Promise<void> {
-    await this.#run(() => this.#db.del(RECORD + root, { sync: true }));
+    await this.#write(() => this.#db.del(RECORD + root, { sync: true }));
     await this.deleteNodes(entry.nodes);
     for (const place of entry.places) await this.deleteStamps(place.id);
   }
@@ -107,12 +115,12 @@ export class NodeIndex {
       key: nodeKey(set, cid),
       value: bytes,
     }));
-    await this.#run(() => this.#db.batch(batch));
+    await this.#write(() => this.#db.batch(batch));
   }
 
   async deleteNodes(set: string): Promise<void> {
     const prefix = `${NODE}${set}/`;
-    await this.#run(() => this.#db.clear({ gte: prefix, lt: afterAll(prefix) }));
+    await this.#write(() => this.#db.clear({ gte: prefix, lt: afterAll(prefix) }));
   }
 
   async getStamps(id: string): Promise<Uint8Array | undefined> {
@@ -120,11 +128,11 @@ export class NodeIndex {
   }
 
   async putStamps(id: string, stamps: Uint8Array): Promise<void> {
-    await this.#run(() => this.#db.put(STAMPS + id, stamps));
+    await this.#write(() => this.#db.put(STAMPS + id, stamps));
   }
 
   async deleteStamps(id: string): Promise<void> {
-    await this.#run(() => this.#db.del(STAMPS + id));
+    await this.#write(() => this.#db.del(STAMPS + id));
   }
 
   async getSetting(key: string): Promise<Uint8Array | undefined> {
@@ -132,7 +140,7 @@ export class NodeIndex {
   }
 
   async putSetting(key: string, value: Uint8Array | undefined): Promise<void> {
-    await this.#run(() =>
+    await this.#write(() =>
       value === undefined ? this.#db.del(SETTING + key) : this.#db.put(SETTING + key, value),
     );
   }
@@ -150,6 +158,7 @@ export class NodeIndex {
   }
 
   async close(): Promise<void> {
+    if (this.#torn) await this.#beginLog(this.#torn).catch(() => {});
     await this.#db.close();
   }
 
@@ -169,6 +178,44 @@ export class NodeIndex {
       }
     });
     return parts;
+  }
+
+  /**
+   * As {@link #run}, of what writes. LevelDB goes on writing after a part of a record, as a full disk leaves it, and finds
+   * next to nothing of that when it is opened again: so after a failure nothing is written before there is a new log.
+   */
+  async #write<T>(task: () => Promise<T>): Promise<T> {
+    const torn = this.#torn;
+    if (torn) {
+      this.#mending ??= this.#run(() => this.#beginLog(torn)).finally(() => (this.#mending = undefined));
+      await this.#mending;
+    }
+    return this.#run(async () => {
+      try {
+        return await task();
+      } catch (error) {
+        if (levelCode(error) === 'LEVEL_IO_ERROR') this.#torn = { cause: error };
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Has LevelDB put what it has in memory into a table, and begin a log for what comes.
+   *
+   * @throws what the write failed with, where there is no room for that yet, or LevelDB takes nothing before it is opened again
+   */
+  async #beginLog(torn: { cause: unknown }): Promise<void> {
+    const { location } = this.#db;
+    const free = await freeBytes(location);
+    if (free !== undefined && free < NEW_LOG_BYTES) throw torn.cause;
+    const logs = async (): Promise<string> =>
+      (await readdir(location)).filter((name) => name.endsWith('.log')).join();
+    const before = await logs();
+    await this.#db.compactRange(RECORD, RECORD);
+    if ((await logs()) === before) throw torn.cause;
+    // A write that had begun before may have failed meanwhile.
+    if (this.#torn === torn) this.#torn = undefined;
   }
 
   async #run<T>(task: () => Promise<T>): Promise<T> {

@@ -130,6 +130,34 @@ describe('A disk that is too small', () => {
     assert.deepEqual(await readdir(join(folder.path, 'data', 'partials')), []);
   });
 
+  it('loses nothing of what is written to the index when there is room again', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 32);
+    if (!mount) this.skip();
+    const dataDir = join(mount.path, 'data');
+    const filler = join(mount.path, 'filler');
+    const value = bytesOf(5000);
+    const kept: string[] = [];
+    {
+      await using store = await openStore(dataDir);
+      const put = async (key: string): Promise<void> => {
+        await store.putSetting(key, value);
+        kept.push(key);
+      };
+      const { bavail, bsize } = await statfs(mount.path);
+      await writeFile(filler, new Uint8Array(bavail * bsize - 200_000));
+      const fill = async (): Promise<void> => {
+        for (let n = 0; n < 100; n++) await put(`before ${n}`);
+      };
+      await assert.rejects(fill(), { code: 'ERR_DISK_FULL' });
+      await assert.rejects(put('still full'), { code: 'ERR_DISK_FULL' });
+      await rm(filler);
+      for (let n = 0; n < 20; n++) await put(`after ${n}`);
+    }
+    await using store = await openStore(dataDir);
+    for (const key of kept) assert.equal((await store.getSetting(key))?.byteLength, 5000, key);
+  });
+
   it('says that the target cannot be written where it is read-only', async function () {
     await using folder = await tempFolder();
     await using mount = await mountTmpfs(join(folder.path, 'mount'), 24);
