@@ -1,3 +1,4 @@
+import { boundHandshake } from '../node/handshake-channel.ts';
 import { EndingPeerConnection } from './ending-peer-connection.ts';
 
 /**
@@ -10,6 +11,7 @@ export class DirectPeerConnection extends EndingPeerConnection {
     const channel = super.createDataChannel(label, init);
     // The one of the handshake; once it is open the connection is watched by its owner, by this very handler.
     if (init?.negotiated) {
+      boundHandshake(channel);
       this.onconnectionstatechange = () => {
         if (this.connectionState === 'failed' && this.iceConnectionState === 'connected')
           channel.dispatchEvent(new ErrorEvent('error', { error: Error('wrong-certificate') }));

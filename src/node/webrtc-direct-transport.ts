@@ -1,6 +1,8 @@
 import type { Listener, Transport } from '@libp2p/interface';
 import { webRTCDirect, type TransportCertificate } from '@libp2p/webrtc';
 import { Audio } from 'node-datachannel';
+import { RTCPeerConnection } from 'node-datachannel/polyfill';
+import { boundHandshake } from './handshake-channel.ts';
 import { PendingConnections } from './pending-connections.ts';
 import { wholeMessages } from './webrtc-messages.ts';
 
@@ -15,6 +17,15 @@ interface DirectListener extends Listener {
 
 /** What the native listener takes is one allocation of about 112 bytes on 64-bit machines: these are around it. */
 const SIZES = Array.from({ length: 17 }, (_, index) => 72 + 8 * index);
+
+// Of webrtc-direct `@libp2p/webrtc` makes a class below this one, and hands out no connection before it is proved.
+const { prototype } = RTCPeerConnection;
+const create = Reflect.get(prototype, 'createDataChannel') as typeof prototype.createDataChannel;
+prototype.createDataChannel = function (this: RTCPeerConnection, label, init) {
+  const channel = create.call(this, label, init);
+  const isOfOthers = Object.getPrototypeOf(this) === prototype;
+  return init?.negotiated && !isOfOthers ? boundHandshake(channel) : channel;
+};
 
 /**
  * webrtc-direct, which pages dial, and which gives its UDP port back when the node closes.

@@ -4,7 +4,10 @@ import { createSocket } from 'node:dgram';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Listener } from '@libp2p/interface';
 import type { TransportManager } from '@libp2p/interface-internal';
-import { createLibp2p } from 'libp2p';
+import { noise } from '@libp2p/noise';
+import { webRTCDirect } from '@libp2p/webrtc';
+import { createLibp2p, type Libp2p } from 'libp2p';
+import { RTCPeerConnection } from 'node-datachannel/polyfill';
 import { pageCertificate } from '../../src/node/page-certificate.ts';
 import { MAX_PENDING, MAX_PENDING_OF_HOST, PendingConnections } from '../../src/node/pending-connections.ts';
 import { webRtcDirectTransport } from '../../src/node/webrtc-direct-transport.ts';
@@ -38,15 +41,61 @@ function attribute(type: number, value: Buffer): Buffer {
   return bytes;
 }
 
+async function listeningNode(): Promise<Libp2p> {
+  const store = { getSetting: async () => undefined, putSetting: async () => {} } as unknown as Store;
+  const certificate = await pageCertificate(store, () => {});
+  return createLibp2p({
+    privateKey: await generateKeyPair('Ed25519'),
+    addresses: { listen: ['/ip4/127.0.0.1/udp/0/webrtc-direct'] },
+    transports: [webRtcDirectTransport(certificate) as never],
+    connectionEncrypters: [noise()],
+  });
+}
+
+/** The channel of a handshake with a node, as who calls has it. */
+async function handshakeChannel(dialler: Libp2p, node: Libp2p): Promise<RTCDataChannel> {
+  const { prototype } = RTCPeerConnection;
+  const create = Reflect.get(prototype, 'createDataChannel') as typeof prototype.createDataChannel;
+  const made = Promise.withResolvers<RTCDataChannel>();
+  prototype.createDataChannel = function (this: RTCPeerConnection, label, init) {
+    const channel = create.call(this, label, init);
+    // Who dials makes it first.
+    made.resolve(channel);
+    return channel;
+  };
+  try {
+    await dialler.dial(node.getMultiaddrs());
+    return await made.promise;
+  } finally {
+    prototype.createDataChannel = create;
+  }
+}
+
 describe('webrtc-direct of a node', () => {
-  it('begins a bounded number of connections, however many names are called out to its port', async () => {
-    const store = { getSetting: async () => undefined, putSetting: async () => {} } as unknown as Store;
-    const certificate = await pageCertificate(store, () => {});
-    const node = await createLibp2p({
-      privateKey: await generateKeyPair('Ed25519'),
-      addresses: { listen: ['/ip4/127.0.0.1/udp/0/webrtc-direct'] },
-      transports: [webRtcDirectTransport(certificate) as never],
+  for (const [what, sent] of [
+    ['text comes, whose number would be taken for a length', '40000'],
+    ['more comes than a handshake has', new Uint8Array(10 * 1024)],
+  ] as const) {
+    it(`closes the channel of the handshake where ${what}`, async () => {
+      const node = await listeningNode();
+      const dialler = await createLibp2p({
+        transports: [webRTCDirect({ rtcConfiguration: { iceServers: [] } }) as never],
+        connectionEncrypters: [noise()],
+        connectionGater: { denyDialMultiaddr: () => false },
+      });
+      try {
+        const channel = await handshakeChannel(dialler, node);
+        const closed = new Promise((resolve) => channel.addEventListener('close', resolve));
+        for (let n = 0; n < 7; n++) channel.send(sent as never);
+        await closed;
+      } finally {
+        await Promise.all([dialler.stop(), node.stop()]);
+      }
     });
+  }
+
+  it('begins a bounded number of connections, however many names are called out to its port', async () => {
+    const node = await listeningNode();
     const { transportManager } = (node as unknown as { components: { transportManager: TransportManager } })
       .components;
     const [listener] = transportManager.getListeners() as DirectListener[];
