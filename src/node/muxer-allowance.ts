@@ -10,6 +10,8 @@ const CRUMB_BYTES = 64;
 const KINDS = {
   ping: { burst: 100, perSec: 10, name: 'pings' },
   open: { burst: 10_000, perSec: 500, name: 'streams' },
+  /** Of WebRTC: four for each stream that ends. */
+  flag: { burst: 40_000, perSec: 2000, name: 'flags' },
   crumb: { burst: 30_000, perSec: 1500, name: 'pieces of a few bytes' },
 } as const;
 
@@ -17,9 +19,10 @@ const KINDS = {
 export type AllowedKind = keyof typeof KINDS;
 
 /**
- * What a peer may make a connection's muxer keep. Each ping and each stream that is refused is answered, and waits in memory where the
- * peer does not read; and what arrives for libp2p's own protocols waits there until a message is whole, as one object for
- * each piece: of a byte each, 13 MB of frames took 235 MB. Bytes that go straight to Shoal's own readers count for nothing.
+ * What a peer may make a connection's muxer keep. Each ping and each stream that is refused is answered, as are flags that
+ * end a stream of WebRTC, and waits in memory where the peer does not read; and what arrives for libp2p's own protocols waits
+ * there until a message is whole, as one object for each piece: of a byte each, 13 MB of frames took 235 MB. Bytes that go
+ * straight to Shoal's own readers count for nothing.
  */
 export class MuxerAllowance {
   readonly #nowMs: () => number;
@@ -29,7 +32,7 @@ export class MuxerAllowance {
     this.#nowMs = nowMs;
   }
 
-  /** A ping, or a stream that is opened. @throws where there are too many */
+  /** A ping, a stream that is opened, or a flag. @throws where there are too many */
   take(kind: AllowedKind): void {
     const { burst, perSec, name } = KINDS[kind];
     const nowMs = this.#nowMs();

@@ -71,7 +71,15 @@ function change(factory: StreamMuxerFactory | undefined): void {
     const open = muxer.onCreateStream.bind(muxer);
     muxer.onCreateStream = async (options) => changed(await open(options), allowance);
     const accept = muxer.onRemoteStream.bind(muxer);
-    muxer.onRemoteStream = (stream) => accept(changed(stream, allowance));
+    muxer.onRemoteStream = (stream) => {
+      try {
+        allowance.take('open');
+      } catch (error) {
+        // Nobody would hear of it here; its channels end with it.
+        return connection.abort(error as Error);
+      }
+      accept(changed(stream, allowance));
+    };
     const take = muxer.onDataChannel.bind(muxer);
     muxer.onDataChannel = (channel, early = []) => {
       take(channel);
@@ -96,8 +104,10 @@ function changed(stream: ChannelStream, allowance: MuxerAllowance): ChannelStrea
   };
   channel.bufferedAmountLowThreshold = stream.maxBufferedAmount / 2;
   const frames = new FrameSplitter(MAX_MESSAGE_BYTES);
-  channel.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+  channel.onmessage = ({ data }: MessageEvent<unknown>) => {
     try {
+      // Of the text of a number there would be made so many bytes.
+      if (!(data instanceof ArrayBuffer)) throw new TypeError('text, which is no message here');
       frames.push(new Uint8Array(data), (message) => receive(stream, message, allowance));
     } catch (error) {
       stream.abort(error as Error);
@@ -128,7 +138,10 @@ function messageOf(data: Uint8ArrayList): Uint8Array {
 
 function receive(stream: ChannelStream, message: Uint8Array, allowance: MuxerAllowance): void {
   const bytes = onlyBytes(message);
-  if (!bytes) return stream.processIncomingProtobuf(message);
+  if (!bytes) {
+    allowance.take('flag');
+    return stream.processIncomingProtobuf(message);
+  }
   if (handDirectly(stream, bytes)) return;
   allowance.keep(bytes.byteLength);
   if (stream.readStatus === 'readable' || stream.readStatus === 'paused') stream.onData(bytes);

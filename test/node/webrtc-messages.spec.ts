@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { noise } from '@libp2p/noise';
-import type { Stream, Transport } from '@libp2p/interface';
+import type { MultiaddrConnection, Stream, Transport, Upgrader } from '@libp2p/interface';
 import { webRTCDirect } from '@libp2p/webrtc';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import { wholeMessages } from '../../src/node/webrtc-messages.ts';
@@ -66,6 +66,58 @@ function gather(stream: Stream, isDirect: boolean, done: (all: Buffer) => void):
   if (isDirect) readDirectly(stream, take);
 }
 
+/** A stream of a muxer of `@libp2p/webrtc`, to which a peer sends. */
+class OneStream {
+  flags = 0;
+  error: Error | undefined;
+  readonly maxBufferedAmount = 0;
+  readonly readStatus = 'closed';
+  readonly channel: Partial<RTCDataChannel> = {};
+
+  _sendMessage(): void {}
+
+  processIncomingProtobuf(): void {
+    this.flags++;
+  }
+
+  abort(error: Error): void {
+    this.error ??= error;
+  }
+
+  bring(data: unknown): void {
+    this.channel.onmessage?.call(this.channel as RTCDataChannel, { data } as MessageEvent);
+  }
+}
+
+/** A muxer that takes streams, and how its connection ended. */
+async function makeMuxer() {
+  const muxer = {
+    accepted: 0,
+    onCreateStream() {},
+    onDataChannel() {},
+    onRemoteStream: () => muxer.accepted++,
+  };
+  const connection = {
+    error: undefined as Error | undefined,
+    abort: (error: Error) => void (connection.error ??= error),
+  };
+  const muxerFactory = { createStreamMuxer: (_connection: MultiaddrConnection) => muxer };
+  const make = ({ upgrader }: { upgrader: Upgrader }) =>
+    ({
+      dial: () => upgrader.upgradeOutbound(undefined as never, { muxerFactory } as never),
+      createListener() {},
+    }) as unknown as Transport;
+  const upgrader = { upgradeOutbound: async () => {} } as unknown as Upgrader;
+  await wholeMessages(make)({ upgrader }).dial(undefined as never, { upgrader } as never);
+  muxerFactory.createStreamMuxer(connection as unknown as MultiaddrConnection);
+  const open = (): OneStream => {
+    const stream = new OneStream();
+    (muxer.onRemoteStream as (stream: OneStream) => void)(stream);
+    return stream;
+  };
+  return { muxer, connection, open };
+}
+
 describe('WebRTC with whole messages', () => {
   const stock = (): Make => webRTCDirect({ rtcConfiguration: { iceServers: [] } }) as Make;
   const whole = (): Make => wholeMessages(stock() as never) as Make;
@@ -93,6 +145,31 @@ describe('WebRTC with whole messages', () => {
       ofStock.some((length) => length < 4),
       'the stock one sends lengths on their own',
     );
+  });
+
+  it('ends a stream on which text comes', async () => {
+    const { open } = await makeMuxer();
+    const stream = open();
+    stream.bring('4000000000');
+    assert.match(String(stream.error), /text/);
+  });
+
+  it('answers as many flags as honest peers send, over all streams of a connection', async () => {
+    const { open } = await makeMuxer();
+    // 5,000 times that the peer writes no more.
+    const flags = new Uint8Array(Array.from({ length: 5000 }, () => [2, 8, 0]).flat()).buffer;
+    const streams = Array.from({ length: 20 }, open);
+    for (const stream of streams) stream.bring(flags);
+    const answered = streams.reduce((sum, stream) => sum + stream.flags, 0);
+    assert.ok(answered >= 40_000 && answered < 60_000, String(answered));
+    assert.match(String(streams.at(-1)?.error), /too many flags/);
+  });
+
+  it('ends a connection over which more streams are opened than honest peers open', async () => {
+    const { muxer, connection, open } = await makeMuxer();
+    for (let n = 0; n < 20_000; n++) open();
+    assert.ok(muxer.accepted >= 10_000 && muxer.accepted < 15_000, String(muxer.accepted));
+    assert.match(String(connection.error), /too many streams/);
   });
 
   it('ends a stream whose messages are longer than any that is sent', async () => {
