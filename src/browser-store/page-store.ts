@@ -196,8 +196,9 @@ export class PageStore implements Store {
     return this.#parts.shares;
   }
 
+  /** Whether it is shared, and its files are what they were as far as that is known. */
   isShared(root: CID): boolean {
-    return this.#shared.has(root.toString());
+    return this.#shared.get(root.toString())?.isServed ?? false;
   }
 
   /**

@@ -40,6 +40,11 @@ export class SharedFiles implements PageContent {
     this.#files = manifest.entries.map(({ path }) => files.get(path.join('/')));
   }
 
+  /** Whether it is served: not where a file was found to be no longer what it was. */
+  get isServed(): boolean {
+    return this.#failure === undefined;
+  }
+
   /** @throws ERR_FILE_CHANGED where that was found before */
   open(): PageHandle {
     if (this.#failure) throw this.#failure;
@@ -78,7 +83,7 @@ export class SharedFiles implements PageContent {
     throw this.#failure;
   }
 
-  /** Hashes every byte. */
+  /** Hashes every byte. What was right to the last one is served again: a disk that was away has come back. */
   async recheck(signal?: AbortSignal, onCheck?: OnCheck): Promise<Recheck> {
     const { chunkCount, chunkBytes } = this.manifest;
     const problems = new Set<string>();
@@ -95,7 +100,9 @@ export class SharedFiles implements PageContent {
       }
       onCheck?.(bytesGood + bytesBad, chunkBytes);
     }
-    return { path: undefined, bytesGood, bytesBad, problems: [...problems], isRenewed: false };
+    const isRenewed = !this.isServed && bytesBad === 0;
+    if (isRenewed) this.#failure = undefined;
+    return { path: undefined, bytesGood, bytesBad, problems: [...problems], isRenewed };
   }
 
   async write(): Promise<void> {}

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { importFiles } from '../../src/browser-store/import-files.ts';
-import type { KeptShare } from '../../src/browser-store/kept-shares.ts';
-import type { PageStore } from '../../src/browser-store/page-store.ts';
+import { KeptShares, type KeptShare } from '../../src/browser-store/kept-shares.ts';
+import { MemoryBudget, MemoryChunks } from '../../src/browser-store/memory-chunks.ts';
+import type { PageDatabase } from '../../src/browser-store/page-database.ts';
+import { MemoryRecords } from '../../src/browser-store/page-records.ts';
+import { PageStore } from '../../src/browser-store/page-store.ts';
 import { shareAgain } from '../../src/browser-node/share-again.ts';
 import type { ShoalNode } from '../../src/node/shoal-node.ts';
 import { bytesOf } from '../store/assets.ts';
@@ -36,7 +39,84 @@ function unreadable(size: number): Blob {
   return { size, slice: () => ({ arrayBuffer }) } as unknown as Blob;
 }
 
+/** A file that the browser reads until it changes on the disk, or its disk is gone. */
+class PickedFile extends File {
+  isReadable = true;
+
+  override slice(from?: number, to?: number): Blob {
+    return this.isReadable ? super.slice(from, to) : unreadable(this.size).slice(from, to);
+  }
+}
+
+/** A store with a share of one file, which has two chunks, and the node that serves it. */
+async function sharedFile() {
+  const write = (seed: number, lastModified: number) =>
+    new PickedFile([bytesOf(100_000, seed) as Uint8Array<ArrayBuffer>], 'a', { lastModified });
+  const disk = { now: write(1, 1), write };
+  const handle = {
+    kind: 'file',
+    name: 'a',
+    getFile: async () => disk.now,
+  } as unknown as FileSystemFileHandle;
+  const kept = new Map<string, Uint8Array>();
+  const db = {
+    loadShares: async () => new Map(),
+    putShare: async (_root: string, _share: KeptShare, nodes: { node: string; bytes: Uint8Array }[]) => {
+      for (const { node, bytes } of nodes) kept.set(node, bytes);
+    },
+    nodesOf: async () => kept,
+  } as unknown as PageDatabase;
+  const budget = new MemoryBudget(1 << 24);
+  const store = await PageStore.open({
+    records: new MemoryRecords(budget),
+    spaces: [new MemoryChunks(budget)],
+    shares: await KeptShares.load(db, () => {}),
+    log: () => {},
+  });
+  const options = { name: 'a', chunkSize: 65_536, onProgress: undefined, signal: undefined };
+  const shared = await importFiles([{ path: '', file: disk.now }], options);
+  const stamps = new Map([['', { size: 100_000, lastModified: 1 }]]);
+  const share = { name: 'a', type: 'file' as const, bytes: 100_000, chunkSize: 65_536, stamps };
+  const { root } = await store.addShared(shared, { v: 1, ...share, handles: [{ path: '', handle }] });
+  const node = {
+    closing: new AbortController().signal,
+    handleAssetError: () => {},
+    publish: async () => {},
+  } as unknown as ShoalNode;
+  const read = async () => (await store.open(root))?.read(1);
+  return { disk, store, root, read, stateNow: async () => (await shareAgain(node, store, {}))[0]?.state };
+}
+
+const CHANGED = { code: 'ERR_FILE_CHANGED' };
+
 describe('what a page shares again', () => {
+  it('is what was found changed while the page was open: as it was, where the file was only written anew', async () => {
+    const { disk, store, read, stateNow } = await sharedFile();
+    assert.equal(await stateNow(), 'shared');
+    disk.now.isReadable = false;
+    await assert.rejects(read(), CHANGED);
+    disk.now = disk.write(1, 2);
+    assert.equal(await stateNow(), 'shared');
+    await read();
+    disk.now.isReadable = false;
+    await assert.rejects(read(), CHANGED);
+    disk.now = disk.write(2, 3);
+    assert.equal(await stateNow(), 'changed');
+    await store.close();
+  });
+
+  it('is served again when every byte was found to be right', async () => {
+    const { disk, store, root, read } = await sharedFile();
+    disk.now.isReadable = false;
+    await assert.rejects(read(), CHANGED);
+    assert.equal((await store.recheck(root))?.isRenewed, false);
+    disk.now.isReadable = true;
+    assert.equal((await store.recheck(root))?.isRenewed, true);
+    await read();
+    assert.equal((await store.recheck(root))?.isRenewed, false);
+    await store.close();
+  });
+
   it('is all but a file that the browser does not read', async () => {
     const all = new Map([await keptShare('bad', 1, unreadable(1000)), await keptShare('good', 2)]);
     const told: string[] = [];
