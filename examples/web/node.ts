@@ -39,12 +39,20 @@ async function nodeInfo(): Promise<NodeInfo> {
   }
 }
 
-/** One address of the host that this page can dial: WebRTC where the browser has it, that of this machine first. */
+const WEBRTC = /\/webrtc-direct\/certhash\//;
+const WEBSOCKET = /\/(wss|tls\/ws|ws)(\/|$)/;
+const THIS_MACHINE = /^\/(ip4\/127\.|ip6\/::1\/)/;
+
+/**
+ * One address of the host that this page can dial: that of this machine first, and WebRTC where the browser has it. But of
+ * this machine WebSocket, where the page came over plain http: Firefox sends nothing of WebRTC there.
+ */
 function chosen(addresses: readonly string[]): string[] {
-  const way =
-    typeof RTCPeerConnection === 'function' ? /\/webrtc-direct\/certhash\// : /\/(wss|tls\/ws|ws)(\/|$)/;
-  const usable = addresses.filter((address) => way.test(address));
-  const local = usable.find((address) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address));
-  const first = local ?? usable[0];
+  const local = addresses.filter((address) => THIS_MACHINE.test(address));
+  const isPlain = location.protocol === 'http:';
+  const way = typeof RTCPeerConnection === 'function' ? WEBRTC : WEBSOCKET;
+  const first =
+    (isPlain && local.find((address) => WEBSOCKET.test(address))) ||
+    [...local, ...addresses].find((address) => way.test(address));
   return first === undefined ? [] : [first];
 }

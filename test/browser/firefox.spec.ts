@@ -6,6 +6,7 @@ import { BundleSite } from './bundle-site.ts';
 import { hashOf } from './chromium.ts';
 import { only, save, saveUntil, shareFile, startNode, type DrivenPage } from './driven-page.ts';
 import { Firefox, needFirefox } from './firefox.ts';
+import { PageSite } from './page-site.ts';
 
 declare global {
   /** Channels of WebRTC that were made. */
@@ -81,6 +82,18 @@ describe('a page in Firefox', function () {
     }, undefined);
     assert.equal((await save(page, link)).hash, hashOf(bytes));
     assert.equal(await page.evaluate(async () => globalThis.tries, undefined), 0);
+  });
+
+  it('of shoal web is connected to the node of this machine', async () => {
+    const { id: peer, addresses } = await nodes.start({ web: true });
+    await using site = await PageSite.start({ node: { network: 'test', peer, addresses } });
+    const tab = await firefox.tab(site.url());
+    await tab.evaluate(async () => {
+      const status = document.getElementById('status-text');
+      while (status?.textContent !== 'Connected to 1 peer')
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+    }, undefined);
+    await tab.close();
   });
 
   it('keeps in its files what came before a reload, and goes on from there', async () => {

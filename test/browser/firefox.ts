@@ -102,10 +102,16 @@ export class Firefox implements AsyncDisposable {
 
   /** A new tab at `url`, with the SDK as `shoal`. */
   async page(url: string): Promise<DrivenPage> {
-    const { context } = (await this.send('browsingContext.create', { type: 'tab' })) as { context: string };
-    const page = new FirefoxPage(this, context);
+    const page = await this.tab('about:blank');
     await page.load(url);
     return page;
+  }
+
+  /** A new tab at `url`, whose page is as it is. */
+  async tab(url: string): Promise<DrivenPage> {
+    const { context } = (await this.send('browsingContext.create', { type: 'tab' })) as { context: string };
+    await this.send('browsingContext.navigate', { context, url, wait: 'complete' });
+    return new FirefoxPage(this, context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
