@@ -15,11 +15,10 @@ export function chosenOf(list: FileList): Chosen | undefined {
   if (files.length === 1 && !first.webkitRelativePath) return single(first);
   // A chosen folder is named by the first part of each path.
   const folder = first.webkitRelativePath.split('/')[0] ?? '';
-  const paths = files.map((file) => ({
-    path: file.webkitRelativePath ? file.webkitRelativePath.split('/').slice(1).join('/') : file.name,
-    file,
-  }));
-  return several(folder, paths);
+  return several(
+    folder,
+    files.map((file) => ({ path: file.webkitRelativePath || file.name, file })),
+  );
 }
 
 /** What was picked. @returns undefined where that is nothing */
@@ -42,16 +41,16 @@ export async function droppedOf(data: DataTransfer): Promise<Chosen | undefined>
   const [first] = entries;
   if (!first) return undefined;
   if (entries.length === 1 && first.isFile) return single(await fileOf(first as FileSystemFileEntry));
-  const isFolder = entries.length === 1;
   const files: PathFile[] = [];
-  for (const entry of entries) await collect(entry, isFolder ? '' : entry.name, files);
-  return several(isFolder ? first.name : '', files);
+  for (const entry of entries) await collect(entry, entry.name, files);
+  return several(entries.length === 1 ? first.name : '', files);
 }
 
 function single(file: File): Chosen {
   return { name: file.name, files: file, bytes: file.size };
 }
 
+/** @param files with the folder's name in their paths: without it one file of a folder would be a file alone */
 function several(folder: string, files: PathFile[]): Chosen {
   const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
   return { name: folder || `${files.length} files`, files, bytes };
@@ -69,7 +68,7 @@ async function collect(entry: FileSystemEntry, path: string, files: PathFile[]):
       reader.readEntries(resolve, reject),
     );
     if (some.length === 0) return;
-    for (const each of some) await collect(each, path === '' ? each.name : `${path}/${each.name}`, files);
+    for (const each of some) await collect(each, `${path}/${each.name}`, files);
   }
 }
 
