@@ -244,7 +244,8 @@ async function findFile(
   const { cid } = asset;
   const path = parts.join('/');
   const isFile = asset.type === 'file';
-  if (parts.some((part) => part.includes('/')) || (isFile && parts.length > 1)) throw notFound(cid, path);
+  // The name that a link gives a file may have any character in it; those in a folder are proven, and have none.
+  if (isFile ? parts.length > 1 : parts.some((part) => part.includes('/'))) throw notFound(cid, path);
   for await (const entry of asset.entries({ signal })) {
     if (isFile) {
       const name = parts[0] || asset.name || cid;

@@ -50,9 +50,14 @@ export function parseLink(text: string): LinkParts {
   const parameters = new URLSearchParams(query);
   return {
     cid: parseCid(cid),
-    name: parameters.get('n')?.slice(0, MAX_NAME_LENGTH) || undefined,
+    name: nameOf(parameters.get('n') ?? ''),
     addresses: parameters.getAll('a').slice(0, MAX_LINK_ADDRESSES),
   };
+}
+
+/** A character of two halves is not cut in two: neither an address nor a file may have a half in its name. */
+function nameOf(text: string): string | undefined {
+  return text.slice(0, MAX_NAME_LENGTH).replace(/[\ud800-\udbff]$/, '') || undefined;
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

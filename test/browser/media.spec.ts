@@ -168,6 +168,19 @@ describe('media in Chromium', function () {
     assert.equal(await page.evaluate(() => globalThis.problems.length), 7);
   });
 
+  it('gives a file an address whatever name its link has', async () => {
+    const { link } = await seed.share(pseudoRandomBytes(100), { name: 'plain' });
+    await serve(page, link);
+    for (const name of ['a/b.mp4', '/../x', '..', 'a\\b?#%', `${'é'.repeat(254)}🐟.mp4`]) {
+      const url = await page.evaluate(
+        async (link) => globalThis.media.url(await globalThis.node.open(link)),
+        link.replace('n=plain', `n=${encodeURIComponent(name)}`),
+      );
+      const { status, bytes } = await ask(page, url);
+      assert.deepEqual([name, status, bytes], [name, 200, 100]);
+    }
+  });
+
   it('plays a film from the swarm and seeks in it', async () => {
     const film = await madeVideo(page, 10);
     const { link } = await seed.share(film, { name: 'film.webm' });

@@ -54,6 +54,11 @@ describe('links', () => {
     );
   });
 
+  it('give at most 255 characters of a name, and no half of one', () => {
+    const { name } = parseLink(formatLink(CID_TEXT, `${'é'.repeat(254)}🐟.mp4`, []));
+    assert.equal(name, 'é'.repeat(254));
+  });
+
   it('give at most 32 addresses, however many they name', () => {
     const many = Array.from({ length: 100 }, (_, i) => `/ip4/10.0.0.1/tcp/${i + 1}`);
     assert.equal(parseLink(formatLink(CID_TEXT, 'x', many)).addresses.length, 32);
