@@ -112,8 +112,15 @@ export class ShareView {
           progress.value = total > 0 ? read / total : 1;
         },
       });
+      const isKept = kept.has(asset.cid);
+      if (signal.aborted) {
+        // It was shared all the same: that was done already.
+        await asset.close();
+        if (!isKept) await this.#here.shoal.remove(asset.cid);
+        return;
+      }
       this.#asset = asset;
-      this.#isKept = kept.has(asset.cid);
+      this.#isKept = isKept;
       this.#isRemembered = Array.isArray(files) && files.every((each) => 'kind' in each);
       this.#ready(bytes);
     } catch (error) {
@@ -121,7 +128,8 @@ export class ShareView {
       await this.close();
       showProblem(error);
     } finally {
-      progress.hidden = true;
+      // Else it is that of what is shared in its place.
+      if (!signal.aborted) progress.hidden = true;
     }
   }
 

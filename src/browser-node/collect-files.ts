@@ -21,10 +21,7 @@ export interface CollectedFiles {
  *
  * @throws ERR_SHARE_SOURCE, ERR_ACCESS, ERR_NOT_FOUND, the abort reason
  */
-export async function collectFiles(
-  source: PageShareSource,
-  signal: AbortSignal | undefined,
-): Promise<CollectedFiles> {
+export async function collectFiles(source: PageShareSource, signal?: AbortSignal): Promise<CollectedFiles> {
   if (source instanceof Uint8Array) source = new Blob([source as Uint8Array<ArrayBuffer>]);
   if (source instanceof Blob)
     return {
@@ -44,9 +41,7 @@ export async function collectFiles(
     if (isHandle(what)) {
       handles.push({ path, handle: what });
       await permit(what, 'read');
-      for await (const found of contentOf(path, what)) {
-        // A folder may hold a hundred thousand, and a browser is asked for each.
-        signal?.throwIfAborted();
+      for await (const found of contentOf(path, what, signal)) {
         if (typeof found === 'string') empty.push(found);
         else chosen.push(found);
       }
@@ -72,19 +67,28 @@ export async function collectFiles(
  * The files of a handle, and the paths of folders in which there is nothing.
  *
  * @param path of it in the asset
- * @throws ERR_ACCESS, ERR_NOT_FOUND, ERR_IO
+ * @throws ERR_ACCESS, ERR_NOT_FOUND, ERR_IO, the abort reason
  */
-async function* contentOf(path: string, handle: PickedHandle): AsyncGenerator<FileToShare | string> {
+async function* contentOf(
+  path: string,
+  handle: PickedHandle,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<FileToShare | string> {
+  signal?.throwIfAborted();
   if (handle.kind === 'file') {
     yield { path, file: await withPickedErrors(path, () => handle.getFile()) };
     return;
   }
   const below: PickedHandle[] = [];
   await withPickedErrors(path, async () => {
-    for await (const each of handle.values()) below.push(each as PickedHandle);
+    for await (const each of handle.values()) {
+      if (signal?.aborted) return;
+      below.push(each as PickedHandle);
+    }
   });
+  signal?.throwIfAborted();
   if (below.length === 0) yield path;
-  for (const each of below) yield* contentOf(`${path}/${each.name}`, each);
+  for (const each of below) yield* contentOf(`${path}/${each.name}`, each, signal);
 }
 
 /** What all files lie in, or the one that it is; undefined where they lie in nothing in common. */

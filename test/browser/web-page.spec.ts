@@ -207,6 +207,47 @@ describe('the page in Chromium', function () {
     await page.locator('#before').waitFor({ state: 'hidden' });
   });
 
+  it('shares nothing that it was told to stop at the last moment', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const page = await openPage(site.url(), {
+      before: () => {
+        // Told when it is noted that the file is shared.
+        const put = Reflect.get(IDBObjectStore.prototype, 'put');
+        IDBObjectStore.prototype.put = function (value, key) {
+          if (typeof key === 'string' && key.startsWith('share:')) {
+            document.getElementById('shared-stop')?.click();
+            Object.assign(globalThis, { isStopped: true });
+          }
+          return put.call(this, value, key);
+        };
+        const picked = async (): Promise<FileSystemFileHandle> => {
+          const top = await navigator.storage.getDirectory();
+          const file = await top.getFileHandle('mine.txt', { create: true });
+          const writing = await file.createWritable();
+          await writing.write('what I have');
+          await writing.close();
+          return file;
+        };
+        Object.assign(globalThis, {
+          showOpenFilePicker: async () => [await picked()],
+          isNoted: async () => {
+            const opening = indexedDB.open('shoal');
+            await new Promise((resolve) => (opening.onsuccess = resolve));
+            const keys = opening.result.transaction('settings').objectStore('settings').getAllKeys();
+            await new Promise((resolve) => (keys.onsuccess = resolve));
+            opening.result.close();
+            return keys.result.some((key) => typeof key === 'string' && key.startsWith('share:'));
+          },
+        });
+      },
+    });
+    await shows(page, '#status-text', /Connected to nobody/);
+    await page.click('#choose');
+    await page.waitForFunction('globalThis.isStopped && isNoted().then((isNoted) => !isNoted)');
+    await page.locator('#shared').waitFor({ state: 'hidden' });
+    await page.locator('#swarm').waitFor({ state: 'hidden' });
+  });
+
   it('gives a file to another page, which finds it through the node of shoal web', async () => {
     await using scene = new Scene();
     const bytes = pseudoRandomBytes(2_000_000);
