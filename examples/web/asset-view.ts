@@ -17,6 +17,9 @@ const MOST_WAIT_MS = 3_000;
 /** Most of a text that is shown. */
 const MOST_TEXT_BYTES = 64 << 10;
 
+/** What is on the stage could not be shown, or not to its end. */
+let hasFailed = false;
+
 /** The card of what a link names: fetches it, shows or plays it, and lets it be saved. */
 export class AssetView {
   readonly #here: Here;
@@ -125,7 +128,7 @@ export class AssetView {
       at('asset-stop').textContent = 'Close';
       this.#swarm.complete();
       at('asset-actions').replaceChildren(saveLink(blob, name));
-      if (at('stage').hidden) await showBlob(blob, kind);
+      if (at('stage').hidden || hasFailed) await showBlob(blob, kind);
     } catch (error) {
       if (signal.aborted) return;
       at('asset-state').textContent = 'It stopped before all of it was here. What came is kept.';
@@ -271,21 +274,42 @@ function showMedia(kind: 'video' | 'audio' | 'image', source: string, name: stri
   const stage = at('stage');
   const note = at('stage-note');
   if (kind === 'image') {
-    stage.append(make('img', { src: source, alt: name }));
+    const image = make('img', { src: source, alt: name });
+    image.onerror = () => (hasFailed = true);
+    stage.append(image);
   } else {
     const player = make(kind, { src: source, controls: true, preload: 'auto' });
     player.setAttribute('aria-label', name);
     if (player instanceof HTMLVideoElement) player.playsInline = true;
+    let reached: number | undefined;
+    player.ontimeupdate = () => (reached = player.currentTime || reached);
+    player.onloadedmetadata = () => (reached ??= 0);
     player.onerror = () => {
-      note.textContent =
-        player.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED
-          ? 'This browser cannot play this kind of file. It can be saved and played elsewhere.'
-          : 'Playing stopped. It goes on when you press play, if somebody who has the rest is there.';
+      hasFailed = true;
+      // What has begun is of a kind that can be played.
+      if (reached === undefined && player.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED) {
+        note.textContent =
+          'This browser cannot play this kind of file. It can be saved and played elsewhere.';
+      } else {
+        const goOn = make('button', { type: 'button', className: 'quiet' }, 'Play on');
+        goOn.onclick = () => playOn(player, reached ?? 0);
+        note.replaceChildren('Playing stopped, as nobody gave the rest of it. ', goOn);
+      }
       note.hidden = false;
     };
     stage.append(player);
   }
   stage.hidden = false;
+}
+
+/** A player that has failed asks for nothing any more, whatever is pressed on it. */
+function playOn(player: HTMLMediaElement, from: number): void {
+  hasFailed = false;
+  at('stage-note').hidden = true;
+  player.load();
+  player.currentTime = from;
+  // Where it fails once more, it says so.
+  player.play().catch(() => undefined);
 }
 
 /** Resolves when what is on the stage shows its first frame, or cannot. */
@@ -304,6 +328,7 @@ async function shown(signal: AbortSignal): Promise<void> {
 
 /** Takes away what is shown; a player lets go of what it was fetching. */
 function clearStage(): void {
+  hasFailed = false;
   for (const player of at('stage').querySelectorAll<HTMLMediaElement>('video, audio')) {
     player.onerror = null;
     player.removeAttribute('src');

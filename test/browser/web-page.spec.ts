@@ -91,6 +91,45 @@ describe('the page in Chromium', function () {
     await shows(page, '#start-title', /./);
   });
 
+  it('plays a film that broke off on, and one that did not begin when all of it is here', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(await madeVideo(await rig.page(), 3), { name: 'film.webm' });
+    const page = await openPage(`${site.url()}#${link}`, {
+      before: () => {
+        // The first time nothing comes.
+        const descriptor = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, 'src')!;
+        const set = descriptor.set!;
+        descriptor.set = function (source: string) {
+          set.call(this, '/nothing.webm');
+          Object.defineProperty(HTMLMediaElement.prototype, 'src', { ...descriptor, set });
+          Object.assign(globalThis, { source });
+        };
+        Object.defineProperty(HTMLMediaElement.prototype, 'src', descriptor);
+      },
+    });
+    await shows(page, '#asset-state', /All of it is here/);
+    await page.waitForFunction(() => document.querySelector('video')?.readyState === 4);
+    await page.locator('#stage-note').waitFor({ state: 'hidden' });
+
+    await page.evaluate(async () => {
+      const video = document.querySelector('video')!;
+      const at = (type: string) =>
+        new Promise((resolve) => video.addEventListener(type, resolve, { once: true }));
+      const sought = at('timeupdate');
+      video.currentTime = 2;
+      await sought;
+      const failed = at('error');
+      video.src = '/nothing.webm';
+      await failed;
+      // It comes again.
+      video.load = () => void (video.src = (globalThis as { source?: string }).source!);
+    });
+    await page.click('text=Play on');
+    await page.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 2.1);
+    await page.locator('#stage-note').waitFor({ state: 'hidden' });
+  });
+
   it('lists a folder, shows a picture of it, and fetches one file or all', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     await mkdir(nodes.path('folder', 'sub'), { recursive: true });
