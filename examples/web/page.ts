@@ -21,8 +21,13 @@ function showStatus(text: string, state: 'on' | 'off' | 'wait'): void {
 /** The link behind the # of the page's address. */
 function linkInAddress(): string {
   const text = location.hash.slice(1);
-  // Some programs escape it all when they make it a link.
-  return /^shoal%3a/i.test(text) ? decodeURIComponent(text) : text;
+  if (!/^shoal%3a/i.test(text)) return text;
+  // Some programs escape it all when they make it a link, and some cut it off.
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Lists what earlier visits left here. */
@@ -126,8 +131,10 @@ function listen(started: Promise<App>): void {
   const openLink = (text: string): void => {
     // The address of such a page with a link behind its # is as good as the link.
     const link = text.trim().replace(/^https?:\/\/[^#]*#/, '');
-    if (linkInAddress() === link) then((app) => app.route());
-    else location.hash = link;
+    const before = location.hash;
+    location.hash = link;
+    // Nobody is told of what was there already, as it is escaped.
+    if (location.hash === before) then((app) => app.route());
   };
   addEventListener('hashchange', () => then((app) => app.route()));
   at('form').addEventListener('submit', (event) => {
@@ -173,14 +180,17 @@ async function main(): Promise<void> {
   at('problem-close').addEventListener('click', hideProblem);
   const started = startNode(showProblem).then(run);
   listen(started);
+  let app: App;
   try {
-    await (await started).route();
+    app = await started;
   } catch (error) {
     showStatus('Not running', 'off');
     at('start').hidden = true;
     at('problem-close').hidden = true;
     showProblem(error);
+    return;
   }
+  await app.route().catch(showProblem);
 }
 
 void main();

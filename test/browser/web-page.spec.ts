@@ -333,11 +333,27 @@ describe('the page in Chromium', function () {
     await shows(page, '#problem', /no link of Shoal.*ERR_INVALID_CID/s);
     await page.click('#problem-close');
     await page.locator('#problem').waitFor({ state: 'hidden' });
+    // As it is pasted, again too.
+    for (let times = 0; times < 2; times++) {
+      await page.fill('#link', 'shoal:a link');
+      await page.click('#open');
+      await shows(page, '#problem', /ERR_INVALID_CID/s);
+      await page.click('#problem-close');
+    }
     const seed = await nodes.start();
     const { link } = await seed.share(pseudoRandomBytes(1000));
     await page.fill('#link', link);
     await page.click('#open');
     await shows(page, '#problem', /cannot reach anybody.*ERR_NO_BROWSER_ADDRESS.*--no-web/s);
+  });
+
+  it('goes on where the link in its address was cut off', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const page = await openPage(`${site.url()}#shoal%3Abafy%3Fn%`);
+    await shows(page, '#problem', /no link of Shoal.*ERR_INVALID_CID/s);
+    await shows(page, '#status-text', /Connected to nobody/);
+    await page.click('#problem-close');
+    await shows(page, '#start-title', /./);
   });
 
   it('says what is wrong with the browser, and what still works', async () => {
