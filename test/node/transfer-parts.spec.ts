@@ -36,6 +36,24 @@ describe('IdleWatch', () => {
     assert.equal(watch.signal.reason, error);
   });
 
+  it('gives who slept meanwhile the time once more, and no more than once', async () => {
+    const now = Date.now.bind(Date);
+    let sleptMs = 0;
+    let looks = 0;
+    // Each timer is an hour late, by the clock.
+    Date.now = () => {
+      looks++;
+      return now() + (sleptMs += 3_600_000);
+    };
+    try {
+      using watch = new IdleWatch(1, () => new Error('idle'));
+      await new Promise((done) => watch.signal.addEventListener('abort', done, { once: true }));
+      assert.equal(looks, 4);
+    } finally {
+      Date.now = now;
+    }
+  });
+
   it('waits for ever where asked to', () => {
     using watch = new IdleWatch(Infinity, () => new Error('never'));
     watch.touch();
