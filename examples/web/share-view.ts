@@ -113,6 +113,8 @@ export class ShareView {
         },
       });
       const isKept = kept.has(asset.cid);
+      // What was picked, but not by a page without storage, as a second tab is.
+      const isRemembered = (await this.#here.shoal.shareAgain({ cid: asset.cid })).length > 0;
       if (signal.aborted) {
         // It was shared all the same: that was done already.
         await asset.close();
@@ -121,7 +123,7 @@ export class ShareView {
       }
       this.#asset = asset;
       this.#isKept = isKept;
-      this.#isRemembered = Array.isArray(files) && files.every((each) => 'kind' in each);
+      this.#isRemembered = isRemembered;
       this.#ready(bytes);
     } catch (error) {
       if (signal.aborted) return;

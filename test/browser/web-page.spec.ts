@@ -246,6 +246,35 @@ describe('the page in Chromium', function () {
     await page.locator('#before').waitFor({ state: 'hidden' });
   });
 
+  it('in a second tab shares what was picked as long as it is shown: nobody could stop it later', async () => {
+    const seed = await nodes.start({ web: true });
+    await using site = await PageSite.start({ node: { network: 'test', addresses: seed.addresses } });
+    const first = await openPage(site.url());
+    await shows(first, '#status-text', /Connected to 1 peer/);
+    const second = await first.context().newPage();
+    await second.addInitScript(() => {
+      const picked = async (): Promise<FileSystemFileHandle> => {
+        const top = await navigator.storage.getDirectory();
+        const file = await top.getFileHandle('mine.txt', { create: true });
+        const writing = await file.createWritable();
+        await writing.write('what I have');
+        await writing.close();
+        return file;
+      };
+      Object.assign(globalThis, { showOpenFilePicker: async () => [await picked()] });
+    });
+    await second.goto(site.url());
+    await shows(second, '#storage', /until this page is closed/);
+    await shows(second, '#status-text', /Connected to 1 peer/);
+    await second.click('#choose');
+    await shows(second, '#shared-state', /^11 bytes, shared/);
+    const cid = /shoal:(\w+)/.exec(await second.inputValue('#shared-link'))?.[1] ?? '';
+    await writeFile(nodes.path('other.txt'), 'something else');
+    await second.setInputFiles('#files', nodes.path('other.txt'));
+    await shows(second, '#shared-state', /^14 bytes, shared/);
+    await assert.rejects(seed.open(cid, { timeoutMs: 2000 }), { code: 'ERR_NO_PROVIDERS' });
+  });
+
   it('shares nothing that it was told to stop at the last moment', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     const page = await openPage(site.url(), {
