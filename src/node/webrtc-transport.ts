@@ -1,7 +1,15 @@
-import type { MultiaddrConnection, StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface';
+import type {
+  Connection,
+  MultiaddrConnection,
+  Stream,
+  StreamMuxerFactory,
+  Transport,
+  Upgrader,
+} from '@libp2p/interface';
 import { webRTC } from '@libp2p/webrtc';
 import { FIRST_CHANNEL } from './first-channel.ts';
 import { overridden } from './overridden.ts';
+import { PendingConnections } from './pending-connections.ts';
 import { wholeMessages } from './webrtc-messages.ts';
 import { withUpgrader } from './with-upgrader.ts';
 
@@ -11,6 +19,11 @@ type Components = Parameters<ReturnType<typeof webRTC>>[0];
 interface EarlyChannels extends StreamMuxerFactory {
   readonly peerConnection: RTCPeerConnection;
   readonly earlyDataChannels: readonly { channel: RTCDataChannel }[];
+}
+
+/** What this changes of the transport: somebody who is connected, perhaps through a relay, calls for a connection. */
+export interface Signalled {
+  _onProtocol(stream: Stream, connection: Connection, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -28,7 +41,27 @@ export function webRtcTransport(stunServers: readonly string[]): (components: Co
   const iceServers = stunServers.map((urls) => ({ urls }));
   // A new object each time: the transport writes into it.
   const make = webRTC({ rtcConfiguration: () => ({ iceServers: [...iceServers] }) });
-  return withUpgrader(wholeMessages(make), upgradingWebRtc);
+  const makeUpgrading = withUpgrader(wholeMessages(make), upgradingWebRtc);
+  return (components) => {
+    const transport = makeUpgrading(components);
+    boundCalls(transport as unknown as Signalled);
+    return transport;
+  };
+}
+
+/**
+ * Has no more connections made at a time than {@link PendingConnections} lets: whoever is connected may call for 32 on each
+ * connection, of which each has a socket, and memory of native code, until somebody proves something on it or its time is up.
+ */
+export function boundCalls(transport: Signalled): void {
+  const pending = new PendingConnections();
+  const answer = transport._onProtocol.bind(transport);
+  transport._onProtocol = async (stream, connection, signal) => {
+    const [first] = connection.remoteAddr.getComponents();
+    using leave = pending.take(first?.value ?? connection.remotePeer.toString());
+    if (leave) await answer(stream, connection, signal);
+    else stream.abort(new Error('too many connections are being made from there'));
+  };
 }
 
 /** What `@libp2p/webrtc` upgrades its connections by: {@link webRtcTransport} says why. */

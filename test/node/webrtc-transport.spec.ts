@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { MultiaddrConnection, Upgrader } from '@libp2p/interface';
-import { upgradingWebRtc } from '../../src/node/webrtc-transport.ts';
+import { multiaddr } from '@multiformats/multiaddr';
+import { MAX_PENDING, MAX_PENDING_OF_HOST } from '../../src/node/pending-connections.ts';
+import { boundCalls, upgradingWebRtc } from '../../src/node/webrtc-transport.ts';
 
 /** A connection that is upgraded, and what is under it. */
 class Scene {
@@ -53,5 +55,26 @@ describe('WebRTC between peers that meet through a relay', () => {
       for (let n = 0; n < 2; n++) scene.connection.dispatchEvent(new Event('close') as never);
       assert.equal(scene.closes, 1);
     }
+  });
+
+  it('is made at a bounded number of calls at a time, from one host and in all', async () => {
+    const answering: (() => void)[] = [];
+    const transport = { _onProtocol: () => new Promise<void>((resolve) => answering.push(resolve)) };
+    boundCalls(transport);
+    let refused = 0;
+    const call = (from: string): Promise<void> => {
+      const connection = { remoteAddr: multiaddr(from), remotePeer: 'a peer' };
+      const stream = { abort: () => refused++ };
+      return Reflect.apply(transport._onProtocol, transport, [stream, connection]) as Promise<void>;
+    };
+    const ofOne = Array.from({ length: MAX_PENDING_OF_HOST + 5 }, () => call('/ip4/192.0.2.1/tcp/1'));
+    assert.deepEqual([answering.length, refused], [MAX_PENDING_OF_HOST, 5]);
+    const others = Array.from({ length: MAX_PENDING }, (_, n) => call(`/ip4/198.51.100.${n}/tcp/1`));
+    void call('/webrtc');
+    assert.equal(answering.length, MAX_PENDING);
+    for (const end of answering.splice(0)) end();
+    await Promise.all([...ofOne, ...others]);
+    void call('/ip4/192.0.2.1/tcp/1');
+    assert.equal(answering.length, 1);
   });
 });
