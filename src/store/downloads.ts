@@ -218,7 +218,7 @@ export class Downloads {
       return live ?? (known.path === target ? 'finished' : undefined);
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (known.path === target) throw error;
+      if (known.path === target || isOfThisProcess(error)) throw error;
       this.#log('warn', `the unfinished download in ${known.partial} cannot be used: ${String(error)}`);
       return undefined;
     }
@@ -430,6 +430,11 @@ export class Downloads {
     await deleteReplaced(this.#log, download);
     return true;
   }
+}
+
+/** Says nothing of a partial, which would be deleted for it when another is begun in its place. */
+function isOfThisProcess(error: unknown): boolean {
+  return error instanceof ShoalError && error.code === 'ERR_TOO_MANY_FILES';
 }
 
 function bytesOf(chunks: Bitfield, manifest: Manifest): number {

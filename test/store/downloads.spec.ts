@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import fc from 'fast-check';
+import { ShoalError } from '../../src/errors.ts';
 import { openDataFolder } from '../../src/store/data-folder.ts';
 import { FileWorkers } from '../../src/store/file-workers.ts';
 import { HandlePool } from '../../src/store/handle-pool.ts';
@@ -265,6 +266,22 @@ describe('A download', () => {
     assert.equal(await readFile(join(victim, 'f'), 'utf8'), 'precious');
     assert.ok((await lstat(join(target, 'd'))).isDirectory());
     assert.ok(await sameFile(join(target, 'd', 'f'), bytesOf(4 * CHUNK)));
+  });
+
+  it('is not begun anew for another target because too many files were open for a moment', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(9 * CHUNK));
+    const { dataDir } = await interrupted(folder.path, asset, [1, 2, 3]);
+    await using store = await openStore(dataDir);
+    const path = join(folder.path, 'other');
+    const check = mock.method(Partial.prototype, 'check', async () => {
+      throw new ShoalError('ERR_TOO_MANY_FILES', 'too many files are open');
+    });
+    await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_TOO_MANY_FILES' });
+    check.mock.restore();
+    const stored = await store.startDownload(asset.root, { path });
+    assert.equal(stored.have().count, 3);
+    await stored.close();
   });
 
   it('does not wait for who hashes what is here when it is aborted', async () => {
