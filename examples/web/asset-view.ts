@@ -129,6 +129,7 @@ export class AssetView {
       this.#swarm.complete();
       at('asset-actions').replaceChildren(saveLink(blob, name));
       if (at('stage').hidden || hasFailed) await showBlob(blob, kind);
+      else onFailureToBegin(() => void showBlob(blob, kind));
     } catch (error) {
       if (signal.aborted) return;
       at('asset-state').textContent = 'It stopped before all of it was here. What came is kept.';
@@ -300,6 +301,18 @@ function showMedia(kind: 'video' | 'audio' | 'image', source: string, name: stri
     stage.append(player);
   }
   stage.hidden = false;
+}
+
+/** What is on the stage was asked for before, and may still fail. */
+function onFailureToBegin(act: () => void): void {
+  const media = at('stage').firstElementChild;
+  media?.addEventListener(
+    'error',
+    () => {
+      if (!(media instanceof HTMLMediaElement) || media.readyState === HTMLMediaElement.HAVE_NOTHING) act();
+    },
+    { once: true },
+  );
 }
 
 /** A player that has failed asks for nothing any more, whatever is pressed on it. */
