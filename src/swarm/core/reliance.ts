@@ -66,11 +66,22 @@ export function patienceOf(swarm: AssetSwarm, chunk: number): number {
   return 2 ** Math.min(swarm.reissues.get(chunk) ?? 0, 6);
 }
 
-/** How long the peer's next request may take: four times what its last ones took, or what its queue needs. */
-export function allowedMs(peer: Peer): number {
-  if (peer.serviceMs === 0) return UNKNOWN_REISSUE_MS;
+/**
+ * How long the peer's next request may take: four times what its last ones took, or what its queue needs. Of one that has
+ * delivered nothing yet as long as the quickest of the others would have, if that is more than {@link UNKNOWN_REISSUE_MS}: where the
+ * downlink is slow everybody is, and to take that for broken promises would leave this node without neighbours.
+ */
+export function allowedMs(peer: Peer, peers: Iterable<Peer>): number {
+  if (peer.serviceMs === 0) return Math.max(UNKNOWN_REISSUE_MS, REISSUE_FACTOR * quickestMs(peers));
   const queueMs = (peer.requestedBytes / peer.serviceBytesPerSec) * 1000 + peer.rttMs;
   return Math.max(MIN_REISSUE_MS, REISSUE_FACTOR * Math.max(peer.serviceMs, queueMs));
+}
+
+/** What a request takes those peers that answer soonest; 0: nobody has answered any. */
+function quickestMs(peers: Iterable<Peer>): number {
+  let leastMs = Infinity;
+  for (const { serviceMs } of peers) if (serviceMs > 0) leastMs = Math.min(leastMs, serviceMs);
+  return leastMs === Infinity ? 0 : leastMs;
 }
 
 /** A request for it was answered in full: its speed, for the next deadline. */

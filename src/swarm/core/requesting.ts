@@ -385,7 +385,7 @@ export class Requesting {
       peer: peer.key,
       requestedAtMs: nowMs,
       progressAtMs: nowMs,
-      allowedMs: patienceOf(swarm, chunk) * allowedMs(peer),
+      allowedMs: patienceOf(swarm, chunk) * allowedMs(peer, this.#core.peers.values()),
       receivedBytes: 0,
       isWhole: false,
       isSecond: tombstone !== undefined,

@@ -73,3 +73,17 @@ describe('Exchange: peers that never sent anything', () => {
     assert.equal(rig.exchange.stats(1)?.chunksHere, 4);
   });
 });
+
+describe('Exchange: a downlink that is slow', () => {
+  it('gives a neighbour as long as others take, and does not call it a broken promise', () => {
+    const rig = new Rig().add('........').join('a', 'xxxxxxxx').join('b', 'xxxxxxxx').grants('a', 1);
+    const [chunk] = rig.asked('a') as [number];
+    const part = { type: 'data', peer: 'a', asset: 1, chunk, bytes: Q / 4 } as const;
+    for (const last of [false, false, false, true]) rig.pass(6000).handle({ ...part, last });
+    rig.handle({ type: 'verified', peer: 'a', asset: 1, chunk }).take();
+    rig.grants('b', 1).pass(20_000);
+    assert.deepEqual(rig.sent('cancel', 'b'), []);
+    // Four times as long as it took the other one, and not for ever.
+    assert.equal(rig.pass(80_000).sent('cancel', 'b').length, 1);
+  });
+});
