@@ -74,6 +74,9 @@ export type Event =
   /** Nothing happened but time: the wake-up asked for by `nextWakeMs`. */
   | { type: 'wake' };
 
+/** What happens to an asset that this node takes part in; but for its data, which is looked at as its peer's. */
+export type AssetEvent = Exclude<Extract<Event, { asset: AssetKey }>, { type: 'asset-added' | 'data' }>;
+
 /** Output of the core. Drain `Exchange.poll()` after each `handle`. */
 export type Action =
   | { type: 'send'; peer: PeerKey; message: Message }

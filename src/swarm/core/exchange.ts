@@ -2,7 +2,7 @@ import { Announcing } from './announcing.ts';
 import { AssetSwarm } from './asset-swarm.ts';
 import { GRAPH_MS, JOIN_BURST, PAST_LEDGERS, TICK_MS } from './constants.ts';
 import { Core, type Misbehaviour } from './core.ts';
-import type { Action, Event } from './events.ts';
+import type { Action, AssetEvent, Event } from './events.ts';
 import { settingsOf, type ExchangeConfig } from './exchange-config.ts';
 import { Granting } from './granting.ts';
 import type { AssetKey, Message, PeerKey } from './messages.ts';
@@ -272,25 +272,7 @@ export class Exchange {
     return fault;
   }
 
-  #ofAsset(
-    event: Extract<
-      Event,
-      {
-        type:
-          | 'asset-removed'
-          | 'asset-limits'
-          | 'want'
-          | 'urgent'
-          | 'named'
-          | 'verified'
-          | 'corrupt'
-          | 'unstored'
-          | 'upload-failed'
-          | 'found'
-          | 'contacts';
-      }
-    >,
-  ): void {
+  #ofAsset(event: AssetEvent): void {
     const swarm = this.#core.assets.get(event.asset);
     if (!swarm) {
       // The asset was removed meanwhile; a lie stays a lie.
