@@ -1,13 +1,13 @@
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import type { VerifiedChunk } from '../integrity/verified-chunk.ts';
+import { orAbort } from '../store/or-abort.ts';
 import type { StoredAsset } from '../store/store.ts';
 import type { Bitfield } from '../swarm/core/bitfield.ts';
 import type { ChunkRun } from '../swarm/core/messages.ts';
 import type { Urgency } from '../swarm/asset-session.ts';
 import type { AssetSession, SwarmShell } from '../swarm/swarm-shell.ts';
 import { mergeUrgency } from './reader-pace.ts';
-import { waitOrAbort } from './wait-or-abort.ts';
 
 /** What one `save` or one `stream` wants of an asset. */
 export interface Want {
@@ -134,7 +134,7 @@ export class ActiveAsset {
   /** Reads a chunk that is here. */
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
     // It may be replaced again before this goes on.
-    while (this.#replacing) await waitOrAbort(this.#replacing, signal);
+    while (this.#replacing) await orAbort(this.#replacing, signal);
     return this.#tellingOfLoss(() => this.#stored.read(chunk, signal));
   }
 

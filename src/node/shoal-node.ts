@@ -14,6 +14,7 @@ import type {
 } from '../api.ts';
 import { ShoalError } from '../errors.ts';
 import { parseCid } from '../integrity/parse-cid.ts';
+import { orAbort } from '../store/or-abort.ts';
 import type { AssetRecord, Store, StoredAsset } from '../store/store.ts';
 import type { Contact } from '../swarm/core/messages.ts';
 import { directConnection } from '../swarm/direct-connection.ts';
@@ -32,7 +33,6 @@ import { loadDag } from './load-dag.ts';
 import type { NodeContext, Platform } from './node-context.ts';
 import { UploadTally } from './upload-tally.ts';
 import { verifyAssets } from './verify-assets.ts';
-import { waitOrAbort } from './wait-or-abort.ts';
 
 /** The running parts that a {@link ShoalNode} is made from; it closes them all. */
 export interface ShoalNodeParts {
@@ -319,7 +319,7 @@ export class ShoalNode implements Shoal, NodeContext {
     });
     this.#queues.set(key, tail);
     try {
-      await waitOrAbort(before, signal);
+      await orAbort(Promise.resolve(before), signal);
       return await task();
     } finally {
       release();

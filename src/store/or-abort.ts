@@ -10,7 +10,7 @@ export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | unde
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {
-    return await Promise.race([promise, aborted]);
+    return await Promise.race([aborted, promise]);
   } finally {
     signal.removeEventListener('abort', abort);
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { Key } from 'interface-datastore/key';
 import { ProtoWriter } from '../../src/integrity/proto-writer.ts';
 import { BoundedDatastore, DEFAULT_BOUNDS } from '../../src/node/bounded-datastore.ts';
-import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
 import { dhtProtocol, type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+import { startBareNode } from './bare-node.ts';
 
 /** Good also as a peer's record: `updated`, and no address. */
 const VALUE = new ProtoWriter().uint(8, 3).finish();
@@ -128,17 +128,7 @@ describe('BoundedDatastore', () => {
 describe('what a node keeps of what peers tell it', () => {
   const nodes: ShoalLibp2p[] = [];
   async function start(): Promise<ShoalLibp2p> {
-    const listen = ['/ip4/127.0.0.1/tcp/0'];
-    const node = await createLibp2pNode({
-      identity: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
-      listen,
-      network: 'test',
-      mdns: false,
-      dht: true,
-      isBanned: () => false,
-      onLocalPeer: () => assert.fail('mDNS is off'),
-    });
-    await startLibp2pNode(node, listen);
+    const node = await startBareNode();
     nodes.push(node);
     return node;
   }

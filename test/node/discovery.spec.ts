@@ -1,4 +1,3 @@
-import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { IdentifyResult } from '@libp2p/interface';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -10,8 +9,8 @@ import type { Contact } from '../../src/swarm/core/messages.ts';
 import { Announcer } from '../../src/node/announcer.ts';
 import { Discovery, type SearchPlaces } from '../../src/node/discovery.ts';
 import { attemptsOf } from '../../src/node/search-report.ts';
-import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
 import { type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+import { startBareNode } from './bare-node.ts';
 
 const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
 
@@ -31,17 +30,7 @@ describe('Discovery', () => {
     options: { named?: string[]; network?: string; earlier?: TestNode } = {},
   ): Promise<TestNode> {
     const network = options.network ?? 'test';
-    const listen = ['/ip4/127.0.0.1/tcp/0'];
-    const libp2p = await createLibp2pNode({
-      identity: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
-      listen,
-      network,
-      mdns: false,
-      dht: true,
-      isBanned: () => false,
-      onLocalPeer: () => assert.fail('mDNS is off'),
-    });
-    await startLibp2pNode(libp2p, listen);
+    const libp2p = await startBareNode({ network });
     const log = (): void => {};
     const announcer = new Announcer({ libp2p, network, log });
     const { named = [], earlier } = options;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
-import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, Upgrader } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { tcp } from '@libp2p/tcp';
@@ -9,8 +9,8 @@ import { multiaddrConnectionPair } from '@libp2p/utils';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { isAnother } from '../../src/node/expected-peer.ts';
-import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
 import { type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+import { startBareNode } from './bare-node.ts';
 
 function upgraderOf(node: unknown): Upgrader {
   return (node as { components: { upgrader: Upgrader } }).components.upgrader;
@@ -21,19 +21,9 @@ describe('a node that dials a peer over Noise', () => {
   let node: ShoalLibp2p;
   let other: Libp2p;
   before(async () => {
-    const listen = ['/ip4/127.0.0.1/tcp/0'];
-    node = await createLibp2pNode({
-      identity: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
-      listen,
-      network: 'test',
-      mdns: false,
-      dht: false,
-      isBanned: (peer) => banned.has(peer.toString()),
-      onLocalPeer: () => assert.fail('mDNS is off'),
-    });
-    await startLibp2pNode(node, listen);
+    node = await startBareNode({ dht: false, isBanned: (peer) => banned.has(peer.toString()) });
     other = (await createLibp2p({
-      addresses: { listen },
+      addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
       transports: [tcp()],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
-import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { PeerId } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import { CID } from 'multiformats/cid';
-import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
 import { dhtProtocol, type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+import { startBareNode } from './bare-node.ts';
 
 const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
 const HOUR_MS = 3_600_000;
@@ -17,17 +17,7 @@ describe('what a node of the DHT tells of who announced', () => {
   const nodes: ShoalLibp2p[] = [];
 
   async function start(): Promise<ShoalLibp2p> {
-    const listen = ['/ip4/127.0.0.1/tcp/0'];
-    const node = await createLibp2pNode({
-      identity: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
-      listen,
-      network: 'test',
-      mdns: false,
-      dht: true,
-      isBanned: () => false,
-      onLocalPeer: () => assert.fail('mDNS is off'),
-    });
-    await startLibp2pNode(node, listen);
+    const node = await startBareNode();
     nodes.push(node);
     return node;
   }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { PeerId } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { CID } from 'multiformats/cid';
 import { cidOf, RAW_CODE } from '../../src/integrity/parse-cid.ts';
 import { digestOf } from '../../src/integrity/sha256.ts';
-import { createLibp2pNode, startLibp2pNode } from '../../src/node/libp2p-node.ts';
 import type { ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+import { startBareNode } from './bare-node.ts';
 
 /** More than a walk begins with. */
 const GONE = 45;
@@ -25,17 +25,7 @@ describe('a node of the DHT that has met many, of which most are gone', () => {
   const nodes: ShoalLibp2p[] = [];
 
   async function start(): Promise<ShoalLibp2p> {
-    const listen = ['/ip4/127.0.0.1/tcp/0'];
-    const node = await createLibp2pNode({
-      identity: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
-      listen,
-      network: 'test',
-      mdns: false,
-      dht: true,
-      isBanned: () => false,
-      onLocalPeer: () => assert.fail('mDNS is off'),
-    });
-    await startLibp2pNode(node, listen);
+    const node = await startBareNode();
     nodes.push(node);
     return node;
   }
