@@ -75,14 +75,19 @@ describe('what a node of the DHT tells of who announced', () => {
     await node.stop();
   }
 
+  const now = Date.now.bind(Date);
+  let laterMs = 0;
+
   /** It is so much later than it was, for libp2p. */
   function later(ms: number): void {
-    const now = Date.now.bind(Date);
-    mock.method(Date, 'now', () => now() + ms);
+    // Once: of several such, restored in their order, all but the last would stay.
+    if (laterMs === 0) mock.method(Date, 'now', () => now() + laterMs);
+    laterMs += ms;
   }
 
   afterEach(async () => {
     mock.restoreAll();
+    laterMs = 0;
     await Promise.all([...nodes].map(stop));
   });
 

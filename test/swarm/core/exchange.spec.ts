@@ -47,7 +47,7 @@ describe('Exchange: who is told what', () => {
     rig.says('b', { type: 'ack', bytes: Q });
     assert.ok(rig.exchange.uploadBytesPerSec > 0 && rig.exchange.uploadBytesPerSec < 200_000);
     rig.sends('a', 1);
-    assert.deepEqual(heard(900), []);
+    assert.deepEqual(heard(2900), []);
     rig.sends('a', 2);
     assert.deepEqual(heard(1200), [[1, 2]]);
   });
