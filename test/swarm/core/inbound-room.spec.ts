@@ -73,8 +73,8 @@ describe('The memory for chunks on their way', () => {
 
     it('is one chunk at a time for who has delivered nothing yet, and there is some more for these', () => {
       const unknown = { ...UNKNOWN, requestedBytes: MIB };
-      assert.equal(roomAmong(many(9, unknown)), 23);
-      assert.equal(roomAmong(many(10, unknown)), 0);
+      assert.equal(roomAmong(many(17, unknown)), 15);
+      assert.equal(roomAmong(many(18, unknown)), 0);
       assert.equal(roomAmong([UNKNOWN, ...many(20, unknown)]), 12);
       assert.equal(roomAmong([UNKNOWN, ...many(32, unknown)]), 0);
       assert.equal(roomAmong([UNKNOWN, ...many(32, slow)]), 4);
