@@ -21,24 +21,16 @@ const SHARE = 'share:';
  * for them. Every method is one transaction, so that whatever the page dies of, a record is whole.
  */
 export class PageDatabase implements PageRecords {
-  readonly #db: IDBDatabase;
+  /** The connection; undefined since the browser took it away. */
+  #opened: Promise<IDBDatabase> | undefined;
+  #isClosed = false;
   #nodes: IDBObjectStore | undefined;
-
-  private constructor(db: IDBDatabase) {
-    this.#db = db;
-  }
 
   /** @throws the browser's own error, where it has no IndexedDB for this page */
   static async open(): Promise<PageDatabase> {
-    const opening = indexedDB.open(NAME, VERSION);
-    opening.addEventListener('upgradeneeded', () => {
-      const db = opening.result;
-      for (const store of [ASSETS, NODES, SETTINGS, CHUNKS]) db.createObjectStore(store);
-    });
-    const db = await resultOf(opening);
-    // Another page deletes the database, or has a later version of it: this one is in nobody's way.
-    db.addEventListener('versionchange', () => db.close());
-    return new PageDatabase(db);
+    const database = new PageDatabase();
+    await database.#open(true);
+    return database;
   }
 
   async load(): Promise<Map<string, KeptRecord>> {
@@ -63,9 +55,10 @@ export class PageDatabase implements PageRecords {
   }
 
   async getNode(root: string, node: string): Promise<Uint8Array | undefined> {
+    const db = await this.#connection();
     // All that are asked for in one turn are one transaction: a directory can have thousands.
     if (!this.#nodes) {
-      this.#nodes = this.#read(NODES);
+      this.#nodes = db.transaction(NODES).objectStore(NODES);
       queueMicrotask(() => (this.#nodes = undefined));
     }
     return bytesOf(await resultOf(this.#nodes.get([root, node])));
@@ -78,7 +71,7 @@ export class PageDatabase implements PageRecords {
   }
 
   async getSetting(key: string): Promise<Uint8Array | undefined> {
-    return bytesOf(await resultOf(this.#read(SETTINGS).get(key)));
+    return bytesOf(await resultOf((await this.#read(SETTINGS)).get(key)));
   }
 
   async putSetting(key: string, value: Uint8Array | undefined): Promise<void> {
@@ -123,7 +116,7 @@ export class PageDatabase implements PageRecords {
   }
 
   async getChunk(root: string, chunk: number): Promise<Uint8Array | undefined> {
-    return bytesOf(await resultOf(this.#read(CHUNKS).get([root, chunk])));
+    return bytesOf(await resultOf((await this.#read(CHUNKS)).get([root, chunk])));
   }
 
   async putChunk(root: string, chunk: number, bytes: Uint8Array): Promise<void> {
@@ -138,18 +131,18 @@ export class PageDatabase implements PageRecords {
 
   /** The numbers of an asset's chunks that are here. */
   async chunksOf(root: string): Promise<number[]> {
-    const keys = await resultOf(this.#read(CHUNKS).getAllKeys(below(root)));
+    const keys = await resultOf((await this.#read(CHUNKS)).getAllKeys(below(root)));
     return keys.map((key) => (key as [string, number])[1]);
   }
 
-  countChunks(root: string): Promise<number> {
-    return resultOf(this.#read(CHUNKS).count(below(root)));
+  async countChunks(root: string): Promise<number> {
+    return resultOf((await this.#read(CHUNKS)).count(below(root)));
   }
 
   /** The assets of which a chunk is here. */
   async rootsOfChunks(): Promise<string[]> {
     const roots: string[] = [];
-    const store = this.#read(CHUNKS);
+    const store = await this.#read(CHUNKS);
     let range: IDBKeyRange | undefined;
     for (;;) {
       const cursor = await resultOf(store.openKeyCursor(range));
@@ -161,12 +154,14 @@ export class PageDatabase implements PageRecords {
   }
 
   async close(): Promise<void> {
-    this.#db.close();
+    this.#isClosed = true;
+    const db = await this.#opened?.catch(() => undefined);
+    db?.close();
   }
 
   /** All keys of a store, or those in a range, each with its value. */
   async #entries(name: string, range?: IDBKeyRange): Promise<[IDBValidKey, unknown][]> {
-    const store = this.#read(name);
+    const store = await this.#read(name);
     const [keys, values] = await Promise.all([
       resultOf(store.getAllKeys(range)),
       resultOf<unknown[]>(store.getAll(range)),
@@ -174,18 +169,55 @@ export class PageDatabase implements PageRecords {
     return keys.map((key, i) => [key, values[i]]);
   }
 
-  #read(store: string): IDBObjectStore {
-    return this.#db.transaction(store).objectStore(store);
+  /**
+   * The open connection, or a new one where the browser ended it: iOS does so while the page is in the background, others
+   * after an error of their storage.
+   */
+  #connection(): Promise<IDBDatabase> {
+    if (this.#opened) return this.#opened;
+    return this.#isClosed ? Promise.reject(new Error('the database was closed')) : this.#open(false);
+  }
+
+  /** @param mayMake whether there may be none yet. One that is gone later was deleted: records without their nodes are no use */
+  #open(mayMake: boolean): Promise<IDBDatabase> {
+    const lost = (): void => (this.#opened = undefined);
+    const opened = openDatabase(mayMake, lost);
+    this.#opened = opened;
+    opened.catch(lost);
+    return opened;
+  }
+
+  async #read(store: string): Promise<IDBObjectStore> {
+    const db = await this.#connection();
+    return db.transaction(store).objectStore(store);
   }
 
   async #change(stores: string[], change: (tx: IDBTransaction) => void): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const tx = this.#db.transaction(stores, 'readwrite');
+    const db = await this.#connection();
+    const tx = db.transaction(stores, 'readwrite');
     tx.addEventListener('complete', () => resolve());
     tx.addEventListener('abort', () => reject(tx.error ?? new Error('the browser gave the change up')));
     change(tx);
     await promise;
   }
+}
+
+async function openDatabase(mayMake: boolean, onLost: () => void): Promise<IDBDatabase> {
+  const opening = indexedDB.open(NAME, VERSION);
+  opening.addEventListener('upgradeneeded', () => {
+    if (!mayMake) {
+      opening.transaction?.abort();
+      return;
+    }
+    const db = opening.result;
+    for (const store of [ASSETS, NODES, SETTINGS, CHUNKS]) db.createObjectStore(store);
+  });
+  const db = await resultOf(opening);
+  // Another page deletes the database, or has a later version of it: this one is in nobody's way.
+  db.addEventListener('versionchange', () => db.close());
+  db.addEventListener('close', onLost);
+  return db;
 }
 
 /** All keys of an asset: an array sorts behind every number and text. */

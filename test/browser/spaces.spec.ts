@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { join, resolve } from 'node:path';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,5 +38,29 @@ for (const kind of ['opfs', 'indexeddb'] as const) {
         await page.context().close();
       });
     }
+
+    if (kind === 'opfs') return;
+
+    it('is opened anew where the browser ended the connection, as iOS does in the background', async () => {
+      const page = await rig.page();
+      await page.addScriptTag({ path: join(folder, 'spaces.js') });
+      assert.deepEqual(await page.evaluate(() => spaces.loseConnection()), ['1', '1', '2']);
+      await page.context().close();
+    });
+
+    it('is not made anew under a page whose data was cleared', async () => {
+      const page = await rig.page();
+      const devTools = await page.context().newCDPSession(page);
+      await page.addScriptTag({ path: join(folder, 'spaces.js') });
+      const { origin } = new URL(page.url());
+      await page.exposeFunction('clearData', async () => {
+        await devTools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
+      });
+      const found = await page.evaluate(() =>
+        spaces.loseData((globalThis as unknown as { clearData: () => Promise<void> }).clearData),
+      );
+      assert.deepEqual(found, { hasFailed: true, names: [] });
+      await page.context().close();
+    });
   });
 }
