@@ -215,7 +215,11 @@ async function createIdentity(file: string): Promise<Uint8Array> {
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return await readFile(file);
     if (!isErrno(error, 'EPERM', 'ENOTSUP', 'ENOSYS')) throw error;
-    await writeFile(file, bytes, { mode: 0o600, flag: 'wx' });
+    await writeFile(file, bytes, { mode: 0o600, flag: 'wx' }).catch(async (failure: unknown) => {
+      // A key that a full disk cut off would be taken for a damaged one for ever.
+      if (!isErrno(failure, 'EEXIST')) await rm(file, { force: true });
+      throw failure;
+    });
   } finally {
     await unlink(aside);
   }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { promises } from 'node:fs';
 import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import { ShoalError } from '../../src/errors.ts';
@@ -35,6 +37,35 @@ describe('A disk that is too small', () => {
     const stored = await download(store, await remoteFile(bytesOf(6)), join(mount.path, 'file'));
     await stored.close();
     assert.deepEqual(await readdir(mount.path), ['file']);
+  });
+
+  it('leaves no empty identity behind, also where no hard links are to be had', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const { writeFile } = promises;
+    const linking = mock.method(promises, 'link', async () => {
+      throw Object.assign(new Error('no hard links here'), { code: 'EPERM', syscall: 'link' });
+    });
+    const writing = mock.method(
+      promises,
+      'writeFile',
+      async (...[file, , options]: Parameters<typeof writeFile>) => {
+        await writeFile(file, '', options);
+        throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC', syscall: 'write' });
+      },
+    );
+    try {
+      syncBuiltinESMExports();
+      await assert.rejects(store.identity(), { code: 'ERR_DISK_FULL' });
+      writing.mock.restore();
+      syncBuiltinESMExports();
+      const identity = await store.identity();
+      assert.deepEqual(await store.identity(), Buffer.from(identity));
+    } finally {
+      writing.mock.restore();
+      linking.mock.restore();
+      syncBuiltinESMExports();
+    }
   });
 
   it('keeps a hundredth to spare, within bounds', () => {
