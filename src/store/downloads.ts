@@ -181,12 +181,14 @@ export class Downloads {
     await finishDownload(this.#catalog, this.#log, manifest, live, download, force);
   }
 
-  /** Closes what is still open. */
+  /** Closes what is still open. @throws the first error, when all others are closed */
   async close(): Promise<void> {
+    const failures: unknown[] = [];
     for (const [key, live] of this.#live) {
       live.users = 1;
-      await this.release(CID.parse(key), live);
+      await this.release(CID.parse(key), live).catch((error: unknown) => failures.push(error));
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Deletes what the data folder and the target's folder hold of an unfinished download. */

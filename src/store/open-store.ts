@@ -194,10 +194,14 @@ class FolderStore implements Store {
 
   async #close(): Promise<void> {
     await this.#lock.idle();
-    await this.#downloads.close();
-    await this.#catalog.pool.close();
-    await this.#catalog.small.workers.close();
-    await this.#catalog.folder.index.close();
+    // What cannot be closed is told of, and does not keep the folder from the next who opens it.
+    try {
+      await this.#downloads.close();
+    } finally {
+      await this.#catalog.pool.close();
+      await this.#catalog.small.workers.close();
+      await this.#catalog.folder.index.close();
+    }
   }
 
   async #open(root: CID, manifest: Manifest, options: ResumeOptions): Promise<StoredAsset | undefined> {

@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, stat, statfs, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mock } from 'node:test';
+import { BitmapFile } from '../../src/store/bitmap-file.ts';
 import { openDataFolder } from '../../src/store/data-folder.ts';
 import { isDamage, levelError } from '../../src/store/node-index.ts';
 import { openStore, type OpenStoreOptions } from '../../src/store/open-store.ts';
@@ -74,6 +76,27 @@ describe('The data folder', () => {
     });
     child.kill('SIGKILL');
     await exited;
+    await (await openStore(dataDir)).close();
+  });
+
+  it('lets go of the folder although a download cannot be closed, and tells of that', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    const store = await openStore(dataDir);
+    for (const seed of [1, 2]) {
+      const asset = await remoteFile(bytesOf(3 * CHUNK, seed));
+      await putNodes(store, asset);
+      await writeChunks(await store.startDownload(asset.root, { path: undefined }), asset, [1]);
+    }
+    const { close } = BitmapFile.prototype;
+    let failed = 0;
+    const closing = mock.method(BitmapFile.prototype, 'close', async function (this: BitmapFile) {
+      await close.call(this);
+      throw new Error(`the disk fails ${++failed}`);
+    });
+    await assert.rejects(store.close(), /the disk fails 1/);
+    closing.mock.restore();
+    assert.equal(failed, 2);
     await (await openStore(dataDir)).close();
   });
 
