@@ -141,7 +141,8 @@ export class ShoalNode implements Shoal, NodeContext {
         if (stored) await this.activate(record.root, stored);
       });
     }
-    this.discovery.provide(record.root);
+    // It may have been removed since.
+    if (await this.store.get(record.root)) this.discovery.provide(record.root);
     return {
       cid: record.root.toString(),
       link: formatLink(record.root, record.name, this.addresses),

@@ -166,10 +166,9 @@ class FolderStore implements Store {
   async share(source: string | ContentSource, options: ShareOptions = {}): Promise<AssetRecord> {
     this.#checkOpen();
     options.signal?.throwIfAborted();
-    const root = await (typeof source === 'string'
+    return typeof source === 'string'
       ? sharePath(this.#catalog, this.#lock, source, options)
-      : shareContent(this.#catalog, this.#lock, source, options));
-    return this.#catalog.record(root) as AssetRecord;
+      : shareContent(this.#catalog, this.#lock, source, options);
   }
 
   async remove(root: CID): Promise<void> {

@@ -13,12 +13,12 @@ const MARK_PREFIX = '.placing-';
  * is deleted where `commit` fails, or at the next start where the process is killed in between: a mark tells of it, since
  * that a record is missing alone may as well mean that the index was damaged.
  */
-export async function placeContent(
+export async function placeContent<T>(
   catalog: Catalog,
   root: CID,
   spool: string,
-  commit: (path: string) => Promise<void>,
-): Promise<void> {
+  commit: (path: string) => Promise<T>,
+): Promise<T> {
   const path = catalog.folder.contentPath(root);
   const mark = join(catalog.folder.path, 'content', `${MARK_PREFIX}${root.toString()}`);
   await withFsErrors('write', path, async () => {
@@ -26,7 +26,7 @@ export async function placeContent(
     await rename(spool, path);
   });
   try {
-    await commit(path);
+    return await commit(path);
   } catch (error) {
     if (!isNeeded(catalog.entry(root))) await rm(path, { force: true });
     throw error;

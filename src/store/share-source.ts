@@ -16,7 +16,7 @@ import { orAbort } from './or-abort.ts';
 import { placeContent } from './placing.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
 import { checkSpace } from './space.ts';
-import type { ContentSource, ShareOptions } from './store.ts';
+import type { AssetRecord, ContentSource, ShareOptions } from './store.ts';
 import { SourceWalk } from './walk-source.ts';
 
 /** How much of a stream is taken in between two looks at the free space. */
@@ -40,15 +40,14 @@ export async function sharePath(
   lock: KeyLock,
   source: string,
   options: ShareOptions,
-): Promise<CID> {
+): Promise<AssetRecord> {
   const path = resolve(source);
   await checkNotInside(catalog, path);
   const name = (options.name ?? basename(path)) || undefined;
   const imported = await importPath(catalog, path, name, options);
-  await lock.run(imported.root.toString(), () =>
+  return lock.run(imported.root.toString(), () =>
     commit(catalog, imported, path, { id: newId(), kind: 'shared', path }),
   );
-  return imported.root;
 }
 
 /**
@@ -62,18 +61,17 @@ export async function shareContent(
   lock: KeyLock,
   source: ContentSource,
   options: ShareOptions,
-): Promise<CID> {
+): Promise<AssetRecord> {
   const spool = catalog.folder.newSpoolPath();
   try {
     await fillSpool(catalog.folder.path, spool, source, options.signal);
     const imported = await importPath(catalog, spool, options.name ?? source.name, options);
     const { root } = imported;
-    await lock.run(root.toString(), () =>
+    return await lock.run(root.toString(), () =>
       placeContent(catalog, root, spool, (path) =>
         commit(catalog, imported, path, { id: newId(), kind: 'shared' }),
       ),
     );
-    return root;
   } finally {
     await rm(spool, { force: true });
   }
@@ -107,8 +105,17 @@ async function importPath(
   }
 }
 
-/** Puts an import into the catalog, in one step: what was known of the root before stays known. */
-async function commit(catalog: Catalog, imported: Imported, base: string, place: Place): Promise<void> {
+/**
+ * Puts an import into the catalog, in one step: what was known of the root before stays known.
+ *
+ * @returns its record, which `remove` may take away as soon as the root's lock is free
+ */
+async function commit(
+  catalog: Catalog,
+  imported: Imported,
+  base: string,
+  place: Place,
+): Promise<AssetRecord> {
   const { root, nodes, walk, name } = imported;
   const { index } = catalog.folder;
   const manifest = await loadManifest(catalog, root, nodes, base);
@@ -131,6 +138,7 @@ async function commit(catalog: Catalog, imported: Imported, base: string, place:
   };
   await catalog.putPlace(root, entry, place, stamps);
   if (before) await index.deleteNodes(before.nodes);
+  return catalog.record(root) as AssetRecord;
 }
 
 async function loadManifest(catalog: Catalog, root: CID, nodes: string, base: string): Promise<Manifest> {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { promises } from 'node:fs';
 import { appendFile, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { mock } from 'node:test';
+import { Catalog } from '../../src/store/catalog.ts';
 import { NodeIndex } from '../../src/store/node-index.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { ContentSource, Store } from '../../src/store/store.ts';
@@ -393,6 +397,39 @@ describe('Sharing content', () => {
     assert.deepEqual((await readdir(content)).sort(), [root, unknown].sort());
     for await (const { root: listed } of store.list())
       assert.equal(await readAll((await store.open(listed))!), 1);
+  });
+
+  it('gives the record it had though its asset is removed at once', async () => {
+    await using t = await setUp();
+    const content = bytesOf(3 * CHUNK);
+    const { root } = await t.store.share({ content: Readable.from([content]) });
+    await t.store.remove(root);
+    const { put } = Catalog.prototype;
+    const removed = Promise.withResolvers<void>();
+    const putting = mock.method(
+      Catalog.prototype,
+      'put',
+      async function (this: Catalog, ...args: Parameters<typeof put>) {
+        await put.apply(this, args);
+        removed.resolve(t.store.remove(root));
+      },
+    );
+    const { rm } = promises;
+    const deleting = mock.method(promises, 'rm', async (...args: Parameters<typeof rm>) => {
+      // A slow disk: what was taken in is deleted last.
+      if (String(args[0]).includes('.spool-')) await removed.promise;
+      await rm(...args);
+    });
+    try {
+      syncBuiltinESMExports();
+      const record = await t.store.share({ content: Readable.from([content]), name: 'gone' });
+      assert.deepEqual([record.root, record.name, record.bytes], [root, 'gone', content.byteLength]);
+      assert.equal(await t.store.get(root), undefined);
+    } finally {
+      deleting.mock.restore();
+      putting.mock.restore();
+      syncBuiltinESMExports();
+    }
   });
 
   it('is deleted with its asset', async () => {
