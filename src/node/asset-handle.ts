@@ -15,7 +15,7 @@ import type { ActiveAsset } from './active-asset.ts';
 import { formatLink } from './link.ts';
 import { loadDag } from './load-dag.ts';
 import type { NodeContext } from './node-context.ts';
-import type { StoredAsset } from '../store/store.ts';
+import type { DownloadOptions, StoredAsset } from '../store/store.ts';
 import { readRange } from './read-range.ts';
 import { runTransfer } from './transfer.ts';
 
@@ -84,7 +84,7 @@ export class AssetHandle implements Asset {
     const entry = manifest.entries[file];
     const size = entry?.type === 'file' ? entry.size : 0;
     const range = checkedRange(options, size);
-    const asset = await this.#activateForReading(signal);
+    const asset = await this.#activateForReading(options.timeoutMs, signal);
     yield* readRange(this.#context, asset, {
       file,
       ...range,
@@ -171,13 +171,17 @@ export class AssetHandle implements Asset {
   ): Promise<ActiveAsset> {
     const { store } = this.#context;
     const make = (): Promise<StoredAsset> =>
-      store.startDownload(this.#root, {
-        path: target,
-        name: this.name,
-        force: options.force,
+      this.#makePlace(
+        {
+          path: target,
+          name: this.name,
+          force: options.force,
+          signal,
+          onCheck: (bytes) => options.onProgress?.(withoutPeers('checking', bytes, manifest.chunkBytes)),
+        },
+        options.timeoutMs,
         signal,
-        onCheck: (bytes) => options.onProgress?.(withoutPeers('checking', bytes, manifest.chunkBytes)),
-      });
+      );
     const active = this.#context.active(this.#root);
     if (!active) return this.#context.activate(this.#root, await make());
     if (target === undefined) return active;
@@ -193,26 +197,46 @@ export class AssetHandle implements Asset {
     return active;
   }
 
+  /** Begins a download. Where the asset was removed since this handle learned its nodes, the store gets them again. */
+  async #makePlace(
+    options: DownloadOptions,
+    timeoutMs: number | undefined,
+    signal: AbortSignal,
+  ): Promise<StoredAsset> {
+    const { store } = this.#context;
+    try {
+      return await store.startDownload(this.#root, options);
+    } catch (error) {
+      if (!isForgotten(error)) throw error;
+      this.#manifest = undefined;
+      await this.#loadManifest(timeoutMs, signal);
+      return store.startDownload(this.#root, options);
+    }
+  }
+
   /** What is here is read where it lies; for the rest a place inside the data folder is made. */
-  async #activateForReading(signal: AbortSignal): Promise<ActiveAsset> {
+  async #activateForReading(timeoutMs: number | undefined, signal: AbortSignal): Promise<ActiveAsset> {
     const found = new AbortController();
     const either = AbortSignal.any([signal, found.signal]);
     // A save that has begun has its turn until it ends, but takes part in the swarm long before.
     try {
-      return await Promise.race([this.#context.whenActive(this.#root, either), this.#activate(either)]);
+      return await Promise.race([
+        this.#context.whenActive(this.#root, either),
+        this.#activate(timeoutMs, either),
+      ]);
     } finally {
       found.abort();
     }
   }
 
-  #activate(signal: AbortSignal): Promise<ActiveAsset> {
+  #activate(timeoutMs: number | undefined, signal: AbortSignal): Promise<ActiveAsset> {
     return this.#context.exclusive(this.#root, signal, async () => {
       const active = this.#context.active(this.#root);
       if (active) return active;
       const { store } = this.#context;
       const stored =
         (await store.open(this.#root, { signal })) ??
-        (await store.startDownload(this.#root, { path: undefined, name: this.name, signal }));
+        (await this.#makePlace({ path: undefined, name: this.name, signal }, timeoutMs, signal));
       return this.#context.activate(this.#root, stored);
     });
   }
@@ -229,6 +253,13 @@ export class AssetHandle implements Asset {
       });
     });
   }
+}
+
+/** Whether the store lacks nodes that this handle has had. */
+function isForgotten(error: unknown): boolean {
+  return (
+    error instanceof ShoalError && (error.code === 'ERR_UNKNOWN_ASSET' || error.code === 'ERR_INCOMPLETE')
+  );
 }
 
 /** Progress of what happens before any peer has a part in it. */

@@ -216,6 +216,25 @@ describe('a node', () => {
     await Promise.all([removed.promise, assert.rejects(saving, { code: 'ERR_NO_PROVIDERS' })]);
   });
 
+  it('fetches what was removed again for whoever has it open still', async () => {
+    const { path, content } = await sharedFile();
+    const a = await nodes.start();
+    const { link, cid } = await a.share(path);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const read = async (): Promise<Buffer> => Buffer.from(await collect(asset.stream()));
+    assert.ok((await read()).equals(content));
+    await b.remove(cid);
+    assert.ok((await read()).equals(content));
+    await b.remove(cid);
+    await asset.save(nodes.path('copy'));
+    assert.ok((await readFile(nodes.path('copy'))).equals(content));
+    await b.remove(cid);
+    // Opening fetches the root alone.
+    await (await b.open(link)).close();
+    assert.ok((await read()).equals(content));
+  });
+
   it('removes nothing when whoever waits for a download to end before it gives up', async () => {
     const a = await nodes.start({ uploadBytesPerSec: 1_000_000 });
     const { link, cid } = await a.share(pseudoRandomBytes(8_000_000));
