@@ -65,8 +65,8 @@ export class SharedFiles implements PageContent {
 
   /** @throws ERR_FILE_CHANGED naming the file */
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
-    const places = this.manifest.places(chunk);
-    for (const { file, offset } of places.slice(0, MAX_PLACES_TRIED)) {
+    const places = this.manifest.places(chunk, MAX_PLACES_TRIED);
+    for (const { file, offset } of places) {
       signal?.throwIfAborted();
       const part = this.#files[file]?.slice(offset, offset + this.manifest.chunkSize(chunk));
       // A file that changed since it was chosen cannot be read any more: browsers compare its time.

@@ -74,11 +74,12 @@ export class ChunkTable {
     return this.#digests.subarray(n * 32, n * 32 + 32);
   }
 
-  places(n: number): ChunkPlace[] {
+  /** @param most at most so many, since a chunk of zeros can lie at a million places. Default: all */
+  places(n: number, most = Infinity): ChunkPlace[] {
     this.#check(n);
     const places = [{ file: this.#firstFile[n] as number, offset: this.#firstOffset[n] as number }];
     const more = this.#more.get(n) ?? [];
-    for (let i = 0; i < more.length; i += 2)
+    for (let i = 0; i < more.length && places.length < most; i += 2)
       places.push({ file: more[i] as number, offset: more[i + 1] as number });
     return places;
   }

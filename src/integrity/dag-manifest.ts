@@ -199,8 +199,8 @@ class DagManifest implements Manifest {
     return this.#chunks.digest(n);
   }
 
-  places(n: number): readonly ChunkPlace[] {
-    return this.#chunks.places(n);
+  places(n: number, most?: number): readonly ChunkPlace[] {
+    return this.#chunks.places(n, most);
   }
 
   *range(

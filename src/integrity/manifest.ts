@@ -60,8 +60,12 @@ export interface Manifest {
   chunkSize(n: number): number;
   /** sha2-256 digest of chunk `n`, 32 bytes, a view that must not be written to. */
   chunkDigest(n: number): Uint8Array;
-  /** Every place where chunk `n` lies, first occurrence first. At least one. */
-  places(n: number): readonly ChunkPlace[];
+  /**
+   * Where chunk `n` lies, first occurrence first. At least one.
+   *
+   * @param most at most so many, since a chunk of zeros can lie at a million places. Default: every one
+   */
+  places(n: number, most?: number): readonly ChunkPlace[];
   /** The chunks that cover bytes `[offset, offset + length)` of `entries[file]`, in file order, with each leaf's start offset in the file. */
   range(
     file: number,

@@ -158,7 +158,7 @@ export class Partial {
         `chunk ${chunk} of ${this.#manifest.root.toString()} is not here yet`,
       );
     }
-    const place = this.#manifest.places(chunk)[0] as { file: number; offset: number };
+    const place = this.#manifest.places(chunk, 1)[0] as ChunkPlace;
     const reading = this.#readPlace(chunk, place.file, place.offset);
     this.#reading.add(reading);
     const verified = await reading.finally(() => this.#reading.delete(reading));
@@ -266,7 +266,7 @@ export class Partial {
 
   /** Whether the chunk lies in a small file, first of all. */
   #isSmall(chunk: number): boolean {
-    return isSmallOfMany(this.#manifest, (this.#manifest.places(chunk)[0] as ChunkPlace).file);
+    return isSmallOfMany(this.#manifest, (this.#manifest.places(chunk, 1)[0] as ChunkPlace).file);
   }
 
   async #forEachChunk(

@@ -63,7 +63,7 @@ export class PlacedContent {
   /** @throws ERR_FILE_CHANGED naming the file */
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
     let failure: unknown;
-    for (const { file, offset } of this.#manifest.places(chunk).slice(0, MAX_PLACES_TRIED)) {
+    for (const { file, offset } of this.#manifest.places(chunk, MAX_PLACES_TRIED)) {
       signal?.throwIfAborted();
       try {
         return await this.#readPlace(chunk, file, offset);

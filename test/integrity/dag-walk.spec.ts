@@ -254,6 +254,7 @@ describe('DagWalk', () => {
       { file: 0, offset: 3072 },
       { file: 1, offset: 1024 },
     ]);
+    assert.deepEqual(manifest.places(0, 2), manifest.places(0).slice(0, 2));
     assert.equal(manifest.chunkBytes, 2 * KIB + 5);
     assert.equal(manifest.size, 4 * KIB + 2 * KIB + 5);
     assert.equal(manifest.maxChunkBytes, KIB);

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { mock } from 'node:test';
+import { ChunkTable } from '../../src/integrity/chunk-table.ts';
 import type { BitmapFile } from '../../src/store/bitmap-file.ts';
 import { HandlePool } from '../../src/store/handle-pool.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { Partial } from '../../src/store/partial.ts';
 import { Seals } from '../../src/store/seals.ts';
 import { MANY_FILES, type SmallFiles, type SmallRead } from '../../src/store/small-files.ts';
-import { bytesOf, CHUNK, remoteTree } from './assets.ts';
+import { bytesOf, CHUNK, putNodes, remoteFile, remoteTree, writeChunks } from './assets.ts';
+import { tempFolder } from './temp-folder.ts';
 
 describe('The files of a download', () => {
   it('are not moved from under who reads them', async () => {
@@ -32,5 +37,35 @@ describe('The files of a download', () => {
     read.resolve({ bytes: chunk.bytes, stamp: { size: 0n, mtimeNs: 0n } });
     await Promise.all([reading, moving, later]);
     assert.deepEqual(order, ['read', 'moved', 'read after']);
+  });
+
+  it('are not all looked up for each read of a chunk that lies everywhere', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(new Uint8Array(1000 * CHUNK));
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path: join(folder.path, 'file') });
+    await writeChunks(stored, asset);
+    const { places } = ChunkTable.prototype;
+    let most = 0;
+    const looking = mock.method(
+      ChunkTable.prototype,
+      'places',
+      function (this: ChunkTable, ...args: [number]) {
+        const found = places.apply(this, args);
+        most = Math.max(most, found.length);
+        return found;
+      },
+    );
+    try {
+      await stored.read(0);
+      assert.equal(most, 1);
+      await stored.finish();
+      await stored.read(0);
+      assert.ok(most <= 8, `${most} places`);
+    } finally {
+      looking.mock.restore();
+    }
+    await stored.close();
   });
 });
