@@ -14,6 +14,9 @@ const MOST_UNASKED_BYTES = 512e6;
 /** How long the rest of a film waits for its first frame. */
 const MOST_WAIT_MS = 3_000;
 
+/** Addresses of what was fetched, for as long as it is shown: each keeps its Blob, which may lie in memory. */
+const blobUrls = new Set<string>();
+
 /** Most of a text that is shown. */
 const MOST_TEXT_BYTES = 64 << 10;
 
@@ -43,6 +46,8 @@ export class AssetView {
     this.#asset = undefined;
     clearStage();
     at('asset').hidden = true;
+    for (const url of blobUrls) URL.revokeObjectURL(url);
+    blobUrls.clear();
     this.#swarm.hide();
   }
 
@@ -233,7 +238,10 @@ export class AssetView {
         get.replaceWith(saveLink(blob, file.path.split('/').at(-1) ?? ''));
       } catch (error) {
         get.disabled = false;
-        if (!signal.aborted) showProblem(error, () => void fetchIt());
+        if (signal.aborted) return;
+        at('asset-state').textContent = `${file.path} is not all here. What came is kept.`;
+        at('asset-progress').hidden = true;
+        showProblem(error, () => void fetchIt());
       }
     };
     get.onclick = () => void fetchIt();
@@ -355,7 +363,7 @@ function clearStage(): void {
 /** What could not be played while it came, once it is here. */
 async function showBlob(blob: Blob, kind: MediaKind): Promise<void> {
   if (kind === 'video' || kind === 'audio' || kind === 'image') {
-    showMedia(kind, URL.createObjectURL(blob), '');
+    showMedia(kind, urlOf(blob), '');
   } else if (kind === 'text') {
     const text = await blob.slice(0, MOST_TEXT_BYTES).text();
     at('stage').replaceChildren(make('pre', { tabIndex: 0 }, text));
@@ -365,9 +373,15 @@ async function showBlob(blob: Blob, kind: MediaKind): Promise<void> {
   }
 }
 
+function urlOf(blob: Blob): string {
+  const url = URL.createObjectURL(blob);
+  blobUrls.add(url);
+  return url;
+}
+
 /** A Blob has no type here: a browser that opens the address runs nothing of it. */
 function saveLink(blob: Blob, name: string): HTMLAnchorElement {
-  const link = make('a', { className: 'button', href: URL.createObjectURL(blob), download: name }, 'Save');
+  const link = make('a', { className: 'button', href: urlOf(blob), download: name }, 'Save');
   link.setAttribute('aria-label', `Save ${name}`);
   return link;
 }
