@@ -145,6 +145,13 @@ export const MAX_PASSED_OVER = 8;
 /** Expiry, deadlines and neighbours are looked at this often while anything is going on. */
 export const TICK_MS = 250;
 
+/**
+ * Without the wake that comes each {@link TICK_MS}, or anything else, for so long this process stood still, and nobody is to
+ * blame. Longer than a second, as seldom as timers of a page come that is not looked at; and counted so often at most.
+ */
+export const MAX_PAUSE_MS = 1500;
+export const PAUSES_MS = 10_000;
+
 /** How often neighbours are counted, laggards dial and dials are retried. */
 export const GRAPH_MS = 1000;
 

@@ -1,5 +1,6 @@
 import { limitOf, type Allowance } from './allowance.ts';
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
+import { MAX_PAUSE_MS, PAUSES_MS, TICK_MS } from './constants.ts';
 import type { Action } from './events.ts';
 import type { Settings } from './exchange-config.ts';
 import type { AssetKey, Message, PeerKey } from './messages.ts';
@@ -16,7 +17,11 @@ export interface Misbehaviour {
 export class Core {
   readonly settings: Settings;
   readonly rng: Rng;
+  /** The caller's clock, less {@link pausedMs}. */
   nowMs = 0;
+  /** For so long this process stood still. */
+  pausedMs = 0;
+  #resumedAtMs = -Infinity;
   readonly peers = new Map<PeerKey, Peer>();
   readonly assets = new Map<AssetKey, AssetSwarm>();
   /** Bytes granted or asked of this node and not acknowledged, over all peers. */
@@ -38,6 +43,22 @@ export class Core {
     this.settings = settings;
     this.rng = rng;
     this.download = limitOf(settings.downloadBytesPerSec, 0);
+  }
+
+  /**
+   * Time in which this process stood still (it was suspended, its machine slept, its event loop was held up) does not count:
+   * what came meanwhile lies in the sockets, and would be taken for late. Only now and then, for timers of a page that is not
+   * looked at are late each time.
+   *
+   * @param isAwaited whether `wake` was to come meanwhile
+   */
+  setClock(callerMs: number, isAwaited: () => boolean): void {
+    const passedMs = callerMs - this.pausedMs - this.nowMs;
+    if (passedMs > MAX_PAUSE_MS && this.nowMs - this.#resumedAtMs >= PAUSES_MS && isAwaited()) {
+      this.pausedMs += passedMs - TICK_MS;
+      this.#resumedAtMs = this.nowMs;
+    }
+    this.nowMs = Math.max(this.nowMs, callerMs - this.pausedMs);
   }
 
   /** The request is over: nothing is awaited of it any more. */

@@ -78,7 +78,7 @@ export class Exchange {
 
   /** Takes in what happened at `nowMs`. Throws only where the caller is wrong (an asset added twice). */
   handle(nowMs: number, event: Event): void {
-    this.#core.nowMs = Math.max(this.#core.nowMs, nowMs);
+    this.#core.setClock(nowMs, () => this.#isActive);
     const peers = this.#core.peers.size;
     this.#dispatch(event);
     this.#runTimers();
@@ -106,7 +106,7 @@ export class Exchange {
       this.#serving.moveAtMs,
       this.#isActive ? this.#tickedAtMs + TICK_MS : Infinity,
     );
-    return atMs === Infinity ? undefined : Math.max(atMs, this.#core.nowMs);
+    return atMs === Infinity ? undefined : Math.max(atMs, this.#core.nowMs) + this.#core.pausedMs;
   }
 
   /** Whether data of this chunk is awaited from this peer. For tests; what a shell asks is {@link keeps}. */
@@ -371,6 +371,7 @@ export class Exchange {
     const before = this.#core.peers.get(key);
     if (before) this.#remove(before);
     const peer = new Peer(key, this.#core.nowMs, JOIN_BURST, this.#past.get(key));
+    peer.pausedBeforeMs = this.#core.pausedMs;
     this.#core.peers.set(key, peer);
     limitPeer(this.#core, peer);
     this.#announcing.greet(peer);

@@ -120,6 +120,8 @@ export class Peer {
   /** Multiaddrs others can dial it at. */
   addresses: readonly string[] = [];
   readonly connectedAtMs: number;
+  /** For so long this process had stood still by then. */
+  pausedBeforeMs = 0;
 
   /** Bytes it asked me for, ever. */
   sentBytes: number;

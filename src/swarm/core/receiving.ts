@@ -195,8 +195,9 @@ export class Receiving {
   acknowledge(peer: Peer): void {
     if (peer.payloadBytes === peer.ackedPayloadBytes) return;
     peer.ackedPayloadBytes = peer.payloadBytes;
-    // Of the link's own time: how long this node runs is nobody's business.
-    const atMs = Math.max(0, Math.round(peer.lastDataAtMs - peer.connectedAtMs));
+    // Of the link's own time: how long this node runs is nobody's business. It is to be a steady clock for the peer.
+    const pausedMs = this.#core.pausedMs - peer.pausedBeforeMs;
+    const atMs = Math.max(0, Math.round(peer.lastDataAtMs - peer.connectedAtMs + pausedMs));
     this.#core.send(peer, { type: 'ack', bytes: peer.payloadBytes, atMs });
   }
 

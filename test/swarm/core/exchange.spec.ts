@@ -202,7 +202,7 @@ describe('Exchange: credit given', () => {
     const answersAfter = (ms: number): number => {
       const { id } = lastGrant();
       rig.take();
-      rig.nowMs += ms;
+      rig.pass(ms);
       rig.says('a', { type: 'request', grant: id, asset: 1, runs: [{ from: id, count: 1 }] });
       rig.says('a', { type: 'ack', bytes: id * Q });
       return lastGrant().leaseMs;
