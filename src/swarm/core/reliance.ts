@@ -100,6 +100,6 @@ export function noteServed(peer: Peer, request: ChunkRequest, nowMs: number): vo
 /** The peer delivered: more may be asked of it at once. */
 export function trustMore(peer: Peer, bytes: number, max: number): void {
   peer.lapses = 0;
-  peer.conduct.kept();
+  peer.conduct.kept(bytes);
   peer.trustBytes = Math.min(max, trustOf(peer) + TRUST_GROWTH * bytes);
 }

@@ -1,5 +1,6 @@
 import type { Allowance } from './allowance.ts';
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
+import { addToRuns } from './chunk-runs.ts';
 import {
   MAX_CHUNKS_PER_GRANT,
   MIN_GRANT_BYTES,
@@ -31,6 +32,9 @@ interface Choice {
 
 const UNLIMITED: readonly Allowance[] = [];
 
+/** What it costs to see that a peer lacks a chunk, in looks at one that it has. */
+const GLANCE = 1 / 16;
+
 /** Spends the credit that comes in: the chunk is chosen only now (late binding), so nothing is chosen twice. */
 export class Requesting {
   readonly #core: Core;
@@ -51,7 +55,8 @@ export class Requesting {
     for (const { swarm } of peer.memberships.values()) swarm.throttle.download?.refill(this.#core.nowMs);
     const offered = message.leaseMs > 0 ? this.#offered(peer, message) : [];
     for (let count = 0; message.leaseMs > 0 && count < MAX_CHUNKS_PER_GRANT && left > 0; count++) {
-      const room = this.#room(peer);
+      const mayLook = peer.conduct.looks.refill(this.#core.nowMs) > 0;
+      const room = mayLook ? this.#room(peer) : 0;
       if (room < left) busy = true;
       const found = room > 0 ? this.#choose(peer, message.only, Math.min(left, room), offered) : undefined;
       if (!found) break;
@@ -332,8 +337,12 @@ export class Requesting {
         swarm.minChunkBytes <= maxBytes,
     );
     if (memberships.length === 0) return undefined;
-    const suits = (swarm: AssetSwarm, chunk: number) =>
-      swarm.bytesOf(chunk) <= maxBytes && isFresh(swarm, chunk);
+    let passedOver = 0;
+    const suits = (swarm: AssetSwarm, chunk: number): boolean => {
+      const isSuited = swarm.bytesOf(chunk) <= maxBytes && isFresh(swarm, chunk);
+      if (!isSuited) passedOver++;
+      return isSuited;
+    };
     const { nowMs } = this.#core;
     const urgent = (untilMs: number): Choice | undefined => {
       for (const { swarm, have } of memberships) {
@@ -367,7 +376,9 @@ export class Requesting {
       const { swarm, have } = memberships[(first + i) % memberships.length]!;
       const chunk = swarm.picker.pick(have!, (candidate) => suits(swarm, candidate));
       if (chunk >= 0) return { swarm, chunk };
+      passedOver += swarm.picker.count * GLANCE;
     }
+    peer.conduct.looks.take(passedOver);
     return undefined;
   }
 
@@ -444,16 +455,4 @@ function reminderOf(swarm: AssetSwarm): Message {
     if (swarm.have.has(chunk)) return { type: 'have', asset: swarm.key, chunks: [chunk] };
   }
   return { type: 'join', asset: swarm.key, have: { kind: 'none' }, reply: false };
-}
-
-/** In the order of choice, so that urgent chunks stay first; neighbours merge. */
-function addToRuns(picked: Map<AssetSwarm, ChunkRun[]>, swarm: AssetSwarm, chunk: number): void {
-  const runs = picked.get(swarm);
-  if (!runs) {
-    picked.set(swarm, [{ from: chunk, count: 1 }]);
-    return;
-  }
-  const last = runs[runs.length - 1] as ChunkRun;
-  if (last.from + last.count === chunk) last.count++;
-  else runs.push({ from: chunk, count: 1 });
 }

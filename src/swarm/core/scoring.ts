@@ -1,5 +1,13 @@
 import { Allowance } from './allowance.ts';
-import { BROKEN_PROMISES, MAX_STRIKES, PROMISE_MS, USELESS_BURST, USELESS_PER_SEC } from './constants.ts';
+import {
+  BROKEN_PROMISES,
+  LOOKS_BURST,
+  LOOKS_PER_SEC,
+  MAX_STRIKES,
+  PROMISE_MS,
+  USELESS_BURST,
+  USELESS_PER_SEC,
+} from './constants.ts';
 import type { Misbehaviour } from './core.ts';
 
 /** What was counted on a link that ended so long ago is forgiven: whoever it was, its trouble may be over. */
@@ -8,6 +16,7 @@ const FORGIVEN_MS = 600_000;
 /** What is remembered of a peer's conduct when its link is gone. */
 export interface PastConduct {
   readonly useless: number;
+  readonly looks: number;
   readonly strikes: number;
   readonly broken: number;
   readonly sinceMs: number;
@@ -27,13 +36,17 @@ export interface PastConduct {
  * A link that ends does not wipe it off: what {@link past} gives goes into the conduct of the next link.
  */
 export class Conduct {
+  /** Chunks that may be looked at for its credit without finding one: with none left the credit is declined unseen. */
+  readonly looks: Allowance;
   readonly #useless: Allowance;
   #strikes: number;
   #broken: number;
   #brokenAtMs = -Infinity;
 
   constructor(nowMs: number, past?: PastConduct) {
-    this.#useless = new Allowance(USELESS_PER_SEC, USELESS_BURST, past?.sinceMs ?? nowMs, past?.useless);
+    const sinceMs = past?.sinceMs ?? nowMs;
+    this.#useless = new Allowance(USELESS_PER_SEC, USELESS_BURST, sinceMs, past?.useless);
+    this.looks = new Allowance(LOOKS_PER_SEC, LOOKS_BURST, sinceMs, past?.looks);
     const isRecent = past !== undefined && nowMs - past.sinceMs < FORGIVEN_MS;
     this.#strikes = isRecent ? past.strikes : 0;
     this.#broken = isRecent ? past.broken : 0;
@@ -45,8 +58,8 @@ export class Conduct {
   }
 
   past(nowMs: number): PastConduct {
-    const { left } = this.#useless;
-    return { useless: left, strikes: this.#strikes, broken: this.#broken, sinceMs: nowMs };
+    const [useless, looks] = [this.#useless.left, this.looks.left];
+    return { useless, looks, strikes: this.#strikes, broken: this.#broken, sinceMs: nowMs };
   }
 
   /**
@@ -72,9 +85,10 @@ export class Conduct {
   }
 
   /** A chunk of it was verified. */
-  kept(): void {
+  kept(bytes: number): void {
     this.#broken = 0;
     this.#useless.giveBack(2);
+    this.looks.giveBack(bytes);
   }
 
   /** What it was asked for, with credit of its own, did not come. */

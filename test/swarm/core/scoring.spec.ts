@@ -20,7 +20,7 @@ describe('the conduct of a peer', () => {
     const conduct = new Conduct(0);
     for (let i = 0; i < 100_000; i++) {
       assert.equal(conduct.wasted(0, 'GRANT'), undefined);
-      conduct.kept();
+      conduct.kept(1);
     }
   });
 
@@ -28,7 +28,7 @@ describe('the conduct of a peer', () => {
     const conduct = new Conduct(0);
     for (let i = 0; i < 1000; i++) assert.equal(conduct.brokePromise(1000 + i), undefined);
     assert.equal(conduct.broken, 1);
-    conduct.kept();
+    conduct.kept(1);
     for (let i = 0; i < BROKEN_PROMISES; i++) assert.equal(conduct.brokePromise(20_000 * (i + 1)), undefined);
     assert.equal(conduct.brokePromise(20_000 * 7)?.code, 'ERR_PEER_BROKEN_PROMISES');
   });
