@@ -10,6 +10,9 @@ const MAX_HELD = 64;
 /** What is opened to be downloaded is wished for at once; later than this it was opened for something else. */
 const JUST_OPENED_MS = 1000;
 
+/** So long for each root that was looked at in vain the link's roots are not looked at again: they may be thousands. */
+const LOOK_AGAIN_MS = 1 / 64;
+
 /** What {@link EarlyGrants} looks at. */
 export interface EarlyGrantsHost {
   nowMs(): number;
@@ -29,6 +32,8 @@ export interface EarlyGrantsHost {
 export class EarlyGrants {
   readonly #host: EarlyGrantsHost;
   readonly #held = new WeakMap<PeerLink, { grant: Grant; atMs: number }[]>();
+  /** Links of which nothing was about to be wanted, and when they are looked at again. */
+  readonly #lookAtMs = new WeakMap<PeerLink, number>();
   /** When the last asset was opened of which nothing was wished for at once. */
   #openedAtMs = -Infinity;
 
@@ -43,9 +48,8 @@ export class EarlyGrants {
 
   /** @returns false where nothing is about to be wanted of the peer, or it gave too many: it is a grant like others */
   hold(link: PeerLink, grant: Grant): boolean {
-    if (!this.#isSoonWanted(link)) return false;
     const held = this.#held.get(link) ?? [];
-    if (held.length >= MAX_HELD) return false;
+    if (held.length >= MAX_HELD || !this.#isSoonWanted(link)) return false;
     held.push({ grant, atMs: this.#host.nowMs() });
     this.#held.set(link, held);
     return true;
@@ -66,13 +70,18 @@ export class EarlyGrants {
   #isSoonWanted(link: PeerLink): boolean {
     // Most grants come at other times, on links that may have thousands of roots.
     if (!this.#host.isNamingAny && !this.#isRecent(this.#openedAtMs)) return false;
+    const nowMs = this.#host.nowMs();
+    if (nowMs < (this.#lookAtMs.get(link) ?? -Infinity)) return false;
     let isSoon = false;
+    let count = 0;
     for (const { text, hasLeft } of link.named.values()) {
+      count++;
       if (hasLeft) continue;
       const asset = this.#host.find(text);
-      if (asset && !this.#isJustOpened(asset)) return false;
-      isSoon ||= asset !== undefined || this.#host.isNaming(text);
+      isSoon = asset ? this.#isJustOpened(asset) : isSoon || this.#host.isNaming(text);
+      if (asset && !isSoon) break;
     }
+    if (!isSoon) this.#lookAtMs.set(link, nowMs + Math.floor(count * LOOK_AGAIN_MS));
     return isSoon;
   }
 

@@ -93,4 +93,25 @@ describe('credit that comes before the wish', () => {
     state.open(true);
     assert.deepEqual(grants.release(link), []);
   });
+
+  it('costs one look at the roots of a link for many grants of it, and is kept again soon', () => {
+    const roots = Array.from({ length: 4096 }, (_, n) => ({ text: `bafyother${n}`, hasLeft: false }));
+    let looks = 0;
+    let nowMs = 0;
+    const grants = new EarlyGrants({
+      nowMs: () => nowMs,
+      find: () => void looks++,
+      isNaming: (text) => text === ROOT,
+      isNamingAny: true,
+    });
+    const link = { named: { values: () => roots } } as unknown as PeerLink;
+    for (let id = 1; id <= 1000; id++) assert.equal(grants.hold(link, grant(id)), false);
+    assert.equal(looks, roots.length);
+    roots.push({ text: ROOT, hasLeft: false });
+    nowMs = 64;
+    looks = 0;
+    // No more than are kept, and no look for those beyond.
+    for (let id = 1; id <= 1000; id++) assert.equal(grants.hold(link, grant(id)), id <= 64);
+    assert.equal(looks, 64 * roots.length);
+  });
 });
