@@ -50,4 +50,33 @@ describe('Exchange: the last requests', () => {
     rig.grants('bursty', 2);
     assert.equal(rig.sent('cancel', 'steady').length, 0);
   });
+
+  it('move to a peer that is done seconds sooner though they have begun to come, and what comes twice is no fault', () => {
+    const rig = new Rig().add('...');
+    served(rig, 'slow', 8000, 'xxx');
+    served(rig, 'fast', 200, 'xxx');
+    rig.grants('slow', 2);
+    const [chunk] = rig.asked('slow') as [number];
+    const part = { type: 'data', peer: 'slow', asset: 1, chunk, bytes: Q / 4 } as const;
+    rig.handle({ ...part, last: false }).take();
+    rig.grants('fast', 2);
+    assert.deepEqual(rig.asked('fast'), [chunk]);
+    assert.equal(rig.sent('cancel', 'slow').length, 1);
+    rig.pass(200).sends('fast', chunk);
+    assert.equal(rig.exchange.stats(1)?.chunksWanted, 0);
+    for (const last of [false, false, true]) rig.pass(1000).handle({ ...part, last });
+    assert.deepEqual(rig.faults(), []);
+  });
+
+  it('stay where they have begun to come and little is won', () => {
+    const rig = new Rig().add('...');
+    served(rig, 'slow', 2000, 'xxx');
+    served(rig, 'fast', 200, 'xxx');
+    rig.grants('slow', 2);
+    const [chunk] = rig.asked('slow') as [number];
+    rig.handle({ type: 'data', peer: 'slow', asset: 1, chunk, bytes: Q / 4, last: false }).take();
+    rig.grants('fast', 2);
+    assert.deepEqual(rig.asked('fast'), []);
+    assert.deepEqual(rig.sent('cancel', 'slow'), []);
+  });
 });
