@@ -74,6 +74,11 @@ export class LinkCare {
     link.send({ type: 'ping', nonce });
   }
 
+  /** The link may lead nowhere any more: a quiet one is asked now, and not in half a minute. */
+  doubt(link: PeerLink): void {
+    if (!link.ping && this.#isQuiet(link)) this.ping(link);
+  }
+
   /** A PING came. @throws ERR_PEER_FLOOD where they come over and over */
   pinged(link: PeerLink, nonce: number): void {
     this.wasted(link, 'PING');

@@ -60,6 +60,8 @@ export interface LinkTableEvents extends Pick<PeerLinkEvents, 'onMessage' | 'inb
   onGreeted(link: PeerLink): void;
   onLost(link: PeerLink): void;
   onUp(link: PeerLink): void;
+  /** The peer opened another link, which is not taken as this one is up: it may be that this one leads nowhere any more. */
+  onRival(link: PeerLink): void;
   /** A link that was up ended. */
   onDown(link: PeerLink): void;
   /** The peer broke the protocol. */
@@ -155,11 +157,14 @@ export class LinkTable {
    * @param evenResting also where a link ended lately
    */
   openAll(evenResting = false): void {
-    const longAgo = Date.now() - OTHER_SIDE_OPENS_MS;
+    const clockMs = Date.now();
     const nowMs = this.#options.nowMs();
     for (const connection of this.#options.libp2p.getConnections()) {
       if (!evenResting && nowMs < (this.#resting.get(connection) ?? -Infinity)) continue;
-      if (connection.direction === 'outbound' || connection.timeline.open < longAgo) this.#open(connection);
+      // One from the future was opened before the clock was set back.
+      const ageMs = clockMs - connection.timeline.open;
+      const isOld = ageMs > OTHER_SIDE_OPENS_MS || ageMs < 0;
+      if (connection.direction === 'outbound' || isOld) this.#open(connection);
     }
   }
 
@@ -368,6 +373,7 @@ export class LinkTable {
     if (other && !this.#replaces(link, other)) {
       opening?.resolve(other);
       link.end(undefined, 'duplicate');
+      this.#options.events.onRival(other);
       return;
     }
     other?.end(undefined, 'replaced');

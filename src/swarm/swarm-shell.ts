@@ -125,6 +125,7 @@ export class SwarmShell {
         onGreeted: (link) => this.#nodes.linkGreeted(link),
         onLost: (link) => this.#nodes.linkDown(link),
         onUp: (link) => this.#linkUp(link),
+        onRival: (link) => this.#care.doubt(link),
         onDown: (link) => this.#linkDown(link),
         onMessage: (link, message) => {
           this.#messages.receive(link, message);

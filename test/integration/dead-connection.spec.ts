@@ -5,6 +5,7 @@ import type { Connection, Libp2p } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { lazyYamux } from '../../src/node/lazy-yamux.ts';
 import { controlProtocol, dataProtocol, LinkTable } from '../../src/swarm/link-table.ts';
+import type { PeerLink } from '../../src/swarm/peer-link.ts';
 import { libp2pNode, until } from './swarm-node.ts';
 
 /** Longer than a greeting may take. */
@@ -71,7 +72,7 @@ describe('a connection on which nobody greets', () => {
     return node;
   }
 
-  async function linksOf(libp2p: Libp2p): Promise<LinkTable> {
+  async function linksOf(libp2p: Libp2p, onRival: (link: PeerLink) => void = () => {}): Promise<LinkTable> {
     const nothing = (): void => {};
     const table = new LinkTable({
       libp2p,
@@ -84,6 +85,7 @@ describe('a connection on which nobody greets', () => {
         onGreeted: nothing,
         onLost: nothing,
         onUp: nothing,
+        onRival,
         onDown: nothing,
         onMessage: nothing,
         onBroken: nothing,
@@ -160,5 +162,25 @@ describe('a connection on which nobody greets', () => {
     links.tick();
     await quiet();
     assert.notEqual(resting.status, 'open');
+  });
+
+  it('is doubted where the peer opens a link on another, which is refused for the sake of the one there is', async () => {
+    if (near.peerId.toString() > far.peerId.toString()) [near, far] = [far, near];
+    const path = stack.use(await Path.to(far));
+    const doubted: PeerLink[] = [];
+    const farLinks = await linksOf(far);
+    const dead = await dialled(path);
+    const links = await linksOf(near, (link) => doubted.push(link));
+    const link = await links.ensure(dead);
+    await until(() => farLinks.get(near.peerId.toString()) !== undefined);
+    path.cut();
+    await quiet();
+    // The far end has noticed, and dials anew.
+    farLinks.get(near.peerId.toString())!.end(new Error('the peer does not answer'));
+    const connection = await far.dial(near.getMultiaddrs(), { force: true });
+    void farLinks.ensure(connection).catch(() => {});
+    await until(() => doubted.length > 0);
+    assert.deepEqual(doubted, [link]);
+    assert.equal(links.get(far.peerId.toString()), link);
   });
 });

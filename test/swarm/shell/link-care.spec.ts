@@ -169,4 +169,29 @@ describe('the care of links', () => {
     world.run(10_000);
     assert.notEqual(world.endedAtMs, undefined);
   });
+
+  it('notices within some ten seconds that a quiet link is dead where the peer opens another', async () => {
+    const world = new World();
+    for (let sec = 0; sec < 100; sec++) {
+      world.run(1000);
+      await answered();
+    }
+    const pings = world.pings;
+    world.isAlive = false;
+    world.care.doubt(world.link);
+    world.care.doubt(world.link);
+    assert.equal(world.pings, pings + 1);
+    const doubtedAtMs = world.nowMs;
+    world.run(60_000);
+    assert.ok(world.endedAtMs! - doubtedAtMs <= 11_000, String(world.endedAtMs));
+  });
+
+  it('does not ask at once on a busy link, which it asks every few seconds', async () => {
+    const world = new World();
+    world.run(1000);
+    await answered();
+    const pings = world.pings;
+    world.care.doubt(world.link);
+    assert.equal(world.pings, pings);
+  });
 });
