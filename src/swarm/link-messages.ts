@@ -145,7 +145,7 @@ export class LinkMessages {
   #keepContacts(link: PeerLink, { slot, contacts }: Extract<ControlMessage, { type: 'peers' }>): void {
     const named = link.named.get(slot);
     if (!named || this.#host.assets.get(named.text) || !this.#host.nodes.isNaming(named.text)) return;
-    named.contacts = contacts.slice(0, MAX_CONTACTS_PER_MESSAGE);
+    link.named.keepContacts(named, contacts.slice(0, MAX_CONTACTS_PER_MESSAGE));
   }
 
   #activeOf(link: PeerLink, slot: number): ActiveAsset | undefined {

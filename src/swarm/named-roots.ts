@@ -9,6 +9,15 @@ export const MAX_NAMED_ROOTS = 4096;
 /** Bytes kept for roots that are not active here, for each link: bitfields of eight million chunks. */
 const MAX_KEPT_HAVE_BYTES = 1 << 20;
 
+/**
+ * Bytes of contacts kept for roots that are not active here, for each link: those of some hundred roots that are opened at once.
+ * A message has 64 of 16 addresses, and there may be thousands of roots.
+ */
+const MAX_CONTACT_BYTES = 2 << 20;
+
+/** What a text costs in memory besides its characters. */
+const TEXT_BYTES = 32;
+
 /** What a chunk number of a HAVE costs in memory. */
 const ANNOUNCED_BYTES = 8;
 
@@ -44,6 +53,9 @@ export class NamedRoots {
   /** Those that the peer left, the longest ago first. */
   readonly #left = new Set<NamedRoot>();
   #keptBytes = 0;
+  /** Those with contacts, the oldest first, and what they take. */
+  readonly #contactBytes = new Map<NamedRoot, number>();
+  #allContactBytes = 0;
 
   /**
    * Notes a JOIN.
@@ -69,13 +81,14 @@ export class NamedRoots {
       have,
       keptBytes: 0,
       announced: [],
-      contacts,
+      contacts: [],
       hasNodes: have.kind !== 'none' || (known !== undefined && !known.hasLeft),
       wantsReply,
       hasLeft: false,
     };
     this.#bySlot.set(slot, named);
     this.#byText.set(text, named);
+    this.keepContacts(named, contacts);
     return named;
   }
 
@@ -95,11 +108,25 @@ export class NamedRoots {
     else if (this.#count(named, chunks.length * ANNOUNCED_BYTES)) named.announced.push(...chunks);
   }
 
+  /** Peers that take part in a root which is about to become active. Where they are too many, those told of first are forgotten. */
+  keepContacts(named: NamedRoot, contacts: readonly Contact[]): void {
+    this.#dropContacts(named);
+    if (contacts.length === 0) return;
+    named.contacts = contacts;
+    const bytes = bytesOf(contacts);
+    this.#contactBytes.set(named, bytes);
+    this.#allContactBytes += bytes;
+    for (const oldest of this.#contactBytes.keys()) {
+      if (this.#allContactBytes <= MAX_CONTACT_BYTES) return;
+      this.#dropContacts(oldest);
+    }
+  }
+
   /** The root has become active, and the table need not keep what the peer has. */
   release(named: NamedRoot): void {
     this.#drop(named);
     named.wantsReply = false;
-    named.contacts = [];
+    this.#dropContacts(named);
   }
 
   leave(slot: number): NamedRoot | undefined {
@@ -161,12 +188,26 @@ export class NamedRoots {
     named.announced = [];
   }
 
+  #dropContacts(named: NamedRoot): void {
+    this.#allContactBytes -= this.#contactBytes.get(named) ?? 0;
+    this.#contactBytes.delete(named);
+    named.contacts = [];
+  }
+
   #forget(named: NamedRoot): void {
     this.release(named);
     this.#left.delete(named);
     this.#bySlot.delete(named.slot);
     this.#byText.delete(named.text);
   }
+}
+
+function bytesOf(contacts: readonly Contact[]): number {
+  let bytes = 0;
+  for (const { peer, addresses } of contacts) {
+    for (const text of [peer, ...addresses]) bytes += text.length + TEXT_BYTES;
+  }
+  return bytes;
 }
 
 /** A CID from a peer. @throws ERR_PEER_BAD_FRAME unless it is CIDv1, sha2-256, and raw or dag-pb */

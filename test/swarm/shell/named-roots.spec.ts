@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ShoalError } from '../../../src/errors.ts';
 import { cidOf, DAG_PB_CODE } from '../../../src/integrity/parse-cid.ts';
 import type { Have } from '../../../src/swarm/core/messages.ts';
-import { MAX_NAMED_ROOTS, NamedRoots } from '../../../src/swarm/named-roots.ts';
+import { MAX_NAMED_ROOTS, NamedRoots, type NamedRoot } from '../../../src/swarm/named-roots.ts';
 
 const NONE = { kind: 'none' } as const;
 
@@ -121,5 +121,26 @@ describe('named roots', () => {
     for (const bytes of [new Uint8Array(0), new Uint8Array(36), rootOf(1).bytes.subarray(0, 20)]) {
       assert.throws(() => roots.join(1, bytes, NONE, false), isBadFrame);
     }
+  });
+
+  it('keeps contacts of so many roots only, those told of last, and frees the room of what is released', () => {
+    const roots = new NamedRoots();
+    const addresses = Array.from({ length: 16 }, (_, n) => `/dns4/${'x'.repeat(480)}/tcp/${n}`);
+    const contacts = Array.from({ length: 50 }, (_, n) => ({ peer: `p${n}`, addresses }));
+    const tell = (n: number): NamedRoot => {
+      const named = roots.join(n, rootOf(n).bytes, NONE, false)!;
+      roots.keepContacts(named, contacts);
+      return named;
+    };
+    const keptOf = (all: NamedRoot[]): number => all.filter((named) => named.contacts.length > 0).length;
+    const first = Array.from({ length: 100 }, (_, n) => tell(n));
+    const most = keptOf(first);
+    assert.ok(most > 0 && most < 10, String(most));
+    assert.equal(first.at(-1)!.contacts.length, 50);
+    assert.equal(first[0]!.contacts.length, 0);
+    // Named again, it has them still.
+    assert.equal(roots.join(99, rootOf(99).bytes, NONE, false)!.contacts.length, 50);
+    for (let n = 0; n < 100; n++) roots.leave(n);
+    assert.equal(keptOf(Array.from({ length: most }, (_, n) => tell(200 + n))), most);
   });
 });
