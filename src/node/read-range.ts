@@ -1,3 +1,4 @@
+import { ShoalError } from '../errors.ts';
 import type { Urgency } from '../swarm/asset-session.ts';
 import type { ChunkRun } from '../swarm/core/messages.ts';
 import type { ActiveAsset, Want } from './active-asset.ts';
@@ -55,6 +56,7 @@ class RangeReader {
   #transfer: Promise<void> | undefined;
   /** The leaf that the reader is at. */
   #at = 0;
+  #isWaiting = false;
 
   constructor(context: NodeContext, asset: ActiveAsset, leaves: readonly Leaf[], options: TransferOptions) {
     this.#context = context;
@@ -75,7 +77,12 @@ class RangeReader {
     const leaf = this.#leaves[index];
     if (!leaf) return;
     if (!this.#asset.have.has(leaf.chunk)) this.#fetch();
-    await this.#asset.waitFor([leaf.chunk], this.#signal);
+    this.#isWaiting = true;
+    try {
+      await this.#asset.waitFor([leaf.chunk], this.#signal);
+    } finally {
+      this.#isWaiting = false;
+    }
   }
 
   /** The reader came back for more. */
@@ -103,13 +110,22 @@ class RangeReader {
         this.#transfer = undefined;
         this.#fetch();
       },
-      (error: unknown) => this.#failed.abort(error),
+      (error: unknown) => {
+        if (this.#isWaiting || !isOfPeers(error)) return this.#failed.abort(error);
+        // The reader is elsewhere, as a film on pause: by the time it goes on they may be back, and are looked for anew.
+        this.#transfer = undefined;
+      },
     );
   }
 
   #urgentFrom(index: number): Urgency {
     return this.#pace.urgent(this.#leaves, index, (chunk) => this.#asset.have.has(chunk));
   }
+}
+
+/** Nobody was there who had it. */
+function isOfPeers(error: unknown): boolean {
+  return error instanceof ShoalError && error.code === 'ERR_NO_PROVIDERS';
 }
 
 /** The chunks of some leaves as runs, ascending, each once. */

@@ -148,6 +148,24 @@ describe('streaming', () => {
     assert.deepEqual(await readFile(nodes.path('copy')), await readFile(path));
   });
 
+  it('goes on after a pause in which nobody was there for longer than it would wait', async () => {
+    await using nodes = await TestNodes.create();
+    const { content, path, origin, link } = await shared(nodes, 4 * MIB, MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of asset.stream({ timeoutMs: 1500 })) {
+      if (pieces.push(piece) > 1) continue;
+      await origin.close();
+      // The player is on pause.
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      const again = await nodes.start();
+      await again.share(path, { chunkSize: CHUNK });
+      await b.connect(again.addresses[0]!);
+    }
+    assert.ok(Buffer.concat(pieces).equals(content));
+  });
+
   it('does not wait for ever for what the disk lost under the reader and nobody has', async () => {
     await using nodes = await TestNodes.create();
     const { link, origin } = await shared(nodes, MIB, 64 * MIB);
