@@ -22,6 +22,17 @@ const DIAL_TIMEOUT_MS = 10_000;
 /** Another address of the same peer waits for it: libp2p dials a peer's addresses one after the other too. */
 const NEXT_ADDRESS_MS = 5_000;
 
+/**
+ * But not for one where nothing answers: a link names the addresses of its node in several networks, and whoever is in none of
+ * them waited for each. TCP's answer takes a round trip; where it has come the address has its whole time. Those that
+ * were passed over are tried once more when all others have failed.
+ */
+const SILENT_MS = 1_500;
+const PLAIN_TCP = /^\/ip[46]\/[^/]+\/tcp\/\d+(\/p2p\/[^/]+)?$/;
+
+/** What libp2p tells once a connection's transport is there. */
+const ANSWERED = 'upgrader:encrypt-outbound-connection';
+
 /** What a {@link DialTarget} works with. */
 export interface DialTargetHost {
   libp2p: ShoalLibp2p;
@@ -87,29 +98,63 @@ export class DialTarget {
   }
 
   async #dial(signal: AbortSignal): Promise<Connection | undefined> {
-    const { libp2p } = this.#host;
-    const limitMs = this.#addresses.length > 1 ? NEXT_ADDRESS_MS : DIAL_TIMEOUT_MS;
-    const own = libp2p.getMultiaddrs();
+    const silent: Multiaddr[] = [];
     for (const address of this.#addresses) {
-      if (isPlaceAmong(own, address)) {
-        this.failures.set(String(address), failureOf(String(address), 'this-node'));
-        continue;
-      }
-      try {
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-        const relayed = await libp2p.dial(address, { signal: limit });
-        const connection = await directConnection(libp2p, relayed, limit);
-        this.isReached = true;
-        this.failures.clear();
-        this.peer = connection.remotePeer.toString();
-        return connection;
-      } catch (error) {
-        if (signal.aborted) return undefined;
-        this.failures.set(String(address), dialFailure(String(address), error));
-      }
+      const mayWait = address === this.#addresses.at(-1) || !PLAIN_TCP.test(String(address));
+      const connection = await this.#dialAt(
+        address,
+        signal,
+        mayWait ? undefined : () => silent.push(address),
+      );
+      if (connection || signal.aborted) return connection;
+    }
+    for (const address of silent) {
+      const connection = await this.#dialAt(address, signal);
+      if (connection || signal.aborted) return connection;
     }
     this.isReached = false;
     return undefined;
+  }
+
+  /** @param onSilent called where the address is passed over, as nothing answers; default: it is waited for */
+  async #dialAt(
+    address: Multiaddr,
+    signal: AbortSignal,
+    onSilent?: () => void,
+  ): Promise<Connection | undefined> {
+    const { libp2p } = this.#host;
+    const text = String(address);
+    if (isPlaceAmong(libp2p.getMultiaddrs(), address)) {
+      this.failures.set(text, failureOf(text, 'this-node'));
+      return undefined;
+    }
+    const passOver = new AbortController();
+    const pass = (): void => {
+      onSilent?.();
+      passOver.abort(new DOMException('nothing answers there', 'TimeoutError'));
+    };
+    const timer = onSilent && setTimeout(pass, SILENT_MS);
+    const limitMs = this.#addresses.length > 1 ? NEXT_ADDRESS_MS : DIAL_TIMEOUT_MS;
+    const limit = AbortSignal.any([signal, passOver.signal, AbortSignal.timeout(limitMs)]);
+    try {
+      const relayed = await libp2p.dial(address, {
+        signal: limit,
+        onProgress: ({ type }) => {
+          if (type === ANSWERED) clearTimeout(timer);
+        },
+      });
+      clearTimeout(timer);
+      const connection = await directConnection(libp2p, relayed, limit);
+      this.isReached = true;
+      this.failures.clear();
+      this.peer = connection.remotePeer.toString();
+      return connection;
+    } catch (error) {
+      if (!signal.aborted) this.failures.set(text, dialFailure(text, error));
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #whenGone(peer: PeerId, signal: AbortSignal): Promise<void> {
