@@ -180,7 +180,6 @@ export class AssetHandle implements Asset {
           onCheck: (bytes) => options.onProgress?.(withoutPeers('checking', bytes, manifest.chunkBytes)),
         },
         options.timeoutMs,
-        signal,
       );
     const active = this.#context.active(this.#root);
     if (!active) return this.#context.activate(this.#root, await make());
@@ -199,9 +198,8 @@ export class AssetHandle implements Asset {
 
   /** Begins a download. Where the asset was removed since this handle learned its nodes, the store gets them again. */
   async #makePlace(
-    options: DownloadOptions,
+    options: DownloadOptions & { signal: AbortSignal },
     timeoutMs: number | undefined,
-    signal: AbortSignal,
   ): Promise<StoredAsset> {
     const { store } = this.#context;
     try {
@@ -209,7 +207,7 @@ export class AssetHandle implements Asset {
     } catch (error) {
       if (!isForgotten(error)) throw error;
       this.#manifest = undefined;
-      await this.#loadManifest(timeoutMs, signal);
+      await this.#loadManifest(timeoutMs, options.signal);
       return store.startDownload(this.#root, options);
     }
   }
@@ -236,7 +234,7 @@ export class AssetHandle implements Asset {
       const { store } = this.#context;
       const stored =
         (await store.open(this.#root, { signal })) ??
-        (await this.#makePlace({ path: undefined, name: this.name, signal }, timeoutMs, signal));
+        (await this.#makePlace({ path: undefined, name: this.name, signal }, timeoutMs));
       return this.#context.activate(this.#root, stored);
     });
   }

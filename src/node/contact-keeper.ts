@@ -78,10 +78,11 @@ export class ContactKeeper {
       if (this.#forgotten.has(text) || !this.#isNews(text, who)) continue;
       const seen = await this.#withAddresses(some, gave);
       if (this.#forgotten.has(text)) continue;
-      if (seen.length > 0) await book.seen(root, seen);
-      this.#keepNoted(text, who, seen.length);
-      if (seen.length > 0)
+      if (seen.length > 0) {
+        await book.seen(root, seen);
         this.#host.log('debug', `${text}: noted ${seen.length} of its peers, for after a restart`);
+      }
+      this.#keepNoted(text, who, seen.length);
     }
     // Those connected the longest: where there are enough, one more is no news.
     const nodes = [...this.#host.dhtPeers()].slice(0, MAX_DHT_PEERS);
