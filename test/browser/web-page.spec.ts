@@ -18,6 +18,19 @@ function quicken(): void {
 }
 
 /** The page that `shoal web` serves, as a person uses it: by what it shows, and by its fields and buttons. */
+/** Has the page's picker pick a file of eleven bytes. Runs in the page. */
+function letPickMine(): void {
+  const picked = async (): Promise<FileSystemFileHandle> => {
+    const top = await navigator.storage.getDirectory();
+    const file = await top.getFileHandle('mine.txt', { create: true });
+    const writing = await file.createWritable();
+    await writing.write('what I have');
+    await writing.close();
+    return file;
+  };
+  Object.assign(globalThis, { showOpenFilePicker: async () => [await picked()] });
+}
+
 describe('the page in Chromium', function () {
   let rig: BrowserRig;
   let nodes: TestNodes;
@@ -300,17 +313,7 @@ describe('the page in Chromium', function () {
     const first = await openPage(site.url());
     await shows(first, '#status-text', /Connected to 1 peer/);
     const second = await first.context().newPage();
-    await second.addInitScript(() => {
-      const picked = async (): Promise<FileSystemFileHandle> => {
-        const top = await navigator.storage.getDirectory();
-        const file = await top.getFileHandle('mine.txt', { create: true });
-        const writing = await file.createWritable();
-        await writing.write('what I have');
-        await writing.close();
-        return file;
-      };
-      Object.assign(globalThis, { showOpenFilePicker: async () => [await picked()] });
-    });
+    await second.addInitScript(letPickMine);
     await second.goto(site.url());
     await shows(second, '#storage', /until this page is closed/);
     await shows(second, '#status-text', /Connected to 1 peer/);
@@ -325,37 +328,27 @@ describe('the page in Chromium', function () {
 
   it('shares nothing that it was told to stop at the last moment', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
-    const page = await openPage(site.url(), {
-      before: () => {
-        // Told when it is noted that the file is shared.
-        const put = Reflect.get(IDBObjectStore.prototype, 'put');
-        IDBObjectStore.prototype.put = function (value, key) {
-          if (typeof key === 'string' && key.startsWith('share:')) {
-            document.getElementById('shared-stop')?.click();
-            Object.assign(globalThis, { isStopped: true });
-          }
-          return put.call(this, value, key);
-        };
-        const picked = async (): Promise<FileSystemFileHandle> => {
-          const top = await navigator.storage.getDirectory();
-          const file = await top.getFileHandle('mine.txt', { create: true });
-          const writing = await file.createWritable();
-          await writing.write('what I have');
-          await writing.close();
-          return file;
-        };
-        Object.assign(globalThis, {
-          showOpenFilePicker: async () => [await picked()],
-          isNoted: async () => {
-            const opening = indexedDB.open('shoal');
-            await new Promise((resolve) => (opening.onsuccess = resolve));
-            const keys = opening.result.transaction('settings').objectStore('settings').getAllKeys();
-            await new Promise((resolve) => (keys.onsuccess = resolve));
-            opening.result.close();
-            return keys.result.some((key) => typeof key === 'string' && key.startsWith('share:'));
-          },
-        });
-      },
+    const page = await openPage(site.url(), { before: letPickMine });
+    await page.evaluate(() => {
+      // Told when it is noted that the file is shared.
+      const put = Reflect.get(IDBObjectStore.prototype, 'put');
+      IDBObjectStore.prototype.put = function (value, key) {
+        if (typeof key === 'string' && key.startsWith('share:')) {
+          document.getElementById('shared-stop')?.click();
+          Object.assign(globalThis, { isStopped: true });
+        }
+        return put.call(this, value, key);
+      };
+      Object.assign(globalThis, {
+        isNoted: async () => {
+          const opening = indexedDB.open('shoal');
+          await new Promise((resolve) => (opening.onsuccess = resolve));
+          const keys = opening.result.transaction('settings').objectStore('settings').getAllKeys();
+          await new Promise((resolve) => (keys.onsuccess = resolve));
+          opening.result.close();
+          return keys.result.some((key) => typeof key === 'string' && key.startsWith('share:'));
+        },
+      });
     });
     await shows(page, '#status-text', /Connected to nobody/);
     await page.click('#choose');

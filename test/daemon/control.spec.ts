@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { controlAddress } from '../../src/daemon/control-address.ts';
 import { Owner, type HandOverResult, type JobSink } from '../../src/daemon/control-client.ts';
 import { ControlServer } from '../../src/daemon/control-server.ts';
-import { encodeBytes, encodeJson, readFrames } from '../../src/daemon/frame.ts';
+import { encodeBytes, encodeJson, readFrames, type Frame } from '../../src/daemon/frame.ts';
 import type { GetJob, Job, JobEvent } from '../../src/daemon/job.ts';
 import { FakeShoal } from './fake-shoal.ts';
 
@@ -78,6 +78,17 @@ describe('the control socket of a data folder', () => {
 
   async function listen(permanent = true): Promise<void> {
     server = await ControlServer.listen(shoal, { network: 'test', version: '1.2.3', permanent });
+  }
+
+  /** A command that is connected, has handed a share over, and has read no answer yet. */
+  async function sharing(sources: string[]): Promise<{ command: Socket; frames: AsyncGenerator<Frame> }> {
+    await listen();
+    const command = connect(server.address);
+    const frames = readFrames(command);
+    await frames.next();
+    const job = { verb: 'share', sources };
+    command.write(encodeJson({ type: 'run', protocol: 1, job, peers: [] }));
+    return { command, frames };
   }
 
   async function run(
@@ -335,12 +346,7 @@ describe('the control socket of a data folder', () => {
   });
 
   it('ends although a share failed of which the input was not read', async () => {
-    await listen();
-    const command = connect(server.address);
-    const frames = readFrames(command);
-    await frames.next();
-    const job = { verb: 'share', sources: ['/x/missing', '-'] };
-    command.write(encodeJson({ type: 'run', protocol: 1, job, peers: [] }));
+    const { command, frames } = await sharing(['/x/missing', '-']);
     for (const part of encodeBytes(new Uint8Array(4_000_000))) command.write(part);
     const { value } = await frames.next();
     assert.equal(value?.type === 'json' && (value.value as { code: string }).code, 'ERR_NOT_FOUND');
@@ -350,12 +356,7 @@ describe('the control socket of a data folder', () => {
   });
 
   it('reads what is piped to a share that failed, so that its command can end', async () => {
-    await listen();
-    const command = connect(server.address);
-    const frames = readFrames(command);
-    await frames.next();
-    const job = { verb: 'share', sources: ['/x/missing', '-'] };
-    command.write(encodeJson({ type: 'run', protocol: 1, job, peers: [] }));
+    const { command, frames } = await sharing(['/x/missing', '-']);
     await frames.next();
     for (const part of encodeBytes(new Uint8Array(4_000_000))) command.write(part);
     await new Promise((taken) => command.write(encodeJson({ type: 'input-end' }), taken));
