@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Child, type ChildUsage } from './process.ts';
+import { warmMemory } from './warm-memory.ts';
 
 /** One transfer between two processes on loopback. */
 export interface PairResult {
@@ -14,7 +15,10 @@ export async function shoalPair(file: string, bytes: number, folder: string): Pr
   const target = join(folder, 'copy');
   await using sender = new Child('seed.ts', [file, join(folder, 'seed')]);
   const { link } = await sender.hear<{ link: string }>();
-  await using receiver = new Child('fetch.ts', [link, target, join(folder, 'fetch')]);
+  await using receiver = new Child('fetch.ts', [link, target, join(folder, 'fetch'), 'wait']);
+  await receiver.hear();
+  await warmMemory(bytes, folder);
+  receiver.go();
   const { ms } = await receiver.hear<{ ms: number }>();
   const result = {
     mbPerSec: bytes / 1000 / ms,
@@ -33,6 +37,7 @@ export async function socketPair(bytes: number, kind: 'tls' | 'tcp', folder: str
   const target = join(folder, 'copy');
   await using sender = new Child('socket-send.ts', [String(bytes), kind]);
   const { port } = await sender.hear<{ port: number }>();
+  await warmMemory(bytes, folder);
   await using receiver = new Child('socket-receive.ts', [String(port), String(bytes), kind, target]);
   const { ms } = await receiver.hear<{ ms: number }>();
   const result = {
