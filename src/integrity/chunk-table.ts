@@ -116,7 +116,10 @@ export class ChunkTable {
     }
   }
 
-  /** Multilinear hash of the digest's eight words, keyed with the seed. */
+  /**
+   * Hash of the digest's eight words, keyed with the seed. Each is mixed into all bits before the next one comes: in a sum of
+   * products the high bits of a word reach high bits alone, and words that have no others all fall into a few slots.
+   */
   #hash(digests: Uint8Array, at: number): number {
     let hash = 0;
     for (let i = 0; i < 8; i++) {
@@ -126,9 +129,10 @@ export class ChunkTable {
         ((digests[p + 1] as number) << 8) |
         ((digests[p + 2] as number) << 16) |
         ((digests[p + 3] as number) << 24);
-      hash = (hash + Math.imul(word, this.#seed[i] as number)) | 0;
+      hash = Math.imul(hash ^ word, this.#seed[i] as number);
+      hash ^= hash >>> 15;
     }
-    return (hash ^ (hash >>> 15)) >>> 0;
+    return hash >>> 0;
   }
 
   #equals(own: number, digests: Uint8Array, at: number): boolean {
