@@ -61,14 +61,8 @@ export class HandlePool {
     try {
       return await task(await entry.handle);
     } catch (error) {
-      // One that failed to open must not be handed out again.
-      if (
-        await entry.handle.then(
-          () => false,
-          () => true,
-        )
-      )
-        this.#drop(key, entry);
+      // It did not open; or its disk was away, and gives nothing by what was opened before, though it may be back.
+      this.#drop(key, entry);
       throw error;
     } finally {
       entry.users--;

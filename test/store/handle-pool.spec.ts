@@ -64,6 +64,24 @@ describe('The pool of open files', () => {
     await pool.close();
   });
 
+  it('opens a file anew after what was opened failed', async () => {
+    await using folder = await tempFolder();
+    const [path] = (await files(folder.path, 1)) as [string];
+    const pool = new HandlePool();
+    const owner = {};
+    await pool.use(owner, path, 'read', async (dead) => {
+      // As one of a disk that was taken away, beside another reader.
+      await assert.rejects(
+        pool.use(owner, path, 'read', async () => Promise.reject(new Error('EIO'))),
+        /EIO/,
+      );
+      await pool.use(owner, path, 'read', async (handle) => assert.notEqual(handle, dead));
+      assert.equal((await dead.read(Buffer.alloc(4), 0, 4, 0)).bytesRead, 4);
+    });
+    assert.equal(pool.size, 1);
+    await pool.close();
+  });
+
   it('tries again after a file could not be opened, and follows no link', async () => {
     await using folder = await tempFolder();
     const pool = new HandlePool();
