@@ -179,6 +179,14 @@ export class Catalog {
     return undefined;
   }
 
+  /** All places whose files the index knows, the newest first. Nobody has looked whether they are what they were. */
+  async *places(manifest: Manifest): AsyncGenerator<PlacedContent> {
+    for (const place of this.entry(manifest.root)?.places ?? []) {
+      const content = await this.#place(manifest.root, manifest, place).catch(() => undefined);
+      if (content) yield content;
+    }
+  }
+
   /**
    * Keeps an entry with one more place, the newest, durably. What is known of places that make room for it is deleted
    * after that: until then they are what the record names.

@@ -26,6 +26,10 @@ export type Content = { kind: 'placed'; placed: PlacedContent } | { kind: 'live'
 /** What an {@link OpenAsset} asks of the store that opened it. */
 export interface AssetHost {
   finish(root: CID, manifest: Manifest, live: LiveDownload, force: boolean): Promise<void>;
+  /** All places of the asset, the newest first, whatever became of their files. */
+  places(manifest: Manifest): AsyncIterable<PlacedContent>;
+  /** A place failed, and another one is read in its stead. */
+  onElsewhere(failure: unknown, place: PlacedContent): void;
   closed(root: CID, content: Content): Promise<void>;
 }
 
@@ -34,6 +38,8 @@ export class OpenAsset implements StoredAsset {
   readonly manifest: Manifest;
   readonly #host: AssetHost;
   readonly #content: Content;
+  /** Another place of the asset, since the one it was opened at failed. */
+  #elsewhere: PlacedContent | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(host: AssetHost, manifest: Manifest, content: Content) {
@@ -47,9 +53,9 @@ export class OpenAsset implements StoredAsset {
   }
 
   get path(): string | undefined {
-    const content = this.#content;
-    if (content.kind === 'placed') return content.placed.path;
-    return content.live.placed ? content.live.placed.path : content.live.path;
+    const now = this.#now;
+    if (now.state !== 'partial') return now.path;
+    return this.#content.kind === 'live' ? this.#content.live.path : undefined;
   }
 
   have(): Bitfield {
@@ -58,7 +64,15 @@ export class OpenAsset implements StoredAsset {
 
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
     this.#checkOpen();
-    return this.#now.read(chunk, signal);
+    const now = this.#now;
+    try {
+      return await now.read(chunk, signal);
+    } catch (error) {
+      const verified =
+        now.state === 'partial' ? undefined : await this.#readElsewhere(chunk, now, error, signal);
+      if (!verified) throw error;
+      return verified;
+    }
   }
 
   async write(chunk: number, data: VerifiedChunk, isReadSoon?: boolean): Promise<void> {
@@ -77,12 +91,40 @@ export class OpenAsset implements StoredAsset {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#host.closed(this.manifest.root, this.#content);
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#elsewhere?.close();
+    await this.#host.closed(this.manifest.root, this.#content);
+  }
+
+  /** The chunk from another place than the one that failed, which is the one to read from here on. */
+  async #readElsewhere(
+    chunk: number,
+    failed: PlacedContent,
+    failure: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<VerifiedChunk | undefined> {
+    for await (const place of this.#host.places(this.manifest)) {
+      signal?.throwIfAborted();
+      if (place.path === failed.path) continue;
+      const verified = await place.read(chunk, signal).catch(() => undefined);
+      const isNext = verified !== undefined && this.#now === failed && !this.#closing;
+      if (isNext) {
+        this.#elsewhere = place;
+        this.#host.onElsewhere(failure, place);
+      }
+      await (isNext ? failed : place).close();
+      if (verified) return verified;
+    }
+    return undefined;
   }
 
   get #now(): Partial | PlacedContent {
     const content = this.#content;
+    if (this.#elsewhere) return this.#elsewhere;
     return content.kind === 'placed' ? content.placed : (content.live.placed ?? content.live.partial);
   }
 

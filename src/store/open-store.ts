@@ -13,6 +13,7 @@ import { KeyLock } from './key-lock.ts';
 import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
 import { beyondRepair, damageWarning } from './open-index.ts';
 import { deleteTree } from './partial-tree.ts';
+import type { PlacedContent } from './placed-content.ts';
 import { removeUnrecorded } from './placing.ts';
 import { recheck } from './recheck.ts';
 import { shareContent, sharePath } from './share-source.ts';
@@ -81,6 +82,7 @@ async function load(
 class FolderStore implements Store {
   readonly #catalog: Catalog;
   readonly #downloads: Downloads;
+  readonly #log: Log;
   /** Held by whatever changes an asset's record or files. */
   readonly #lock = new KeyLock();
   /** Nodes of each root that go into the index together: those that come while others are written. */
@@ -90,6 +92,7 @@ class FolderStore implements Store {
   constructor(catalog: Catalog, log: Log) {
     this.#catalog = catalog;
     this.#downloads = new Downloads(catalog, log);
+    this.#log = log;
   }
 
   get dataDir(): string {
@@ -242,6 +245,14 @@ class FolderStore implements Store {
   readonly #host = {
     finish: (root: CID, manifest: Manifest, live: LiveDownload, force: boolean): Promise<void> =>
       this.#lock.run(root.toString(), () => this.#downloads.finish(root, manifest, live, force)),
+    places: (manifest: Manifest): AsyncIterable<PlacedContent> => this.#catalog.places(manifest),
+    onElsewhere: (failure: unknown, { path }: PlacedContent): void => {
+      const where = path ?? 'what lies in the data folder';
+      this.#log(
+        'warn',
+        `${failure instanceof Error ? failure.message : String(failure)}; ${where} is served in its place`,
+      );
+    },
     closed: async (root: CID, content: Content): Promise<void> => {
       if (content.kind === 'placed') await content.placed.close();
       else await this.#lock.run(root.toString(), () => this.#downloads.release(root, content.live));

@@ -29,7 +29,7 @@ export interface StoredAsset {
   /** Which chunks are here and verified. The caller gets a copy. */
   have(): Bitfield;
   /**
-   * Reads a chunk from wherever it lies and verifies it.
+   * Reads a chunk from wherever it lies and verifies it: where one place of the asset fails, from another that has it.
    * @throws ERR_FILE_CHANGED (size, mtime or content is not what was shared), ERR_CHUNK_MISSING, ERR_IO
    */
   read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk>;

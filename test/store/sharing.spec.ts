@@ -199,6 +199,24 @@ describe('Sharing a path', () => {
     await assert.rejects(t.store.open(root), { code: 'ERR_FILE_CHANGED', message: /two/ });
   });
 
+  it('goes on from another place where the newest one changes while it is open', async () => {
+    await using t = await setUp();
+    const [one, two] = [join(t.path, 'one'), join(t.path, 'two')];
+    for (const path of [one, two]) await writeFile(path, bytesOf(4 * CHUNK));
+    const { root } = await t.store.share(one, { chunkSize: CHUNK });
+    await t.store.share(two, { chunkSize: CHUNK });
+    const stored = (await t.store.open(root))!;
+    assert.equal(stored.path, two);
+    await writeFile(two, bytesOf(4 * CHUNK, 2));
+    const chunks = await Promise.all([0, 1, 2, 3].map((chunk) => stored.read(chunk)));
+    assert.deepEqual(Buffer.concat(chunks.map(({ bytes }) => bytes)), Buffer.from(bytesOf(4 * CHUNK)));
+    assert.equal(stored.path, one);
+    await writeFile(one, bytesOf(4 * CHUNK, 3));
+    await assert.rejects(stored.read(0), { code: 'ERR_FILE_CHANGED', message: /one/ });
+    await stored.close();
+    await assert.rejects(stored.read(0), { code: 'ERR_CLOSED' });
+  });
+
   it('stays shared where it is shared again and that cannot be recorded', async () => {
     await using t = await setUp();
     const path = join(t.path, 'file');
