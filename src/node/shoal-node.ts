@@ -207,9 +207,10 @@ export class ShoalNode implements Shoal, NodeContext {
       if (!(await this.store.get(root))) throw unknownAsset(root);
       this.discovery.unprovide(root);
       await this.deactivate(root);
-      await this.#keeper.forget(root);
       await this.shell.forget(root);
+      // First of all that is written: on a full disk it makes the room that the rest needs.
       await this.store.remove(root);
+      await this.#keeper.forget(root);
       // A peer may have named it meanwhile.
       await this.shell.forget(root);
     });

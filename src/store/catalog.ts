@@ -82,9 +82,17 @@ export class Catalog {
     await this.folder.index.noteRecord(root.toString(), entry);
   }
 
+  /** Forgets a record, durably. Where that fails it is known as before, so that it can be tried again. */
   async delete(root: CID, entry: AssetEntry): Promise<void> {
-    this.#entries.delete(root.toString());
-    await this.folder.index.deleteRecord(root.toString(), entry);
+    const text = root.toString();
+    // At once: nothing that is under way may write it anew.
+    this.#entries.delete(text);
+    try {
+      await this.folder.index.deleteRecord(text, entry);
+    } catch (error) {
+      this.#entries.set(flatText(text), entry);
+      throw error;
+    }
   }
 
   async getNode(root: CID, node: CID): Promise<Uint8Array | undefined> {

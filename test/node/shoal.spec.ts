@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, readFile, readdir, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
+import type { Store } from '../../src/store/store.ts';
 import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
 const MIB = 1024 * 1024;
@@ -233,6 +234,21 @@ describe('a node', () => {
     // Opening fetches the root alone.
     await (await b.open(link)).close();
     assert.ok((await read()).equals(content));
+  });
+
+  it('removes what has filled the disk', async () => {
+    const a = await nodes.start();
+    const { cid } = await a.share(pseudoRandomBytes(100_000));
+    const { store } = a as unknown as { store: Store };
+    const { remove, putSetting } = store;
+    let isFull = true;
+    store.remove = (root) => remove.call(store, root).finally(() => (isFull = false));
+    store.putSetting = async (key, value) => {
+      if (isFull) throw new ShoalError('ERR_DISK_FULL', 'the disk is full');
+      await putSetting.call(store, key, value);
+    };
+    await a.remove(cid);
+    assert.deepEqual(await Array.fromAsync(a.list()), []);
   });
 
   it('removes nothing when whoever waits for a download to end before it gives up', async () => {

@@ -161,6 +161,30 @@ describe('A disk that is too small', () => {
     assert.deepEqual(await readdir(join(folder.path, 'data', 'partials')), []);
   });
 
+  it('has an asset removed in a second try where the index takes no note of the first one', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    await using store = await openStore(dataDir);
+    const content = (async function* () {
+      yield bytesOf(KIB64);
+    })();
+    const { root } = await store.share({ content });
+    const full = mock.method(NodeIndex.prototype, 'deleteRecord', async () => {
+      throw new ShoalError('ERR_DISK_FULL', 'the disk is full');
+    });
+    try {
+      await assert.rejects(store.remove(root), { code: 'ERR_DISK_FULL' });
+    } finally {
+      full.mock.restore();
+    }
+    assert.deepEqual(await readdir(join(dataDir, 'content')), []);
+    assert.ok(await store.get(root));
+    await store.remove(root);
+    await store.close();
+    await using again = await openStore(dataDir);
+    assert.equal(await again.get(root), undefined);
+  });
+
   it('loses nothing of what is written to the index when there is room again', async function () {
     await using folder = await tempFolder();
     await using mount = await mountTmpfs(join(folder.path, 'mount'), 32);
