@@ -91,6 +91,7 @@ async function startNode(
     getNode: (root: CID, cid: CID) => store.getNode(root, cid),
     onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),
     onAssetError: (root: CID, error: ShoalError) => late.node?.handleAssetError(root, error),
+    onAssetReadable: (root: CID) => late.node?.handleAssetReadable(root),
     onMisbehaved: (peer: string, code: string, message: string) => {
       log('warn', `cut off ${peer}: ${message} (${code})`);
       late.node?.emit('peer:misbehaved', { peer, code, message });

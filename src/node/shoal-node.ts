@@ -338,8 +338,7 @@ export class ShoalNode implements Shoal, NodeContext {
     if (!record || this.closing.aborted) return undefined;
     try {
       const stored = await this.store.open(root, { signal: this.closing });
-      // It opens, so what was wrong with it is over: it would be news again, and what was announced no more is again.
-      if (this.#told.delete(root.toString()) && stored) this.discovery.provide(root);
+      if (stored) this.handleAssetReadable(root);
       return stored;
     } catch (error) {
       if (this.closing.aborted) return undefined;
@@ -368,6 +367,11 @@ export class ShoalNode implements Shoal, NodeContext {
     this.deactivate(root).catch((cause: unknown) =>
       this.log('warn', `${cid} could not be closed: ${String(cause)}`),
     );
+  }
+
+  /** What was wrong with an asset is over: it would be news again, and what was announced no more is again. */
+  handleAssetReadable(root: CID): void {
+    if (this.#told.delete(root.toString())) this.discovery.provide(root);
   }
 
   close(): Promise<void> {

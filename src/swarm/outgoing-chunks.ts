@@ -21,6 +21,8 @@ export interface OutgoingChunksHost {
   onUpload?: ((root: CID, peer: PeerKey, bytes: number) => void) | undefined;
   /** The local copy of an asset that nobody joined failed. */
   onAssetError?: ((root: CID, error: ShoalError) => void) | undefined;
+  /** It can be read again. */
+  onAssetReadable?: ((root: CID) => void) | undefined;
 }
 
 /** Takes chunks from the store to the links' data streams: read and verified, in the order and at the pace of the uplink. */
@@ -31,7 +33,14 @@ export class OutgoingChunks {
 
   constructor(host: OutgoingChunksHost) {
     this.#host = host;
-    this.#unread = new UnreadChunks(host);
+    this.#unread = new UnreadChunks({
+      nowMs: host.nowMs,
+      assets: host.assets,
+      handle: host.handle,
+      onReadable: ({ root, session }) => {
+        if (!session) host.onAssetReadable?.(root);
+      },
+    });
     this.#uplink = new Uplink({
       nowMs: host.nowMs,
       read: (upload) => this.#read(upload),

@@ -69,6 +69,8 @@ export interface SwarmShellOptions {
   onUpload?: (root: CID, peer: PeerKey, bytes: number) => void;
   /** The local copy of an asset that nobody joined failed. */
   onAssetError?: (root: CID, error: ShoalError) => void;
+  /** It can be read again. */
+  onAssetReadable?: (root: CID) => void;
 }
 
 /** What `join` takes besides the asset. */
@@ -160,6 +162,7 @@ export class SwarmShell {
       isStuck: (peer) => this.#exchange.isStuck(peer),
       onUpload: options.onUpload,
       onAssetError: options.onAssetError,
+      onAssetReadable: options.onAssetReadable,
     });
     this.#outgoing.setLimit(uploadBytesPerSec);
     this.#dialer = new Dialer({

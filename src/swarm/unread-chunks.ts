@@ -18,6 +18,8 @@ export interface UnreadChunksHost {
   nowMs: () => number;
   assets: AssetTable;
   handle: (event: Event) => void;
+  /** All that could not be read of the asset can be, or is to be fetched again. */
+  onReadable: (asset: ActiveAsset) => void;
 }
 
 /**
@@ -64,6 +66,7 @@ export class UnreadChunks {
     if (this.#unread.get(asset.key) === unread) this.#unread.delete(asset.key);
     if (!this.#isActive(asset)) return;
     for (const chunk of unread.chunks) this.#host.handle({ type: 'found', asset: asset.key, chunk });
+    this.#host.onReadable(asset);
   }
 
   async #isReadable({ asset, chunks }: Unread): Promise<boolean> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, utimes, writeFile } from 'node:fs/promises';
 import type { CID } from 'multiformats/cid';
+import type { Shoal } from '../../src/index.ts';
 import type { Discovery } from '../../src/node/discovery.ts';
 import { pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
@@ -16,10 +17,7 @@ describe('a shared file that is changed, and then brought back as it was', () =>
     await utimes(path, SHARED_SEC, SHARED_SEC);
     const a = await nodes.start();
     const { cid, link } = await a.share(path);
-    const announced = new Set([cid]);
-    const { discovery } = a as unknown as { discovery: Discovery };
-    discovery.provide = (root: CID) => void announced.add(root.toString());
-    discovery.unprovide = (root: CID) => void announced.delete(root.toString());
+    const announced = watchAnnouncements(a, cid);
     await writeFile(path, pseudoRandomBytes(600_000, 2));
     const told = new Promise((resolve) => a.addEventListener('asset:error', resolve));
     const b = await nodes.start();
@@ -34,4 +32,41 @@ describe('a shared file that is changed, and then brought back as it was', () =>
     assert.deepEqual(await readFile(nodes.path('other-copy')), Buffer.from(bytes));
     assert.deepEqual([...announced], [cid]);
   });
+
+  it('is announced again, and fetched to the end by who waits for it, where it was opened because a peer asked', async () => {
+    await using nodes = await TestNodes.create();
+    const path = nodes.path('file');
+    const bytes = pseudoRandomBytes(4_000_000);
+    await writeFile(path, bytes);
+    await utimes(path, SHARED_SEC, SHARED_SEC);
+    const options = { dataDir: nodes.path('data'), uploadBytesPerSec: 2_000_000 };
+    const first = await nodes.start(options);
+    const { cid } = await first.share(path);
+    await first.close();
+    const a = await nodes.start(options);
+    await a.seed();
+    const announced = watchAnnouncements(a, cid);
+    const told = new Promise((resolve) => a.addEventListener('asset:error', resolve));
+    const b = await nodes.start({ peers: a.addresses });
+    const begun = new Promise((resolve) => b.addEventListener('asset:chunk', resolve, { once: true }));
+    const saving = (await b.open(cid)).save(nodes.path('copy'));
+    await begun;
+    await writeFile(path, pseudoRandomBytes(4_000_000, 2));
+    await told;
+    assert.deepEqual([...announced], []);
+    await writeFile(path, bytes);
+    await utimes(path, SHARED_SEC, SHARED_SEC);
+    await saving;
+    assert.deepEqual(await readFile(nodes.path('copy')), Buffer.from(bytes));
+    assert.deepEqual([...announced], [cid]);
+  });
 });
+
+/** What a node that announces one asset announces from here on. */
+function watchAnnouncements(node: Shoal, cid: string): Set<string> {
+  const announced = new Set([cid]);
+  const { discovery } = node as unknown as { discovery: Discovery };
+  discovery.provide = (root: CID) => void announced.add(root.toString());
+  discovery.unprovide = (root: CID) => void announced.delete(root.toString());
+  return announced;
+}

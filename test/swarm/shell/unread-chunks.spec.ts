@@ -10,28 +10,32 @@ describe('chunks that could not be read', () => {
     const clock = { nowMs: 0 };
     const active = new Set([asset]);
     const found: number[] = [];
+    const readable: ActiveAsset[] = [];
     const chunks = new UnreadChunks({
       nowMs: () => clock.nowMs,
       assets: { byKey: () => (active.has(asset) ? asset : undefined) } as unknown as AssetTable,
       handle: (event) => void (event.type === 'found' && found.push(event.chunk)),
+      onReadable: (active) => void readable.push(active),
     });
     const retryAt = async (nowMs: number): Promise<number[]> => {
       clock.nowMs = nowMs;
       await chunks.retry();
       return found.splice(0);
     };
-    return { stored, asset, active, chunks, retryAt };
+    return { stored, asset, active, chunks, readable, retryAt };
   }
 
   it('are found again when one of them can be read, and tried ever more rarely until then', async () => {
-    const { stored, asset, chunks, retryAt } = await world();
+    const { stored, asset, chunks, readable, retryAt } = await world();
     stored.changed.add(1);
     chunks.add(asset, 1);
     chunks.add(asset, 2);
     assert.deepEqual(await retryAt(1000), []);
     stored.changed.clear();
     assert.deepEqual(await retryAt(2999), []);
+    assert.deepEqual(readable, []);
     assert.deepEqual(await retryAt(3000), [1, 2]);
+    assert.deepEqual(readable, [asset]);
     assert.deepEqual(await retryAt(600_000), []);
   });
 
