@@ -262,7 +262,8 @@ export class Downloads {
     if (before) await putBackReplaced(before);
     const isOpen = this.#live.get(root.toString())?.partial.base === before?.partial;
     const download: Download = { path: target, partial, bytesHere: 0 };
-    await this.#catalog.put(root, Object.assign(entry, { name: options.name ?? entry.name, download }));
+    const noted = { ...entry, name: options.name ?? entry.name, download };
+    await this.#catalog.put(root, noted);
     if (target === undefined) await deleteTree(partial);
     let live: LiveDownload;
     try {
@@ -270,8 +271,6 @@ export class Downloads {
     } catch (error) {
       // What cannot be deleted stays in the record, so that it is used or deleted later.
       if (!(await lstatOrUndefined(partial))) {
-        if (before) entry.download = before;
-        else delete entry.download;
         await this.#catalog.put(root, entry);
       }
       throw error;

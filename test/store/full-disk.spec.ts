@@ -161,6 +161,28 @@ describe('A disk that is too small', () => {
     assert.deepEqual(await readdir(join(folder.path, 'data', 'partials')), []);
   });
 
+  it('begins no download that the index takes no note of', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(3 * KIB64), KIB64);
+    await putNodes(store, asset);
+    assert.equal(await store.open(asset.root), undefined);
+    const full = mock.method(NodeIndex.prototype, 'putRecord', async () => {
+      throw new ShoalError('ERR_DISK_FULL', 'the disk is full');
+    });
+    try {
+      const path = join(folder.path, 'target');
+      await assert.rejects(store.startDownload(asset.root, { path, name: 'new' }), { code: 'ERR_DISK_FULL' });
+    } finally {
+      full.mock.restore();
+    }
+    const record = await store.get(asset.root);
+    assert.deepEqual([record?.path, record?.name], [undefined, undefined]);
+    // As when a peer asks for it.
+    assert.equal(await store.open(asset.root), undefined);
+    assert.deepEqual(await readdir(folder.path), ['data']);
+  });
+
   it('has an asset removed in a second try where the index takes no note of the first one', async () => {
     await using folder = await tempFolder();
     const dataDir = join(folder.path, 'data');
