@@ -138,7 +138,13 @@ export class ShoalNode implements Shoal, NodeContext {
     if (isAwaited || this.#active.size < MAX_KEPT_ACTIVE) {
       await this.exclusive(record.root, signal, async () => {
         const stored = await this.store.open(record.root, { signal });
-        if (stored) await this.activate(record.root, stored);
+        if (!stored) return;
+        this.#told.delete(record.root.toString());
+        const open = async (): Promise<StoredAsset> => stored;
+        const active = this.active(record.root);
+        // Whoever reads it goes on from there.
+        if (active) await active.replace(open, open);
+        else await this.activate(record.root, stored);
       });
     }
     // It may have been removed since.

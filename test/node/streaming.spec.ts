@@ -62,6 +62,18 @@ describe('streaming', () => {
     await saving;
   });
 
+  it('goes on from an original that is shared here meanwhile', async () => {
+    await using nodes = await TestNodes.create();
+    const { content, path, link } = await shared(nodes, 8 * MIB, MIB);
+    const b = await nodes.start();
+    const pieces: Uint8Array[] = [];
+    for await (const piece of (await b.open(link)).stream()) {
+      if (pieces.push(piece) === 2) await b.share(path, { chunkSize: CHUNK });
+    }
+    assert.ok(Buffer.concat(pieces).equals(content));
+    assert.equal((await Array.fromAsync(b.list()))[0]?.state, 'shared');
+  });
+
   it('tells of each chunk that arrives, and from whom', async () => {
     await using nodes = await TestNodes.create();
     const { content, origin, link } = await shared(nodes, MIB, 64 * MIB);
