@@ -256,8 +256,14 @@ export class PageStore implements Store {
       await live?.asset.close();
       const record = this.#records.get(text);
       if (!record) return;
+      // At once: nothing that is under way may write it anew.
       this.#records.delete(text);
-      await this.#parts.records.delete(text);
+      try {
+        await this.#parts.records.delete(text);
+      } catch (error) {
+        this.#records.set(text, record);
+        throw await storageError(error, text, 'remove the record');
+      }
       await this.#spaceOf(record)?.remove(text);
       if (this.#records.size === 0) this.#parts.onKept?.(false);
     });

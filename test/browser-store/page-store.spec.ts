@@ -211,6 +211,26 @@ describe('the storage of a page', () => {
     assert.equal(origin.kept.at(-1), false);
   });
 
+  it('knows what could not be removed, which can be tried again', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await using store = await origin.open();
+    await (await download(store, asset, undefined)).close();
+    const remove = origin.records.delete.bind(origin.records);
+    origin.records.delete = async () => {
+      throw new DOMException('the browser gave the change up', 'AbortError');
+    };
+    await assert.rejects(store.remove(asset.root), {
+      code: 'ERR_IO',
+      message: /could not remove the record/,
+    });
+    assert.equal((await store.get(asset.root))?.state, 'complete');
+    origin.records.delete = remove;
+    await store.remove(asset.root);
+    assert.equal((await origin.records.load()).size, 0);
+    assert.deepEqual(await origin.chunks.roots(), []);
+  });
+
   it('tells when it keeps something, and when nothing is left', async () => {
     const asset = await remoteFile(bytesOf(4 * CHUNK));
     const origin = new Origin();
