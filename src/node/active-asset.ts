@@ -180,12 +180,11 @@ export class ActiveAsset {
     }
   }
 
-  /** Leaves the swarm and releases the files. */
-  async close(): Promise<void> {
+  /** Leaves the swarm and releases the files. @param why what those end with who wait for chunks */
+  async close(why?: ShoalError): Promise<void> {
     this.session.leave();
-    this.#failure ??= new ShoalError('ERR_CLOSED', 'the node was closed while this was going on', {
-      fault: 'none',
-    });
+    const closed = `${this.root.toString()} was removed or opened anew while this was going on; open it again`;
+    this.#failure ??= why ?? new ShoalError('ERR_CLOSED', closed, { fault: 'none' });
     this.#notify();
     await this.stored.close();
   }

@@ -190,7 +190,8 @@ export class AssetHandle implements Asset {
     try {
       await active.replace(make, restore);
     } catch (error) {
-      if (active.isBroken) await this.#context.deactivate(this.#root);
+      const why = error instanceof ShoalError ? error : undefined;
+      if (active.isBroken) await this.#context.deactivate(this.#root, why);
       throw error;
     }
     return active;

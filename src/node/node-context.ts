@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import type { LogLevel, ShareSource, ShoalEvents } from '../api.ts';
+import type { ShoalError } from '../errors.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import type { SwarmShell } from '../swarm/swarm-shell.ts';
 import type { ActiveAsset } from './active-asset.ts';
@@ -34,8 +35,8 @@ export interface NodeContext {
   whenActive(root: CID, signal: AbortSignal): Promise<ActiveAsset>;
   /** Takes part in an asset's swarm with what the store holds of it; replaces what was active before. */
   activate(root: CID, stored: StoredAsset): Promise<ActiveAsset>;
-  /** Leaves an asset's swarm. */
-  deactivate(root: CID): Promise<void>;
+  /** Leaves an asset's swarm. @param why what those end with who wait for chunks of it */
+  deactivate(root: CID, why?: ShoalError): Promise<void>;
   /** Runs one thing at a time for each root: saves of the same asset queue up here. */
   exclusive<T>(root: CID, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
   readonly addresses: readonly string[];

@@ -311,10 +311,10 @@ export class ShoalNode implements Shoal, NodeContext {
     return asset;
   }
 
-  async deactivate(root: CID): Promise<void> {
+  async deactivate(root: CID, why?: ShoalError): Promise<void> {
     const asset = this.#active.get(root.toString());
     this.#active.delete(root.toString());
-    await asset?.close();
+    await asset?.close(why);
   }
 
   async exclusive<T>(root: CID, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
@@ -370,7 +370,7 @@ export class ShoalNode implements Shoal, NodeContext {
     this.emit('asset:error', { cid, code: error.code, message: error.message });
     if (error.code !== 'ERR_FILE_CHANGED' || this.active(root)?.stored.state === 'partial') return;
     this.discovery.unprovide(root);
-    this.deactivate(root).catch((cause: unknown) =>
+    this.deactivate(root, error).catch((cause: unknown) =>
       this.log('warn', `${cid} could not be closed: ${String(cause)}`),
     );
   }
@@ -390,13 +390,14 @@ export class ShoalNode implements Shoal, NodeContext {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort(
-      new ShoalError('ERR_CLOSED', 'the node was closed while this was going on', { fault: 'none' }),
-    );
+    const closed = new ShoalError('ERR_CLOSED', 'the node was closed while this was going on', {
+      fault: 'none',
+    });
+    this.#closing.abort(closed);
     this.#uploads.flush();
     await this.#keeper.stop();
     await this.shell.stop();
-    await Promise.allSettled([...this.#active.values()].map((asset) => asset.close()));
+    await Promise.allSettled([...this.#active.values()].map((asset) => asset.close(closed)));
     this.#active.clear();
     await this.discovery.stop();
     await this.libp2p.stop();

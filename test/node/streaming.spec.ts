@@ -74,6 +74,17 @@ describe('streaming', () => {
     assert.equal((await Array.fromAsync(b.list()))[0]?.state, 'shared');
   });
 
+  it('ends where its asset is removed, and does not say that the node was closed', async () => {
+    await using nodes = await TestNodes.create();
+    const { link } = await shared(nodes, 8 * MIB, MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    const reading = (async () => {
+      for await (const _ of asset.stream()) await b.remove(asset.cid);
+    })();
+    await assert.rejects(reading, { code: 'ERR_CLOSED', message: new RegExp(`^${asset.cid} was removed`) });
+  });
+
   it('tells of each chunk that arrives, and from whom', async () => {
     await using nodes = await TestNodes.create();
     const { content, origin, link } = await shared(nodes, MIB, 64 * MIB);
