@@ -172,7 +172,9 @@ export class Downloads {
   async finish(root: CID, manifest: Manifest, live: LiveDownload, force: boolean): Promise<void> {
     if (live.placed) return;
     const download = this.#catalog.entry(root)?.download;
-    if (!live.partial.isFull || !download) {
+    // Another may have begun where this one was, since the asset was removed.
+    const isThis = this.#live.get(root.toString()) === live;
+    if (!live.partial.isFull || !download || !isThis) {
       throw new ShoalError(
         'ERR_INCOMPLETE',
         `not all of ${root.toString()} is here yet; download the rest first`,
@@ -272,6 +274,7 @@ export class Downloads {
       // What cannot be deleted stays in the record, so that it is used or deleted later.
       if (!(await lstatOrUndefined(partial))) {
         await this.#catalog.put(root, entry);
+        if (!before) await isDeleted(this.#log, folder.bitmapPath(root));
       }
       throw error;
     }

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { mock } from 'node:test';
+import { BitmapFile } from '../../src/store/bitmap-file.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { bytesOf, CHUNK, putNodes, readAll, remoteFile, writeChunks } from './assets.ts';
+import { tempFolder } from './temp-folder.ts';
+
+describe('A download that was given up', () => {
+  it('is not finished in the place of another that has begun since it was removed', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    await putNodes(store, asset);
+    const removed = await store.startDownload(asset.root, { path: undefined });
+    await writeChunks(removed, asset);
+    await store.remove(asset.root);
+    await putNodes(store, asset);
+    const begun = await store.startDownload(asset.root, { path: undefined });
+    await writeChunks(begun, asset, [1]);
+    await assert.rejects(removed.finish(), { code: 'ERR_INCOMPLETE' });
+    await removed.close();
+    assert.equal((await store.get(asset.root))?.state, 'partial');
+    await writeChunks(begun, asset);
+    await begun.finish();
+    assert.equal(await readAll(begun), 4);
+    await begun.close();
+  });
+
+  it('leaves nothing behind where it was aborted as it began', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    await putNodes(store, asset);
+    const stop = new AbortController();
+    const { path } = folder;
+    const { open } = BitmapFile;
+    const opening = mock.method(BitmapFile, 'open', async (...[file, size]: Parameters<typeof open>) => {
+      // The bitmap is there, and the file is to be made.
+      stop.abort(new Error('stop'));
+      return open.call(BitmapFile, file, size);
+    });
+    const options = { path: join(path, 'target'), signal: stop.signal };
+    await assert.rejects(store.startDownload(asset.root, options), /stop/);
+    opening.mock.restore();
+    await store.remove(asset.root);
+    assert.deepEqual(await readdir(path), ['data']);
+    assert.deepEqual(await readdir(join(path, 'data', 'partials')), []);
+  });
+});
