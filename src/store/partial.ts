@@ -147,11 +147,12 @@ export class Partial {
     return isWhole;
   }
 
-  /** @throws ERR_CHUNK_MISSING; ERR_FILE_CHANGED where it was here and is damaged: then it can be written again */
+  /** @throws ERR_CHUNK_MISSING; ERR_CLOSED; ERR_FILE_CHANGED where it was here and is damaged: then it can be written again */
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
     while (this.#moving) await this.#moving;
     if (this.#successor) return this.#successor.read(chunk, signal);
     signal?.throwIfAborted();
+    if (this.#isEnded) throw hasEnded();
     if (!this.#have.has(chunk)) {
       throw new ShoalError(
         'ERR_CHUNK_MISSING',
@@ -232,7 +233,7 @@ export class Partial {
   }
 
   async #write(chunk: number, data: VerifiedChunk, isReadSoon: boolean): Promise<void> {
-    if (this.#isEnded) throw new ShoalError('ERR_CLOSED', 'the download has been closed', { fault: 'none' });
+    if (this.#isEnded) throw hasEnded();
     const { bytes, digest } = data;
     if (!digestEquals(digest, this.#manifest.chunkDigest(chunk)))
       throw new ShoalError('ERR_CHUNK_HASH_MISMATCH', `what was to be written is not chunk ${chunk}`);
@@ -325,6 +326,10 @@ export class Partial {
   #add(chunk: number): void {
     if (this.#have.set(chunk)) this.#bytesHere += this.#manifest.chunkSize(chunk);
   }
+}
+
+function hasEnded(): ShoalError {
+  return new ShoalError('ERR_CLOSED', 'the download has been closed', { fault: 'none' });
 }
 
 function numbersIn(bits: Bitfield): number[] {

@@ -19,6 +19,7 @@ describe('A download that was given up', () => {
     await putNodes(store, asset);
     const begun = await store.startDownload(asset.root, { path: undefined });
     await writeChunks(begun, asset, [1]);
+    await assert.rejects(removed.read(0), { code: 'ERR_CLOSED' });
     await assert.rejects(removed.finish(), { code: 'ERR_INCOMPLETE' });
     await removed.close();
     assert.equal((await store.get(asset.root))?.state, 'partial');
