@@ -45,9 +45,9 @@ export async function sharePath(
   await checkNotInside(catalog, path);
   const name = (options.name ?? basename(path)) || undefined;
   const imported = await importPath(catalog, path, name, options);
-  return lock.run(imported.root.toString(), () =>
-    commit(catalog, imported, path, { id: newId(), kind: 'shared', path }),
-  );
+  const place: Place = { id: newId(), kind: 'shared', path };
+  const task = (): Promise<AssetRecord> => commit(catalog, imported, path, place);
+  return whenFree(catalog, lock, imported, task, options.signal);
 }
 
 /**
@@ -67,11 +67,11 @@ export async function shareContent(
     await fillSpool(catalog.folder.path, spool, source, options.signal);
     const imported = await importPath(catalog, spool, options.name ?? source.name, options);
     const { root } = imported;
-    return await lock.run(root.toString(), () =>
+    const task = (): Promise<AssetRecord> =>
       placeContent(catalog, root, spool, (path) =>
         commit(catalog, imported, path, { id: newId(), kind: 'shared' }),
-      ),
-    );
+      );
+    return await whenFree(catalog, lock, imported, task, options.signal);
   } finally {
     await rm(spool, { force: true });
   }
@@ -101,6 +101,22 @@ async function importPath(
   } catch (error) {
     // Where the index fails too, the next start deletes what nobody refers to.
     await catalog.folder.index.deleteNodes(nodes).catch(() => {});
+    throw error;
+  }
+}
+
+/** Runs what puts an import into the catalog when the root is free. Where it does not come to that its nodes are of no use. */
+async function whenFree(
+  catalog: Catalog,
+  lock: KeyLock,
+  { root, nodes }: Imported,
+  task: () => Promise<AssetRecord>,
+  signal: AbortSignal | undefined,
+): Promise<AssetRecord> {
+  try {
+    return await lock.run(root.toString(), task, signal);
+  } catch (error) {
+    if (catalog.entry(root)?.nodes !== nodes) await catalog.folder.index.deleteNodes(nodes).catch(() => {});
     throw error;
   }
 }

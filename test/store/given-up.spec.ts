@@ -1,11 +1,62 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import { BitmapFile } from '../../src/store/bitmap-file.ts';
+import { NodeIndex } from '../../src/store/node-index.ts';
+import { Partial } from '../../src/store/partial.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { bytesOf, CHUNK, putNodes, readAll, remoteFile, writeChunks } from './assets.ts';
 import { tempFolder } from './temp-folder.ts';
+
+describe('A share that was given up', () => {
+  for (const what of ['a path', 'content']) {
+    it(`waits for nobody who hashes an unfinished download of the same, and leaves no nodes behind, of ${what}`, async () => {
+      await using folder = await tempFolder();
+      await using store = await openStore(join(folder.path, 'data'));
+      const bytes = bytesOf(4 * CHUNK);
+      const path = join(folder.path, 'original');
+      await writeFile(path, bytes);
+      const asset = await remoteFile(bytes);
+      await putNodes(store, asset);
+      const stored = await store.startDownload(asset.root, { path: join(folder.path, 'target') });
+      await writeChunks(stored, asset, [1]);
+      await stored.close();
+      const hashed = Promise.withResolvers<number>();
+      const hashing = mock.method(Partial.prototype, 'check', () => hashed.promise);
+      const opening = store.open(asset.root);
+      const stop = new AbortController();
+      const nodesWritten = Promise.withResolvers<void>();
+      const { putNodes: put } = NodeIndex.prototype;
+      const putting = mock.method(
+        NodeIndex.prototype,
+        'putNodes',
+        async function (this: NodeIndex, ...args: Parameters<typeof put>) {
+          await put.apply(this, args);
+          nodesWritten.resolve();
+        },
+      );
+      const deleting = mock.method(NodeIndex.prototype, 'deleteNodes');
+      try {
+        const source = what === 'content' ? { content: once(bytes) } : path;
+        const sharing = store.share(source, { chunkSize: CHUNK, signal: stop.signal });
+        await nodesWritten.promise;
+        stop.abort(new Error('stop'));
+        await assert.rejects(sharing, /stop/);
+        assert.equal(deleting.mock.callCount(), 1);
+      } finally {
+        for (const mocked of [hashing, putting, deleting]) mocked.mock.restore();
+        hashed.resolve(0);
+      }
+      await (await opening)?.close();
+      await (await store.open(asset.root))?.close();
+    });
+  }
+});
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
 
 describe('A download that was given up', () => {
   it('is not finished in the place of another that has begun since it was removed', async () => {
