@@ -2,7 +2,7 @@ import { realpath, rm } from 'node:fs/promises';
 import { isAbsolute, relative, sep } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
-import type { Manifest, ManifestSymlink } from '../integrity/manifest.ts';
+import type { Manifest } from '../integrity/manifest.ts';
 import { RAW_CODE } from '../integrity/parse-cid.ts';
 import type { AssetEntry, Download, Place } from './asset-entry.ts';
 import type { Catalog } from './catalog.ts';
@@ -11,7 +11,7 @@ import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
 import { checkTarget, moveIntoPlace } from './move-into-place.ts';
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
-import { deleteTree, partialName } from './partial-tree.ts';
+import { deleteTree, partialName, type SkippedLinks } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 
 /** Links named one by one that were not made: a person reads the first few. */
@@ -83,11 +83,18 @@ function whereItIsKept(error: unknown, root: CID, partial: string, force: boolea
   );
 }
 
-function warnOfLinks(log: Log, target: string, skipped: readonly ManifestSymlink[]): void {
-  for (const { path, target: text } of skipped.slice(0, MAX_LINK_WARNINGS))
+function warnOfLinks(log: Log, target: string, { outside, unmade }: SkippedLinks): void {
+  for (const { path, target: text } of outside.slice(0, MAX_LINK_WARNINGS))
     log('warn', `the link ${path.join('/')} to ${text} leads out of ${target} and was not made`);
-  const more = skipped.length - MAX_LINK_WARNINGS;
+  const more = outside.length - MAX_LINK_WARNINGS;
   if (more > 0) log('warn', `and ${more} more links that lead out of ${target} were not made`);
+  const [first] = unmade;
+  if (!first) return;
+  const which = unmade.length === 1 ? 'it is' : `it and ${unmade.length - 1} more are`;
+  log(
+    'warn',
+    `the link ${first.path.join('/')} could not be made in ${target}, which takes no symbolic links (on Windows this user may need the right to make them); ${which} left out`,
+  );
 }
 
 /** The download of an entry has become a place. Where that cannot be kept the entry is as it was. */

@@ -155,19 +155,36 @@ async function isCaseBlind(folder: string): Promise<boolean> {
   return other !== name && (await lstatOrUndefined(join(dirname(folder), other))) !== undefined;
 }
 
-/**
- * Makes the asset's symbolic links, those that lead out of it excepted (see {@link isInsideLink}).
- *
- * @returns the ones not made
- */
-export async function makeLinks(base: string, manifest: Manifest): Promise<ManifestSymlink[]> {
-  const skipped: ManifestSymlink[] = [];
+/** Links of an asset that were not made. */
+export interface SkippedLinks {
+  /** They lead out of it (see {@link isInsideLink}). */
+  outside: ManifestSymlink[];
+  /** Nobody can make any there, as on exFAT, or this user on Windows. */
+  unmade: ManifestSymlink[];
+}
+
+/** Makes the asset's symbolic links, as far as they lead nowhere else and the file system takes any. */
+export async function makeLinks(base: string, manifest: Manifest): Promise<SkippedLinks> {
+  const skipped: SkippedLinks = { outside: [], unmade: [] };
   for (const entry of manifest.entries) {
     if (entry.type !== 'symlink') continue;
-    if (!isInsideLink(entry)) skipped.push(entry);
-    else await makeLink(entryPath(base, entry), entry.target);
+    if (!isInsideLink(entry)) skipped.outside.push(entry);
+    else if (!(await isLinkMade(base, entry))) skipped.unmade.push(entry);
   }
   return skipped;
+}
+
+/** @returns false where none can be made. An asset that is nothing but a link fails then */
+async function isLinkMade(base: string, entry: ManifestSymlink): Promise<boolean> {
+  try {
+    await makeLink(entryPath(base, entry), entry.target);
+    return true;
+  } catch (error) {
+    const isUnable =
+      error instanceof ShoalError && isErrno(error.cause, 'EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP');
+    if (isUnable && entry.path.length > 0) return false;
+    throw error;
+  }
 }
 
 async function makeLink(path: string, target: string): Promise<void> {

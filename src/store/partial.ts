@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { ShoalError } from '../errors.ts';
-import type { ChunkPlace, Manifest, ManifestSymlink } from '../integrity/manifest.ts';
+import type { ChunkPlace, Manifest } from '../integrity/manifest.ts';
 import { digestEquals, type VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { BitmapFile } from './bitmap-file.ts';
@@ -9,7 +9,7 @@ import { NOT_A_FILE } from './file-jobs.ts';
 import type { FileStamps } from './file-stamps.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
-import { makeLinks, syncTree } from './partial-tree.ts';
+import { makeLinks, syncTree, type SkippedLinks } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
 import type { Seals } from './seals.ts';
@@ -187,7 +187,7 @@ export class Partial {
   }
 
   /** All is here: brings it to the disk and makes the links. */
-  async seal(): Promise<{ stamps: FileStamps; skippedLinks: ManifestSymlink[] }> {
+  async seal(): Promise<{ stamps: FileStamps; skippedLinks: SkippedLinks }> {
     await this.#settle();
     const stamps = await syncTree(this, this.#pool, this.#base, this.#manifest, this.#small.workers);
     await this.#pool.release(this);
