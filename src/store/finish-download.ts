@@ -148,7 +148,9 @@ export async function isAtTarget(catalog: Catalog, root: CID, download: Download
   const [partial, there] = await Promise.all([lstatOrUndefined(download.partial), lstatOrUndefined(target)]);
   if (!there) return false;
   if (!partial) return true;
-  if (!partial.isFile() || partial.ino !== there.ino || partial.dev !== there.dev) return false;
+  // Some network drives give every file the same number; and where there are no hard links nothing was linked.
+  if (!partial.isFile() || partial.nlink < 2n) return false;
+  if (partial.ino !== there.ino || partial.dev !== there.dev) return false;
   // Linked to its target, and not yet unlinked here.
   await rm(download.partial);
   return true;

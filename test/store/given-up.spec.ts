@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { promises } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import { BitmapFile } from '../../src/store/bitmap-file.ts';
@@ -78,6 +80,31 @@ describe('A download that was given up', () => {
     await begun.finish();
     assert.equal(await readAll(begun), 4);
     await begun.close();
+  });
+
+  it('is not taken for what lies at its target where all files have the same number', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    await putNodes(store, asset);
+    const target = join(folder.path, 'target');
+    const stored = await store.startDownload(asset.root, { path: target });
+    await writeChunks(stored, asset, [1]);
+    await stored.close();
+    await writeFile(target, 'of somebody else');
+    const { lstat } = promises;
+    const looking = mock.method(promises, 'lstat', async (path: string, options: { bigint: true }) =>
+      Object.assign(await lstat(path, options), { ino: 0n, dev: 0n }),
+    );
+    try {
+      syncBuiltinESMExports();
+      const again = await store.open(asset.root);
+      assert.equal(again?.have().count, 1);
+      await again.close();
+    } finally {
+      looking.mock.restore();
+      syncBuiltinESMExports();
+    }
   });
 
   it('leaves nothing behind where it was aborted as it began', async () => {
