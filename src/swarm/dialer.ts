@@ -2,6 +2,7 @@ import type { Connection, Libp2p, PeerId } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import type { Contact, PeerKey } from './core/messages.ts';
+import { dialInTurn } from './dial-in-turn.ts';
 import { directConnection, findDirect, isDirect } from './direct-connection.ts';
 
 /** Dials at a time, where nothing else is said: libp2p's own limit is higher, but each costs a handshake. */
@@ -75,8 +76,7 @@ export class Dialer {
     const coming = new Coming(libp2p, id);
     try {
       const open = findDirect(libp2p, id) ?? (await coming.begun(signal));
-      const addresses = addressesOf(contact);
-      const connection = open ?? (await coming.orDialled(addresses.length > 0 ? addresses : id, signal));
+      const connection = open ?? (await coming.orDialled(addressesOf(contact), signal));
       await this.#host.ensure(await directConnection(libp2p, connection, signal));
     } finally {
       coming.end();
@@ -122,10 +122,14 @@ class Coming {
     return connection;
   }
 
-  /** Dials, unless the peer is there before. */
-  async orDialled(to: Multiaddr[] | PeerId, signal: AbortSignal): Promise<Connection> {
+  /** Dials, unless the peer is there before. @param addresses none: wherever libp2p knows it to be */
+  async orDialled(addresses: readonly Multiaddr[], signal: AbortSignal): Promise<Connection> {
     const giveUp = new AbortController();
-    const dialling = this.#libp2p.dial(to, { signal: AbortSignal.any([signal, giveUp.signal]) });
+    const limit = AbortSignal.any([signal, giveUp.signal]);
+    const dialling =
+      addresses.length > 0
+        ? dialInTurn(this.#libp2p, addresses, limit)
+        : this.#libp2p.dial(this.#peer, { signal: limit });
     const connection = await Promise.race([this.#arrived.promise, dialling]);
     giveUp.abort();
     dialling.catch(() => {});

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { Dialer, dialable } from '../../../src/swarm/dialer.ts';
 
+type DialOptions = { signal: AbortSignal; onProgress?: (event: { type: string }) => void };
 type Kind = { direction: 'inbound' | 'outbound'; isRelayed?: boolean };
 
 /** A node of which only connections are known, and what becomes of its dials. */
@@ -26,7 +28,7 @@ class Node extends EventTarget {
     return this.open;
   }
 
-  dial(_to: unknown, { signal }: { signal: AbortSignal }): Promise<Connection> {
+  dial(_to: unknown, { signal }: DialOptions): Promise<Connection> {
     this.dials++;
     this.dialled.resolve(signal);
     return this.dialling.promise;
@@ -104,6 +106,80 @@ describe('a dial', () => {
     node.dialer.dial({ peer, addresses: [] });
     await node.dialer.stop();
     assert.equal(node.dials, 0);
+  });
+});
+
+describe('a dial of a peer with several addresses', () => {
+  const SILENT = ['/ip4/192.0.2.1/tcp/1', '/ip4/192.0.2.2/tcp/1', '/ip4/192.0.2.3/tcp/1'];
+  const THERE = '/ip4/192.0.2.4/tcp/1';
+  const BUSY = '/ip4/192.0.2.5/tcp/1';
+  let dialled: string[];
+  let peer: string;
+
+  before(async () => {
+    peer = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString();
+  });
+
+  beforeEach(() => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    dialled = [];
+  });
+
+  afterEach(() => mock.timers.reset());
+
+  /** A node that reaches the peer at `THERE`, hears something at `BUSY`, and nothing anywhere else. */
+  class Far extends Node {
+    override async dial(to: unknown, options: DialOptions): Promise<Connection> {
+      const list = [to].flat().map((address) => String(address).split('/p2p/')[0] as string);
+      dialled.push(list.join(' '));
+      if (list.includes(THERE)) return this.connect(peer, { direction: 'outbound' });
+      if (list.includes(BUSY)) options.onProgress?.({ type: 'upgrader:encrypt-outbound-connection' });
+      const { signal } = options;
+      return new Promise((_, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason as Error)),
+      );
+    }
+  }
+
+  /** Lets so much time pass, and all that follows from it happen. */
+  async function pass(ms: number): Promise<void> {
+    mock.timers.tick(ms);
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  it('goes on to the next one soon where nothing answers', async () => {
+    const node = new Far();
+    node.dialer.dial({ peer, addresses: [...SILENT, THERE] });
+    await pass(0);
+    for (const _address of SILENT) await pass(1500);
+    assert.deepEqual(dialled, [...SILENT, THERE]);
+    await node.linked.promise;
+  });
+
+  it('waits where something answers', async () => {
+    const node = new Far();
+    node.dialer.dial({ peer, addresses: [BUSY, THERE] });
+    await pass(0);
+    await pass(10_000);
+    assert.deepEqual(dialled, [BUSY]);
+    await node.dialer.stop();
+  });
+
+  it('tries those once more that were passed over, when all others have failed', async () => {
+    const node = new Far();
+    const failing = node.dial.bind(node);
+    node.dial = async (to, options) => {
+      const dialling = failing(to, options);
+      if (dialled.at(-1) !== BUSY) return dialling;
+      dialling.catch(() => {});
+      throw new Error('refused');
+    };
+    node.dialer.dial({ peer, addresses: [...SILENT.slice(0, 2), BUSY] });
+    await pass(0);
+    await pass(1500);
+    await pass(1500);
+    assert.deepEqual(dialled, [...SILENT.slice(0, 2), BUSY, SILENT.slice(0, 2).join(' ')]);
+    await node.dialer.stop();
   });
 });
 
