@@ -1,6 +1,7 @@
 import type { ActiveAsset, AssetTable } from './asset-table.ts';
 import { MAX_CONTACTS_PER_MESSAGE } from './core/constants.ts';
 import type { Event } from './core/events.ts';
+import type { AssetKey } from './core/messages.ts';
 import { dialable } from './dialer.ts';
 import { EarlyGrants } from './early-grants.ts';
 import type { LinkCare } from './link-care.ts';
@@ -17,6 +18,8 @@ export interface LinkMessagesHost {
   nodes: NodeSwarm;
   care: LinkCare;
   handle: (event: Event) => void;
+  /** Whether a connected peer lacks something of an asset. */
+  isLacked: (asset: AssetKey) => boolean;
   /** Whether this node has a transport for an address. */
   canDial: (address: string) => boolean;
 }
@@ -108,9 +111,10 @@ export class LinkMessages {
   }
 
   #joined(link: PeerLink, message: Extract<ControlMessage, { type: 'join' }>): void {
-    const named = link.named.join(message.slot, message.root, message.have, message.reply);
-    if (!named) return;
     const { assets, care, nodes } = this.#host;
+    const { slot, root, have, reply } = message;
+    const named = link.named.join(slot, root, have, reply, (text) => this.#isInUse(text));
+    if (!named) return;
     const asset = assets.get(named.text);
     if (asset) {
       this.#feedJoin(link, named, asset);
@@ -120,6 +124,14 @@ export class LinkMessages {
       if (!nodes.isFetching(named.text)) assets.lookUp(named.root, named.text);
     }
     nodes.joined(link, named);
+  }
+
+  /** Whether anything can flow of a root, or is about to. */
+  #isInUse(text: string): boolean {
+    const { assets, nodes, isLacked } = this.#host;
+    const asset = assets.get(text);
+    if (asset) return !asset.have.isFull || isLacked(asset.key);
+    return assets.isLookingUp(text) || nodes.isNaming(text);
   }
 
   #feedJoin(link: PeerLink, named: NamedRoot, asset: ActiveAsset): void {

@@ -6,6 +6,12 @@ import { badFrame } from './wire/wire-error.ts';
 /** Roots remembered for a link: more than anyone shares with one neighbour, and 1 MiB of memory at most. */
 export const MAX_NAMED_ROOTS = 4096;
 
+/** Besides these, so many of those that were left last: data of them may still be on its way. */
+export const MAX_LEFT_ROOTS = 256;
+
+/** Roots that are looked at to find one that makes room: each JOIN of a full table costs that. */
+const MAX_TRIED = 8;
+
 /** Bytes kept for roots that are not active here, for each link: bitfields of eight million chunks. */
 const MAX_KEPT_HAVE_BYTES = 1 << 20;
 
@@ -48,6 +54,7 @@ export interface NamedRoot {
 
 /** The roots that a peer named on a link: nothing is confirmed or served to it but these. */
 export class NamedRoots {
+  /** Those first that were named, or found in use, the longest ago. */
   readonly #bySlot = new Map<number, NamedRoot>();
   readonly #byText = new Map<string, NamedRoot>();
   /** Those that the peer left, the longest ago first. */
@@ -60,10 +67,18 @@ export class NamedRoots {
   /**
    * Notes a JOIN.
    *
-   * @returns undefined where the table is full: the JOIN is passed over
+   * @param isInUse whether a root matters here. Peers leave what they have closed, and not what they have fetched and serve: in
+   *   a full table one that does not matter makes room, as if it had been left
+   * @returns undefined where the table is full of others: the JOIN is passed over
    * @throws ERR_PEER_BAD_FRAME where the root is no CID that Shoal speaks, or the slot names another root
    */
-  join(slot: number, rootBytes: Uint8Array, have: Have, wantsReply: boolean): NamedRoot | undefined {
+  join(
+    slot: number,
+    rootBytes: Uint8Array,
+    have: Have,
+    wantsReply: boolean,
+    isInUse: (text: string) => boolean,
+  ): NamedRoot | undefined {
     const before = this.#bySlot.get(slot);
     const root = decodeCid(rootBytes);
     const text = root.toString();
@@ -73,7 +88,8 @@ export class NamedRoots {
     const contacts = known?.contacts ?? [];
     if (before) this.#forget(before);
     if (known && known !== before) this.#forget(known);
-    if (this.#bySlot.size >= MAX_NAMED_ROOTS && !this.#forgetLeft()) return undefined;
+    const isFull = this.#bySlot.size - this.#left.size >= MAX_NAMED_ROOTS;
+    if (isFull && !this.#leaveUnused(isInUse)) return undefined;
     const named: NamedRoot = {
       slot,
       root,
@@ -89,6 +105,7 @@ export class NamedRoots {
     this.#bySlot.set(slot, named);
     this.#byText.set(text, named);
     this.keepContacts(named, contacts);
+    this.#forgetLeft();
     return named;
   }
 
@@ -163,11 +180,28 @@ export class NamedRoots {
     return this.#bySlot.values();
   }
 
-  /** Makes room; data of what was left so long ago has come by now. @returns false where nothing was left */
-  #forgetLeft(): boolean {
-    const [oldest] = this.#left;
-    if (oldest) this.#forget(oldest);
-    return oldest !== undefined;
+  /** Data of what was left so long ago has come by now. */
+  #forgetLeft(): void {
+    for (const oldest of this.#left) {
+      if (this.#left.size <= MAX_LEFT_ROOTS || this.#bySlot.size <= MAX_NAMED_ROOTS) return;
+      this.#forget(oldest);
+    }
+  }
+
+  /** Makes room. @returns false where none was found that does not matter; the next time others are looked at */
+  #leaveUnused(isInUse: (text: string) => boolean): boolean {
+    const oldest = this.#bySlot.values();
+    for (let tried = 0; tried < MAX_TRIED; tried++) {
+      const named = oldest.next().value;
+      if (!named) return false;
+      if (!named.hasLeft && !isInUse(named.text)) {
+        this.leave(named.slot);
+        return true;
+      }
+      this.#bySlot.delete(named.slot);
+      this.#bySlot.set(named.slot, named);
+    }
+    return false;
   }
 
   /** @returns false where that is too much: then nothing is kept of what the peer has of this root */

@@ -188,6 +188,7 @@ export class SwarmShell {
       nodes: this.#nodes,
       care: this.#care,
       handle: (event) => this.#driver.handle(event),
+      isLacked: (key) => this.#exchange.isLacked(key),
       canDial: options.canDial ?? (() => true),
     });
   }

@@ -50,6 +50,12 @@ async function stranger(to: SwarmNode) {
   };
 }
 
+function digestOf(n: number): Uint8Array {
+  const digest = new Uint8Array(32);
+  new DataView(digest.buffer).setUint32(0, n);
+  return digest;
+}
+
 describe('link rules over libp2p', () => {
   it('keeps one link when both dial at once', async () => {
     await using a = await SwarmNode.start();
@@ -109,17 +115,13 @@ describe('link rules over libp2p', () => {
     await using b = await stranger(a);
     b.greet();
     await until(() => a.shell.peers.length === 1);
-    const digest = new Uint8Array(32);
-    const name = (n: number): ControlMessage => {
-      new DataView(digest.buffer).setUint32(0, n);
-      return {
-        type: 'join',
-        slot: 1,
-        root: cidOf(RAW_CODE, digest).bytes,
-        have: { kind: 'none' },
-        reply: false,
-      };
-    };
+    const name = (n: number): ControlMessage => ({
+      type: 'join',
+      slot: 1,
+      root: cidOf(RAW_CODE, digestOf(n)).bytes,
+      have: { kind: 'none' },
+      reply: false,
+    });
     for (let n = 0; n < 60_000 && a.misbehaved.length === 0; n += 500) {
       const messages: ControlMessage[] = [];
       for (let i = 0; i < 500; i++) messages.push(name(n + i), { type: 'leave', slot: 1 });
@@ -129,6 +131,33 @@ describe('link rules over libp2p', () => {
     }
     await until(() => a.misbehaved.length > 0);
     assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_FLOOD' }]);
+  });
+
+  it('answers a peer that names more roots than are remembered of it', async () => {
+    await using a = await SwarmNode.start();
+    const file = await fileOf(bytesOf(MIB));
+    a.keep(file);
+    await using b = await stranger(a);
+    const told = b.heard({
+      type: 'join',
+      slot: 1,
+      root: file.root.bytes,
+      have: { kind: 'all' },
+      reply: false,
+    });
+    b.greet();
+    await until(() => a.shell.peers.length === 1);
+    const join = (slot: number, root: Uint8Array): Uint8Array =>
+      encodeControl({ type: 'join', slot, root, have: { kind: 'none' }, reply: true });
+    for (let slot = 1; slot <= 5000; slot += 500) {
+      const some = Array.from({ length: 500 }, (_, n) =>
+        join(slot + n, cidOf(RAW_CODE, digestOf(slot + n)).bytes),
+      );
+      b.control.send(Buffer.concat(some));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    b.control.send(join(5001, file.root.bytes));
+    await told;
   });
 
   it('cuts off a peer that asks for nodes and takes them back, over and over', async () => {
