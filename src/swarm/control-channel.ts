@@ -60,17 +60,17 @@ export class ControlChannel {
     this.#frames = [];
     this.#frameBytes = 0;
     if (!this.#isOpen || frames.length === 0) return;
+    // What this turn says is not counted: there was no time to read it, and the bitfields of large assets are many bytes.
+    if (this.#stream.writeBufferLength > MAX_BACKLOG_BYTES) {
+      return this.#events.onEnd(new Error('the peer does not read what it is sent'));
+    }
     try {
       this.#stream.send(frames.length === 1 ? (frames[0] as Uint8Array) : concat(frames));
     } catch (error) {
       return this.#events.onEnd(error);
     }
-    if (this.backlogBytes > MAX_BACKLOG_BYTES) {
-      this.#events.onEnd(new Error('the peer does not read what it is sent'));
-    } else if (!this.#stream.writableNeedsDrain) {
-      // It took all at once, and will not tell.
-      this.#events.onDrain();
-    }
+    // It took all at once, and will not tell.
+    if (!this.#stream.writableNeedsDrain) this.#events.onDrain();
   }
 
   /** Nothing more is read or written; what the socket took already still goes out. */

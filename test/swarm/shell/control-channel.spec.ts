@@ -93,6 +93,25 @@ describe('a control stream', () => {
     while (stream.sent < 16 * MIB) await settle();
   });
 
+  it('is given up where a peer does not read for long, and not for what is said in one turn', async () => {
+    const stream = new SlowStream();
+    const link = linkOver(stream);
+    // Of four million chunks each.
+    const have = { kind: 'some', bits: new Uint8Array(MIB / 2) } as const;
+    for (let slot = 1; slot <= 40; slot++)
+      link.send({ type: 'join', slot, root: new Uint8Array(36), have, reply: true });
+    while (stream.sent < 20 * MIB) await settle();
+    assert.ok(!link.isEnded, 'the peer has had no time to read it');
+    stream.take(13 * MIB);
+    const before = stream.sent;
+    link.send({ type: 'ping', nonce: 1 });
+    while (stream.sent === before && !link.isEnded) await settle();
+    assert.ok(!link.isEnded, 'the peer reads');
+    stream.writeBufferLength = 9 * MIB;
+    link.send({ type: 'ping', nonce: 2 });
+    while (!link.isEnded) await settle();
+  });
+
   it('tells that there is room where it took all at once', async () => {
     const stream = new SlowStream();
     stream.isSlow = false;
