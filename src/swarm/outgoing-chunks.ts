@@ -101,7 +101,9 @@ export class OutgoingChunks {
   async #read(upload: Upload): Promise<Uint8Array> {
     const asset = this.#host.assets.byKey(upload.asset);
     if (!asset) throw new ShoalError('ERR_CHUNK_MISSING', 'the asset was left before the chunk was read');
+    await this.#unread.whenReadable(asset);
     const { bytes } = await asset.stored.read(upload.chunk);
+    this.#unread.wasRead(asset);
     lendToSocket(bytes);
     return bytes;
   }
@@ -124,7 +126,7 @@ export class OutgoingChunks {
     this.#host.handle({ type: 'upload-failed', peer, asset: key, chunk });
     const asset = this.#host.assets.byKey(key);
     if (!asset) return;
-    this.#unread.add(asset, chunk);
+    this.#unread.add(asset, chunk, peer);
     const error = localError(cause, `chunk ${chunk} of ${asset.text} could not be read`);
     if (asset.session) asset.session.events.onError?.(error);
     else this.#host.onAssetError?.(asset.root, error);

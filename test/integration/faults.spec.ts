@@ -81,6 +81,33 @@ describe('faults over libp2p', () => {
     assert.deepEqual(b.misbehaved, []);
   });
 
+  it('does not cut off a peer that can read none of many chunks, and goes on when it can', async () => {
+    const file = await fileOf(bytesOf(8 * MIB), 1024);
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    const away = a.share(file);
+    for (let chunk = 0; chunk < file.manifest.chunkCount; chunk++) away.changed.add(chunk);
+    let tries = 0;
+    const read = away.read.bind(away);
+    away.read = (chunk) => {
+      tries++;
+      return read(chunk);
+    };
+    const { asset, done } = b.download(file);
+    await b.connect(a);
+    await until(() => tries > 64);
+    // The next try is one that is made by itself.
+    for (let before = 0; before !== tries;) {
+      before = tries;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    assert.deepEqual(b.misbehaved, []);
+    assert.deepEqual(b.shell.peers, [a.id]);
+    away.changed.clear();
+    await done;
+    assert.deepEqual(asset.content, file.content);
+  });
+
   it('holds an upload limit', async () => {
     const file = await fileOf(bytesOf(2 * MIB));
     await using a = await SwarmNode.start({ uploadBytesPerSec: 2 * MIB });
