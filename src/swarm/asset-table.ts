@@ -4,13 +4,13 @@ import type { StoredAsset } from '../store/store.ts';
 import type { AssetSession } from './asset-session.ts';
 import type { Bitfield } from './core/bitfield.ts';
 import type { Event } from './core/events.ts';
-import type { AssetKey } from './core/messages.ts';
+import type { AssetKey, PeerKey } from './core/messages.ts';
 import type { Log } from './log.ts';
 
 /** Store lookups at a time for roots that peers name: opening an asset may re-hash what an interruption left. */
 const MAX_PARALLEL_LOOKUPS = 4;
 
-/** Roots that wait for a lookup; more are passed over for now. */
+/** Roots of one peer that wait for a lookup, as many as a link keeps; more are passed over for now. */
 const MAX_QUEUED_LOOKUPS = 4096;
 
 /** Assets kept open only because peers named them. Each costs its manifest in memory. */
@@ -77,7 +77,10 @@ export class AssetTable {
   readonly #byKey = new Map<AssetKey, ActiveAsset>();
   /** A root keeps its number while the node runs: late data and slots stay valid. */
   readonly #keys = new Map<string, AssetKey>();
-  readonly #waiting = new Map<string, CID>();
+  /** Roots that wait for a lookup, and who named them first. */
+  readonly #waiting = new Map<string, { root: CID; peer: PeerKey | undefined }>();
+  /** The same, by peer: they take turns, so that who names thousands keeps nobody else waiting. */
+  readonly #lines = new Map<PeerKey | undefined, Set<string>>();
   readonly #lookups = new Map<string, Promise<void>>();
   /** Roots whose lookup came to nothing, oldest first. */
   readonly #failed = new Map<string, { untilMs: number; waitMs: number }>();
@@ -154,23 +157,25 @@ export class AssetTable {
 
   /** Gives up what was opened for peers, or is about to be, without a session: the root is removed from the store. */
   async forget(text: string): Promise<void> {
-    this.#waiting.delete(text);
+    this.#takeOut(text);
     this.#retries.delete(text);
     await this.#lookups.get(text);
     const asset = this.#byText.get(text);
     if (asset && !asset.session) await this.#release(asset);
   }
 
-  /** A peer named a root that is not active: makes it so where the store has it. */
-  lookUp(root: CID, text: string): void {
+  /** A peer named a root that is not active: makes it so where the store has it. @param peer undefined: it is tried again */
+  lookUp(root: CID, text: string, peer: PeerKey | undefined): void {
     if (this.#host.nowMs() < (this.#failed.get(text)?.untilMs ?? -Infinity)) return;
     if (this.#isStopped || this.isLookingUp(text)) return;
-    if (this.#waiting.size >= MAX_QUEUED_LOOKUPS) {
+    const line = this.#lines.get(peer) ?? new Set();
+    if (line.size >= MAX_QUEUED_LOOKUPS) {
       if (this.#retries.size < MAX_RETRIES) this.#retries.set(text, root);
       return;
     }
     this.#retries.delete(text);
-    this.#waiting.set(text, root);
+    this.#waiting.set(text, { root, peer });
+    this.#lines.set(peer, line.add(text));
     this.#nextLookup();
   }
 
@@ -180,7 +185,7 @@ export class AssetTable {
       this.#retries.delete(text);
       if (this.#byText.has(text) || !this.#host.isNamed(root)) continue;
       this.#retries.set(text, root);
-      this.lookUp(root, text);
+      this.lookUp(root, text, undefined);
     }
   }
 
@@ -192,6 +197,7 @@ export class AssetTable {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#waiting.clear();
+    this.#lines.clear();
     for (const asset of [...this.#byKey.values()]) {
       if (asset.session) this.remove(asset);
       else void this.#release(asset);
@@ -200,15 +206,30 @@ export class AssetTable {
   }
 
   #nextLookup(): void {
-    for (const [text, root] of this.#waiting) {
-      if (this.#lookups.size >= MAX_PARALLEL_LOOKUPS) return;
-      this.#waiting.delete(text);
+    while (this.#lookups.size < MAX_PARALLEL_LOOKUPS) {
+      const [line] = this.#lines.values();
+      const text = line?.values().next().value;
+      const root = text === undefined ? undefined : this.#takeOut(text);
+      if (text === undefined || !root) return;
       const lookup = this.#resolve(root, text).finally(() => {
         this.#lookups.delete(text);
         this.#nextLookup();
       });
       this.#lookups.set(text, lookup);
     }
+  }
+
+  /** A root waits no more. Whoever named it is behind the others now. */
+  #takeOut(text: string): CID | undefined {
+    const waiting = this.#waiting.get(text);
+    if (!waiting) return undefined;
+    const { root, peer } = waiting;
+    this.#waiting.delete(text);
+    const line = this.#lines.get(peer);
+    this.#lines.delete(peer);
+    line?.delete(text);
+    if (line && line.size > 0) this.#lines.set(peer, line);
+    return root;
   }
 
   async #resolve(root: CID, text: string): Promise<void> {

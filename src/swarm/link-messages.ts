@@ -121,7 +121,7 @@ export class LinkMessages {
     } else {
       care.namedUnknown(link);
       link.named.keep(named);
-      if (!nodes.isFetching(named.text)) assets.lookUp(named.root, named.text);
+      if (!nodes.isFetching(named.text)) assets.lookUp(named.root, named.text, link.peer);
     }
     nodes.joined(link, named);
   }

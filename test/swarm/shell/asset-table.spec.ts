@@ -42,7 +42,7 @@ describe('asset table', () => {
         const root = cidOf(DAG_PB_CODE, digest);
         const { promise, resolve } = Promise.withResolvers<void>();
         opened = resolve;
-        table.lookUp(root, root.toString());
+        table.lookUp(root, root.toString(), 'peer');
         await promise;
         await Promise.resolve();
       }
@@ -83,7 +83,7 @@ describe('asset table', () => {
     await table.forget(first.text);
     assert.equal(table.get(first.text), undefined);
     assert.equal(left(), 1);
-    table.lookUp(first.root, first.text);
+    table.lookUp(first.root, first.text, 'peer');
     await table.forget(first.text);
     assert.equal(table.get(first.text), undefined);
     assert.ok(table.get(second.text));
@@ -111,7 +111,7 @@ describe('asset table', () => {
       nowMs = atMs;
       looked = resolve;
       const before = lookups;
-      table.lookUp(root, root.toString());
+      table.lookUp(root, root.toString(), 'peer');
       // The look-up itself begins at once or not at all.
       if (lookups > before) await promise;
       await new Promise((next) => setImmediate(next));
@@ -147,9 +147,9 @@ describe('asset table: roots that peers have named, and that could not be opened
       },
       onActive: () => {},
     });
-    const name = (root: CID): void => {
+    const name = (root: CID, peer = 'peer'): void => {
       named.add(root.toString());
-      table.lookUp(root, root.toString());
+      table.lookUp(root, root.toString(), peer);
     };
     /** What the store is asked for when the table is told to try again at this time. */
     const retryAt = async (nowMs: number): Promise<string[]> => {
@@ -200,6 +200,18 @@ describe('asset table: roots that peers have named, and that could not be opened
     stuck.resolve(undefined);
     while (asked.length < 4100) await settled();
     assert.deepEqual(await retryAt(0), [rootOf(4100).toString()]);
+  });
+
+  it('wait for few of another peer, which names thousands', async () => {
+    const stuck = Promise.withResolvers<undefined>();
+    const { name, asked } = world(() => stuck.promise);
+    for (let n = 0; n < 10_000; n++) name(rootOf(n), 'busy');
+    const root = rootOf(10_000);
+    name(root, 'other');
+    stuck.resolve(undefined);
+    await settled();
+    const before = asked.indexOf(root.toString());
+    assert.ok(before >= 0 && before < 10, String(before));
   });
 
   it('are looked up a few at a time, in turn', async () => {
