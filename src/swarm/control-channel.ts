@@ -15,6 +15,8 @@ export const atTurnEnd: (act: () => void) => void =
 
 /** What a {@link ControlChannel} tells its link. */
 export interface ControlChannelEvents {
+  /** Something came, if only a part of a message. */
+  onBytes(): void;
   onMessage(message: ControlMessage): void;
   /** What was sent before has left the buffers. */
   onDrain(): void;
@@ -36,7 +38,10 @@ export class ControlChannel {
     this.#stream = stream;
     this.#events = events;
     this.#unwatch = watchStream(stream, {
-      onBytes: (data) => this.#receive(data),
+      onBytes: (data) => {
+        events.onBytes();
+        this.#receive(data);
+      },
       onDrain: () => events.onDrain(),
       onEnd: (error) => events.onEnd(error),
     });

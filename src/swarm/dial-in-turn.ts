@@ -13,8 +13,8 @@ const SILENT_MS = 1500;
 /** What libp2p tells once a connection's transport is there. */
 const ANSWERED = 'upgrader:encrypt-outbound-connection';
 
-/** Of these nothing is heard before the two ends have met, which takes many round trips. */
-const IS_MEETING = /\/(p2p-circuit|webrtc|webrtc-direct)(\/|$)/;
+/** Of these nothing is heard before many round trips: the two ends meet first, or a browser shakes hands. */
+const ANSWERS_LATE = /\/(p2p-circuit|webrtc|webrtc-direct|wss|tls)(\/|$)/;
 
 /**
  * Dials a peer's addresses in libp2p's order, one after another, as libp2p itself does; but that waits six seconds for each at which
@@ -54,7 +54,7 @@ async function dialUnlessSilent(
   signal: AbortSignal,
   onSilent: () => void,
 ): Promise<Connection> {
-  if (IS_MEETING.test(String(address))) return libp2p.dial(address, { signal });
+  if (ANSWERS_LATE.test(String(address))) return libp2p.dial(address, { signal });
   const passOver = new AbortController();
   const timer = setTimeout(() => {
     onSilent();

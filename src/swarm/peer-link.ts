@@ -75,10 +75,9 @@ export class PeerLink {
     this.#arrivals = () => arrivalsOf(control);
     this.#arrivedBefore = this.#arrivals();
     this.#control = new ControlChannel(control, {
-      onMessage: (message) => {
-        this.heardAtMs = nowMs();
-        this.#receive(message);
-      },
+      // A node of a mebibyte takes a slow uplink longer than a link may be silent.
+      onBytes: () => void (this.heardAtMs = nowMs()),
+      onMessage: (message) => this.#receive(message),
       onDrain: () => this.#releaseDrained(),
       onEnd: (error) => this.end(error ?? new Error('the peer closed the link')),
     });

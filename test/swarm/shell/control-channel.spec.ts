@@ -33,14 +33,18 @@ class SlowStream extends EventTarget {
     this.dispatchEvent(new Event('drain'));
   }
 
+  receive(data: Uint8Array): void {
+    this.dispatchEvent(Object.assign(new Event('message'), { data }));
+  }
+
   abort(): void {}
 }
 
 /** A link on which a peer has said HELLO, and named a root for each leaf it asks for. */
-function linkOver(stream: SlowStream): PeerLink {
+function linkOver(stream: SlowStream, nowMs = (): number => 0): PeerLink {
   const connection = { remotePeer: { toString: () => 'a' } } as unknown as Connection;
   const ignore = (): void => {};
-  const link = new PeerLink(connection, stream as unknown as Stream, true, () => 0, {
+  const link = new PeerLink(connection, stream as unknown as Stream, true, nowMs, {
     onHello: ignore,
     onMessage: ignore,
     inbox: () => ({ begin: ignore, payload: ignore, end: ignore, stop: ignore }),
@@ -56,7 +60,7 @@ function linkOver(stream: SlowStream): PeerLink {
     instance: new Uint8Array(8),
     link: 1,
   } as const;
-  stream.dispatchEvent(Object.assign(new Event('message'), { data: encodeControl(hello) }));
+  stream.receive(encodeControl(hello));
   return link;
 }
 
@@ -110,6 +114,20 @@ describe('a control stream', () => {
     stream.writeBufferLength = 9 * MIB;
     link.send({ type: 'ping', nonce: 2 });
     while (!link.isEnded) await settle();
+  });
+
+  it('is heard where a large message comes slowly, long before that is whole', () => {
+    let nowMs = 0;
+    const stream = new SlowStream();
+    const link = linkOver(stream, () => nowMs);
+    const leaf = bytesOf(MIB);
+    const cid = cidOf(RAW_CODE, sha256(leaf)).bytes;
+    const frame = encodeControl({ type: 'node', slot: 1, cid, bytes: leaf });
+    for (let at = 0; at < frame.byteLength; at += 64 << 10) {
+      nowMs += 1000;
+      stream.receive(frame.subarray(at, at + (64 << 10)));
+      assert.equal(link.heardAtMs, nowMs);
+    }
   });
 
   it('tells that there is room where it took all at once', async () => {
