@@ -55,6 +55,8 @@ export class PeerLink {
   #inbox: Inbox | undefined;
   #isEnded = false;
   #isFarewell = false;
+  /** This side has said HELLO: before that it says nothing. */
+  #hasGreeted = false;
   #controlDrained: (() => void)[] = [];
 
   constructor(
@@ -124,6 +126,7 @@ export class PeerLink {
   }
 
   send(message: ControlMessage): void {
+    this.#hasGreeted ||= message.type === 'hello';
     this.#control.send(message);
   }
 
@@ -164,12 +167,12 @@ export class PeerLink {
     this.end(new Error(`the peer said goodbye: ${reason}`));
   }
 
-  /** Ends the link. With a `farewell` the peer is told why before. */
+  /** Ends the link. With a `farewell` the peer is told why before, where it was greeted. */
   end(error: unknown, farewell?: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#isFarewell ||= farewell !== undefined;
-    if (farewell !== undefined) this.#control.send({ type: 'bye', reason: farewell });
+    if (farewell !== undefined && this.#hasGreeted) this.#control.send({ type: 'bye', reason: farewell });
     const reason = error instanceof Error ? error : new Error(farewell ?? 'the link ended');
     this.#control.end(reason);
     this.#data?.end(reason);
@@ -179,7 +182,10 @@ export class PeerLink {
   }
 
   #receive(message: ControlMessage): void {
-    if (message.type === 'hello') {
+    if (message.type === 'bye' && !this.isUp) {
+      // Whoever stops in the middle of greeting does no wrong.
+      this.endBy(message.reason);
+    } else if (message.type === 'hello') {
       if (this.hello) throw badFrame('a second HELLO');
       this.hello = message;
       this.#events.onHello(this);

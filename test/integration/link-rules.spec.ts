@@ -279,6 +279,34 @@ describe('link rules over libp2p', () => {
     assert.equal(a.misbehaved[0]?.code, 'ERR_PEER_BAD_FRAME');
   });
 
+  it('ends a link that is not greeted yet without a word, as BYE before HELLO would be a fault', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    const parts: Uint8Array[] = [];
+    b.control.addEventListener('message', ({ data }) => parts.push(data.subarray()));
+    const ended = new Promise<void>((resolve) =>
+      b.control.addEventListener('close', () => resolve(), { once: true }),
+    );
+    b.control.send(encodeControl(HELLO));
+    // What came before it has been read then.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await a.shell.stop();
+    await ended;
+    assert.deepEqual(parts, []);
+  });
+
+  it('takes BYE of a peer that stops while it is being greeted for no fault', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    const ended = new Promise<void>((resolve) =>
+      b.control.addEventListener('close', () => resolve(), { once: true }),
+    );
+    b.control.send(encodeControl(HELLO));
+    b.control.send(encodeControl({ type: 'bye', reason: 'closing' }));
+    await ended;
+    assert.deepEqual(a.misbehaved, []);
+  });
+
   it('takes JOIN and NODES right behind HELLO, before the data stream has come, and answers them then', async () => {
     const file = await fileOf(bytesOf(4096), 1024);
     await using a = await SwarmNode.start();
