@@ -87,7 +87,10 @@ export class Receiving {
   /** The chunk could not be stored. */
   unstored(from: PeerKey, swarm: AssetSwarm, chunk: number): void {
     this.failed(from, swarm, chunk);
-    this.#disown(this.#core.peers.get(from), swarm, chunk);
+    const peer = this.#core.peers.get(from);
+    // Before it is asked for again: who takes it to be under way still would refuse that.
+    if (peer) this.acknowledge(peer);
+    this.#disown(peer, swarm, chunk);
   }
 
   /** The chunk came to nothing (corrupt, or not stored): it can be asked for again. */

@@ -531,6 +531,15 @@ describe('Exchange: credit spent', () => {
     assert.equal(rig.sent('request').length, 1);
   });
 
+  it('acknowledges before it asks again, as who takes a chunk to be under way refuses to send it', () => {
+    const rig = new Rig().add('..').join('a', 'xx').grants('a', 1).grants('a', 2);
+    const chunk = rig.sent('request')[0]?.runs[0]?.from as number;
+    rig.handle({ type: 'data', peer: 'a', asset: 1, chunk, bytes: Q, last: true }).take();
+    rig.handle({ type: 'unstored', peer: 'a', asset: 1, chunk }).grants('a', 3);
+    const kinds = rig.take().map((action) => (action.type === 'send' ? action.message.type : action.type));
+    assert.deepEqual(kinds, ['ack', 'request']);
+  });
+
   it('acknowledges before it takes back what could not be stored, and then announces also what came with it', () => {
     const rig = new Rig().add('....').join('a', 'xxxx').grants('a', 1).grants('a', 2).grants('a', 3);
     const [lost, kept] = rig.sent('request').map(({ runs }) => runs[0]?.from ?? -1) as [number, number];
