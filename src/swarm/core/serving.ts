@@ -134,7 +134,7 @@ export class Serving {
     if (
       !grant ||
       bytes > grant.left ||
-      (grant.only && grant.only !== swarm) ||
+      (grant.only && grant.only.key !== swarm.key) ||
       peer.uploads.has(swarm.key, chunk) ||
       peer.waiting.has(chunkKey(swarm.key, chunk))
     ) {

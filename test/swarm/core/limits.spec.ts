@@ -101,6 +101,23 @@ describe('Exchange: limits of the uplink', () => {
     assert.ok(got.get('a 2')! > 200 * Q, `${got.get('a 2')! / Q} chunks of the other`);
   });
 
+  it('takes credit for such an asset also where that was left and joined again meanwhile', () => {
+    const rig = new Rig().add(ALL);
+    const limit = (): Rig =>
+      rig.handle({ type: 'asset-limits', asset: 1, uploadBytesPerSec: 4 * Q }).pass(1000);
+    limit();
+    rig.join('a', NONE);
+    const grant = rig.sent('grant', 'a')[0];
+    assert.equal(grant?.only, 1);
+    rig.handle({ type: 'asset-removed', asset: 1 }).add(ALL);
+    rig.says('a', { type: 'join', asset: 1, have: { kind: 'none' }, reply: true }).take();
+    rig.says('a', { type: 'request', grant: grant.id, asset: 1, runs: [{ from: 0, count: 1 }] });
+    const kinds = rig
+      .take()
+      .flatMap((action) => (action.type === 'send' ? action.message.type : action.type));
+    assert.ok(kinds.includes('upload') && !kinds.includes('reject'), kinds.join(' '));
+  });
+
   it('follows a limit that changes, and gives freely once there is none', () => {
     const rig = new Rig().add(ALL).join('a', NONE);
     rig.handle({ type: 'asset-limits', asset: 1, uploadBytesPerSec: Q });
