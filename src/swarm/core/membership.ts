@@ -19,6 +19,7 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
       lacks: 0,
       newsAtMs: -Infinity,
       isStuck: false,
+      creditAtMs: -Infinity,
       contactsVersion: -1,
       contactsAtMs: -Infinity,
     };

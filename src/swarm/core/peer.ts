@@ -51,6 +51,8 @@ export interface Membership {
   newsAtMs: number;
   /** It has had no news for so long that it seems to find what it lacks with nobody else. */
   isStuck: boolean;
+  /** When it last gave me credit that pays for any chunk of the asset. */
+  creditAtMs: number;
   /** The version of the members it last got contacts of, and when. */
   contactsVersion: number;
   contactsAtMs: number;
@@ -180,8 +182,6 @@ export class Peer {
   serviceMs = 0;
   serviceBytesPerSec = 0;
   lastServedAtMs = 0;
-  /** When it last gave me credit. */
-  creditAtMs = -Infinity;
   /** When data last came, and when the oldest request was made of which some came since the last look at deadlines. */
   lastDataAtMs = 0;
   servingSinceMs = Infinity;

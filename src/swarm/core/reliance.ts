@@ -3,6 +3,7 @@ import {
   FIRST_TRUST_BYTES,
   FIRST_TRUST_CHUNKS,
   LONGEST_DECLINE_MS,
+  MIN_GRANT_BYTES,
   MIN_REISSUE_MS,
   REISSUE_FACTOR,
   SILENT_MS,
@@ -10,7 +11,10 @@ import {
   TRUST_GROWTH,
   UNKNOWN_REISSUE_MS,
 } from './constants.ts';
+import type { Message } from './messages.ts';
 import type { Peer } from './peer.ts';
+
+type GrantMessage = Extract<Message, { type: 'grant' }>;
 
 /** Promises broken in a row after which a peer gets but one chunk at a time, while more than so many are to be had. */
 const DOUBTED = 2;
@@ -50,15 +54,22 @@ export function isSilent(peer: Peer, nowMs: number): boolean {
   return nowMs - oldest.requestedAtMs >= SILENT_MS + SILENT_ROUND_TRIPS * peer.rttMs;
 }
 
-/** Another peer, which gives credit and has not failed since it last delivered, has the chunk. */
+/** Another peer, which gives credit for the asset and has not failed since it last delivered, has the chunk. */
 export function isElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number, nowMs: number): boolean {
   for (const other of swarm.members.values()) {
     if (other === peer || other.lapses > 0 || other.conduct.broken > 0) continue;
-    // Who holds it and gives nothing (a free-rider) is no help: the chunk would never be asked for again.
-    if (nowMs - other.creditAtMs > CREDIT_MS) continue;
-    if (other.memberships.get(swarm.key)?.have?.has(chunk)) return true;
+    const membership = other.memberships.get(swarm.key);
+    // Who holds it and gives nothing for it (a free-rider) is no help: the chunk would never be asked for again.
+    if (!membership || nowMs - membership.creditAtMs > CREDIT_MS) continue;
+    if (membership.have?.has(chunk)) return true;
   }
   return false;
+}
+
+/** Whether any chunk of the asset can be had for the credit. */
+export function paysFor({ bytes, leaseMs, only }: GrantMessage, { key, maxChunkBytes }: AssetSwarm): boolean {
+  if (!(leaseMs > 0) || (only !== undefined && only !== key)) return false;
+  return bytes >= Math.max(MIN_GRANT_BYTES, maxChunkBytes);
 }
 
 /** A chunk that came to nothing is waited for twice as long each time. */

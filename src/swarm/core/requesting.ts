@@ -3,7 +3,6 @@ import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import { addToRuns } from './chunk-runs.ts';
 import {
   MAX_CHUNKS_PER_GRANT,
-  MIN_GRANT_BYTES,
   REMIND_MS,
   SLOW_BYTES_PER_SEC,
   SLOW_REISSUE_MS,
@@ -18,7 +17,15 @@ import { worthMoving } from './endgame.ts';
 import type { AssetKey, ChunkRun, DeclineReason, Message, RejectReason } from './messages.ts';
 import type { Peer } from './peer.ts';
 import { isSpent } from './rate-limits.ts';
-import { allowedMs, isBetterElsewhere, isElsewhere, isSilent, patienceOf, trustOf } from './reliance.ts';
+import {
+  allowedMs,
+  isBetterElsewhere,
+  isElsewhere,
+  isSilent,
+  patienceOf,
+  paysFor,
+  trustOf,
+} from './reliance.ts';
 import { randomInt } from './rng.ts';
 import { chunkKey } from './upload-queue.ts';
 import { HURRY_MS, lateUrgent, pickUrgent } from './urgency.ts';
@@ -48,11 +55,13 @@ export class Requesting {
   /** Asks for as much as the credit pays for, and gives back the rest. */
   onGrant(peer: Peer, message: GrantMessage): void {
     if (!(message.bytes > 0)) return this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'GRANT'));
-    if (message.bytes >= MIN_GRANT_BYTES) peer.creditAtMs = this.#core.nowMs;
     let left = message.bytes;
     let busy = false;
     const picked = new Map<AssetSwarm, ChunkRun[]>();
-    for (const { swarm } of peer.memberships.values()) swarm.throttle.download?.refill(this.#core.nowMs);
+    for (const membership of peer.memberships.values()) {
+      membership.swarm.throttle.download?.refill(this.#core.nowMs);
+      if (paysFor(message, membership.swarm)) membership.creditAtMs = this.#core.nowMs;
+    }
     const offered = message.leaseMs > 0 ? this.#offered(peer, message) : [];
     for (let count = 0; message.leaseMs > 0 && count < MAX_CHUNKS_PER_GRANT && left > 0; count++) {
       const mayLook = peer.conduct.looks.refill(this.#core.nowMs) > 0;

@@ -308,6 +308,28 @@ describe('Exchange: honest peers in trouble', () => {
     }
   });
 
+  const useless: [string, Partial<Extract<Message, { type: 'grant' }>>][] = [
+    ['that buys no chunk', { bytes: Q }],
+    ['whose lease is over', { leaseMs: 0 }],
+    ['for another asset', { only: 2 }],
+  ];
+  for (const [what, credit] of useless) {
+    it(`waits for a slow one where who else has the chunk gives credit ${what}`, () => {
+      const rig = new Rig().add('..', { sizes: new Uint32Array(2).fill(2 * Q) });
+      rig
+        .join('slow', 'xx')
+        .join('useless', 'xx')
+        .grants('slow', 1, 2 * Q);
+      const [chunk] = rig.asked('slow') as [number];
+      for (let id = 1; id < 40; id++) {
+        rig.says('useless', { type: 'grant', id, bytes: 2 * Q, leaseMs: 1000, ...credit });
+        for (const taken of rig.asked('useless')) rig.sends('useless', taken);
+        rig.pass(3000).handle({ type: 'data', peer: 'slow', asset: 1, chunk, bytes: 1000, last: false });
+      }
+      assert.deepEqual(rig.sent('cancel', 'slow'), []);
+    });
+  }
+
   it('keeps one on a link of 2 kB/s, though others have what it sends', () => {
     const rig = new Rig().add(NONE).join('slow', ALL).join('good', ALL);
     let id = 1;
