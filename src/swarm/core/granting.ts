@@ -71,6 +71,8 @@ export class Granting {
   readonly #origin: OriginWatch;
   readonly #announce: (peer: Peer) => void;
   #grants = 0;
+  /** Of those while it downloaded: all, and gifts. Who downloads nothing is given nothing, so that all would be gifts. */
+  #leechingGrants = 0;
   #gifts = 0;
   /** The longest round trip among the peers that could be served, and how many of them are complete. */
   #maxRttMs = 0;
@@ -293,7 +295,7 @@ export class Granting {
   #choose(): Peer | undefined {
     const { peers, nowMs, rng, settings } = this.#core;
     const isLeeching = this.#core.isLeeching;
-    const giftBudget = hasGiftBudget(this.#gifts, this.#grants);
+    const giftBudget = hasGiftBudget(this.#gifts, this.#leechingGrants);
     const isOpen = !isLeeching && rng() < OPEN_GRANT_CHANCE;
     let best: Peer | undefined;
     let bestRank: Rank | undefined;
@@ -389,9 +391,11 @@ export class Granting {
       only,
       offer: swarm && offered.length > 0 ? { swarm, chunks: new Set(offered) } : undefined,
     };
-    this.#grants++;
-    if (peer.receivedBytes === 0) this.#gifts++;
-    peer.lastGrant = this.#grants;
+    peer.lastGrant = ++this.#grants;
+    if (core.isLeeching) {
+      this.#leechingGrants++;
+      if (peer.receivedBytes === 0) this.#gifts++;
+    }
     this.#open(peer, grant);
     if (grant.offer) grant.offer.swarm.givenBytes += bytes;
     const offer = grant.offer && { asset: grant.offer.swarm.key, chunks: offered };

@@ -247,6 +247,32 @@ describe('Exchange: credit given', () => {
     assert.ok(rig.sent('grant', 'b').length >= 1, 'the newcomer has its gift');
   });
 
+  it('has gifts for new peers, whatever it gave while it downloaded nothing', () => {
+    const rig = new Rig({ uploadBytesPerSec: 2 * Q }).add('x'.repeat(40)).join('giver', '.'.repeat(40));
+    const give = (chunk: number, asset: number): void => {
+      const { id } = rig.pass(2000).sent('grant', 'giver').at(-1)!;
+      rig.says('giver', { type: 'request', grant: id, asset, runs: [{ from: chunk, count: 1 }] }).take();
+    };
+    for (let chunk = 0; chunk < 30; chunk++) {
+      give(chunk, 1);
+      rig.says('giver', { type: 'ack', bytes: (chunk + 1) * Q });
+    }
+    rig.says('giver', { type: 'leave', asset: 1 }).pass(10_000);
+    // From now on it downloads, and gives to who has given.
+    rig.add('x'.repeat(8) + '.'.repeat(40), { asset: 2 }).take();
+    rig.says('giver', { type: 'join', asset: 2, have: haveOf('.'.repeat(8) + 'x'.repeat(40)), reply: true });
+    // As much as was, and is to be, given for it.
+    for (let id = 1; id <= 35; id++) {
+      rig.grants('giver', id);
+      rig.sends('giver', rig.asked('giver').at(-1)!, 2);
+    }
+    give(0, 2);
+    rig.join('new', '.'.repeat(48), 2).take();
+    rig.says('giver', { type: 'ack', bytes: 31 * Q });
+    const [first] = rig.actions.filter((action) => action.type === 'send' && action.message.type === 'grant');
+    assert.equal((first as { peer: string }).peer, 'new');
+  });
+
   it('offers first copies as the origin', () => {
     const rig = new Rig().add('xx', { origin: true }).join('a', '..');
     const [grant] = rig.sent('grant');
