@@ -3,6 +3,7 @@ import type { Core } from './core.ts';
 /** Counts anew everything that is kept in step elsewhere, and throws where the two differ. For tests: it is slow. */
 export function checkBooks(core: Core): void {
   let committed = 0;
+  let stuck = 0;
   for (const peer of core.peers.values()) {
     let granted = 0;
     for (const grant of peer.grants.values()) granted += grant.left;
@@ -11,6 +12,7 @@ export function checkBooks(core: Core): void {
     for (const request of peer.requests.values()) requested += request.bytes;
     equal(peer.requestedBytes, requested, `requested of ${peer.key}`);
     committed += peer.committedBytes;
+    if (peer.isStuck) stuck += peer.committedBytes;
     for (const [asset, { swarm, have, isTold, lacks }] of peer.memberships) {
       if (core.assets.get(asset) !== swarm) throw new Error(`${peer.key} is in a swarm that is gone`);
       if (swarm.members.has(peer.key) !== (have !== undefined))
@@ -23,6 +25,7 @@ export function checkBooks(core: Core): void {
     }
   }
   equal(core.committedBytes, committed, 'committed');
+  equal(core.stuckBytes, stuck, 'committed to peers that are stuck');
   let inbound = 0;
   let unstored = 0;
   for (const swarm of core.assets.values()) {

@@ -61,6 +61,12 @@ export class Core {
     this.nowMs = Math.max(this.nowMs, callerMs - this.pausedMs);
   }
 
+  /** So many bytes more are granted to the peer, or asked for by it and not acknowledged; less than 0: fewer. */
+  commit(peer: Peer, bytes: number): void {
+    this.committedBytes += bytes;
+    if (peer.isStuck) this.stuckBytes += bytes;
+  }
+
   /** The request is over: nothing is awaited of it any more. */
   settle({ bytes, isWhole }: ChunkRequest): void {
     this.inboundBytes -= bytes;

@@ -223,7 +223,7 @@ export class Granting {
   close(peer: Peer, grant: Grant): void {
     peer.grants.delete(grant.id);
     peer.grantedBytes -= grant.left;
-    this.#core.committedBytes -= grant.left;
+    this.#core.commit(peer, -grant.left);
     peer.throttle.upload?.giveBack(grant.left);
     grant.only?.throttle.upload?.giveBack(grant.left);
     if (grant.offer) grant.offer.swarm.givenBytes -= grant.left;
@@ -279,7 +279,7 @@ export class Granting {
     const { id, left, only } = grant;
     peer.grants.set(id, grant);
     peer.grantedBytes += left;
-    this.#core.committedBytes += left;
+    this.#core.commit(peer, left);
     peer.throttle.upload?.take(left);
     only?.throttle.upload?.take(left);
   }

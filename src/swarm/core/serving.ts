@@ -73,7 +73,7 @@ export class Serving {
     }
     if (acked === 'dropped') return undefined;
     if (!acked) return peer.conduct.wasted(core.nowMs, 'ACK');
-    core.committedBytes -= acked.bytes;
+    core.commit(peer, -acked.bytes);
     peer.lastAckAtMs = core.nowMs;
     peer.windowBytes += acked.bytes / 2;
     const cameAtMs = peer.clock.toMine(core.nowMs, atMs);
@@ -147,7 +147,7 @@ export class Serving {
     peer.declines = 0;
     if (grant.offer) grant.offer.swarm.givenBytes -= bytes;
     if (!swarm.have.has(chunk)) {
-      this.#core.committedBytes -= bytes;
+      this.#core.commit(peer, -bytes);
       return this.#reject(peer, swarm.key, chunk, 'missing');
     }
     peer.conduct.wasUseful();
@@ -235,7 +235,7 @@ export class Serving {
   }
 
   #takeBack(peer: Peer, asset: AssetKey, chunk: number, bytes: number): void {
-    this.#core.committedBytes -= bytes;
+    this.#core.commit(peer, -bytes);
     const theirs = peer.memberships.get(asset)?.have;
     const swarm = this.#core.assets.get(asset);
     if (swarm) swarm.givenBytes -= bytes;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Rig } from './exchange-rig.ts';
+import { Q, Rig } from './exchange-rig.ts';
 
 const MIB = 1024 * 1024;
 const CHUNKS = 60;
@@ -66,6 +66,27 @@ class SlowSeed {
     this.rig.says(first.peer, { type: 'ack', bytes: total });
   }
 }
+
+describe('Exchange: a peer whose way is stuck', () => {
+  it('makes room for no more than it held, whether it is heard again or its link ends', () => {
+    for (const isBack of [true, false]) {
+      const rig = new Rig({ firstGrantBytes: 4 * Q }).add('x'.repeat(60));
+      for (const peer of ['stuck', 'a', 'b'])
+        rig.join(peer, peer === 'stuck' ? '.'.repeat(60) : 'x'.repeat(60));
+      for (const [chunk, { id }] of rig.sent('grant', 'stuck').entries()) {
+        rig.says('stuck', { type: 'request', grant: id, asset: 1, runs: [{ from: chunk, count: 1 }] });
+      }
+      rig.pass(3000);
+      assert.ok(rig.exchange.isStuck('stuck'));
+      rig.take();
+      rig.says('a', { type: 'join', asset: 1, have: { kind: 'none' }, reply: false });
+      assert.equal(rig.sent('grant', 'a').length, 4);
+      if (isBack) rig.says('stuck', { type: 'ack', bytes: 4 * Q });
+      else rig.handle({ type: 'gone', peer: 'stuck' });
+      assert.equal(rig.sent('grant', 'a').length, 4);
+    }
+  });
+});
 
 describe('Exchange: an uplink that takes long for a chunk', () => {
   it('gives the next chunk little before its turn, and takes nobody for stuck who waits for it', () => {
