@@ -15,8 +15,10 @@ export class RecentLeast {
   }
 
   note(nowMs: number, value: number): void {
-    if (nowMs - this.#sinceMs > this.#windowMs) {
-      this.#before = this.#now;
+    const sinceMs = nowMs - this.#sinceMs;
+    if (sinceMs > this.#windowMs) {
+      // After a pause all that is known is of long ago.
+      this.#before = sinceMs > 2 * this.#windowMs ? Infinity : this.#now;
       this.#now = Infinity;
       this.#sinceMs = nowMs;
     }

@@ -17,6 +17,13 @@ describe("a peer's clock", () => {
     assert.equal(clock.toMine(13_300, 3000), 13_040);
   });
 
+  it('forgets the way of long ago, though nothing came since: clocks drift apart', () => {
+    const clock = new PeerClock();
+    clock.toMine(1040, 1000);
+    // An hour later the peer's clock is 300 ms behind.
+    assert.equal(clock.toMine(3_601_040, 3_600_700), 3_601_040);
+  });
+
   it('says now where the peer says nothing, and never later than now', () => {
     const clock = new PeerClock();
     assert.equal(clock.toMine(500, undefined), 500);
