@@ -121,12 +121,17 @@ export class OriginPasses {
     this.#unlanded--;
   }
 
-  /** The chunk is offered to the peer, or asked for by it. */
-  give(peer: PeerKey, chunk: number): void {
+  /**
+   * The chunk is offered to the peer, or asked for by it.
+   *
+   * @param holds whether the peer has announced it all the same
+   */
+  give(peer: PeerKey, chunk: number, holds = false): void {
     this.proof.settled(peer, chunk);
     let chunks = this.#givenTo.get(peer);
     if (!chunks) this.#givenTo.set(peer, (chunks = new Set()));
     if (chunks.has(chunk)) return;
+    if (holds) this.withdrawn(peer, chunk);
     chunks.add(chunk);
     this.#givenAt[chunk] = ++this.#gifts;
     this.#count(this.#given, chunk, 1);

@@ -4,6 +4,7 @@ import type { Core, Misbehaviour } from './core.ts';
 import type { Granting } from './granting.ts';
 import { gainChunk, loseChunk } from './membership.ts';
 import type { AssetKey, Message, RejectReason } from './messages.ts';
+import type { OriginPasses } from './origin-passes.ts';
 import type { Grant, Peer } from './peer.ts';
 import { isDue, UploadLine, type Waiting } from './upload-line.ts';
 import { chunkKey, type Upload } from './upload-queue.ts';
@@ -153,8 +154,7 @@ export class Serving {
     peer.conduct.wasUseful();
     peer.sentBytes += bytes;
     swarm.givenBytes += bytes;
-    if (grant.offer?.swarm === swarm) grant.offer.chunks.delete(chunk);
-    swarm.passes?.give(peer.key, chunk);
+    if (swarm.passes) giveOf(swarm.passes, peer, swarm, chunk);
     this.#line.add(this.#core.nowMs, { peer, swarm, chunk, bytes });
   }
 
@@ -245,6 +245,12 @@ export class Serving {
   #reject(peer: Peer, asset: AssetKey, chunk: number, reason: RejectReason): void {
     this.#core.send(peer, { type: 'reject', asset, chunk, reason });
   }
+}
+
+/** The peer asked for the chunk, with whatever credit: it may have been offered with other credit. */
+function giveOf(passes: OriginPasses, peer: Peer, swarm: AssetSwarm, chunk: number): void {
+  for (const { offer } of peer.grants.values()) if (offer?.swarm === swarm) offer.chunks.delete(chunk);
+  passes.give(peer.key, chunk, peer.memberships.get(swarm.key)?.have?.has(chunk));
 }
 
 function turnOf({ swarm, chunk }: Waiting): number {

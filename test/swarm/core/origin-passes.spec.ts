@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { OriginPasses } from '../../../src/swarm/core/origin-passes.ts';
 import { seededRng } from '../../../src/swarm/core/rng.ts';
 import { bits } from './bits.ts';
+import { Q, Rig } from './exchange-rig.ts';
 
 const any = () => true;
 const none = bits('....');
@@ -87,5 +88,31 @@ describe('OriginPasses', () => {
     assert.equal(origin.unforwarded('a'), 1);
     origin.takeBack('b', 0, true);
     assert.equal(origin.unforwarded('a'), 0);
+  });
+
+  it('counts a chunk once of a peer that announced it and asks for it all the same', () => {
+    const origin = passes();
+    for (const chunk of [1, 2, 3]) origin.give('b', chunk);
+    origin.announced('a', 0);
+    origin.give('a', 0, true);
+    assert.equal(origin.unforwarded('a'), 1);
+    origin.withdrawn('a', 0);
+    origin.gone('a');
+    assert.ok(origin.isFirstPass);
+    assert.equal(origin.choose(none, any), 0);
+  });
+});
+
+describe('Exchange: an origin of which a peer takes what it is offered in another order', () => {
+  it('does not take what is on its way for a chunk without a copy when the other credit comes back', () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const rig = new Rig({ firstGrantBytes: 2 * Q }, seed).add('xx', { origin: true }).join('a', '..');
+      const [first, second] = rig.join('b', '..').sent('grant', 'a');
+      const [offered, taken] = [first!.offer!.chunks[0], second!.offer!.chunks[0]!];
+      rig.take();
+      rig.says('a', { type: 'request', grant: first!.id, asset: 1, runs: [{ from: taken, count: 1 }] });
+      rig.says('a', { type: 'decline', grant: second!.id, bytes: Q, reason: 'busy' });
+      assert.deepEqual(rig.sent('grant', 'b')[0]?.offer?.chunks, [offered]);
+    }
   });
 });
