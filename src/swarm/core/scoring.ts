@@ -19,6 +19,7 @@ export interface PastConduct {
   readonly looks: number;
   readonly strikes: number;
   readonly broken: number;
+  readonly brokenAtMs: number;
   readonly sinceMs: number;
 }
 
@@ -41,7 +42,7 @@ export class Conduct {
   readonly #useless: Allowance;
   #strikes: number;
   #broken: number;
-  #brokenAtMs = -Infinity;
+  #brokenAtMs: number;
 
   constructor(nowMs: number, past?: PastConduct) {
     const sinceMs = past?.sinceMs ?? nowMs;
@@ -50,6 +51,7 @@ export class Conduct {
     const isRecent = past !== undefined && nowMs - past.sinceMs < FORGIVEN_MS;
     this.#strikes = isRecent ? past.strikes : 0;
     this.#broken = isRecent ? past.broken : 0;
+    this.#brokenAtMs = past?.brokenAtMs ?? -Infinity;
   }
 
   /** Promises it broke since it last kept one. */
@@ -59,7 +61,8 @@ export class Conduct {
 
   past(nowMs: number): PastConduct {
     const [useless, looks] = [this.#useless.left, this.looks.left];
-    return { useless, looks, strikes: this.#strikes, broken: this.#broken, sinceMs: nowMs };
+    const [strikes, broken, brokenAtMs] = [this.#strikes, this.#broken, this.#brokenAtMs];
+    return { useless, looks, strikes, broken, brokenAtMs, sinceMs: nowMs };
   }
 
   /**

@@ -33,6 +33,15 @@ describe('the conduct of a peer', () => {
     assert.equal(conduct.brokePromise(20_000 * 7)?.code, 'ERR_PEER_BROKEN_PROMISES');
   });
 
+  it('counts promises that break together as one, though the link ends between them', () => {
+    let conduct = new Conduct(0);
+    for (let nowMs = 1000; nowMs < 10_000; nowMs += 1000) {
+      assert.equal(conduct.brokePromise(nowMs), undefined);
+      conduct = new Conduct(nowMs, conduct.past(nowMs));
+    }
+    assert.equal(conduct.broken, 1);
+  });
+
   it('outlives a link, but not ten minutes', () => {
     const conduct = new Conduct(0);
     for (let i = 0; i < BROKEN_PROMISES; i++) conduct.brokePromise(i * 10_000);
