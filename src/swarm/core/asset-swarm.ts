@@ -173,7 +173,8 @@ export class AssetSwarm {
     if (!this.have.clear(chunk)) return false;
     if (this.isWanted(chunk)) {
       this.wantedLeft++;
-      this.picker.add(chunk);
+      // Another copy of it may have come, and wait to be stored.
+      if (!this.requests.has(chunk)) this.picker.add(chunk);
     }
     return true;
   }

@@ -613,6 +613,18 @@ describe('Exchange: credit spent', () => {
     assert.equal(rig.exchange.inFlightBytes, 0);
   });
 
+  it('waits for what a second peer has sent of a chunk that is lost again while that is stored', () => {
+    const rig = new Rig().add('.').join('a', 'x').join('b', 'x').grants('a', 1).pass(20_000).grants('b', 1);
+    for (const peer of ['a', 'b'])
+      rig.handle({ type: 'data', peer, asset: 1, chunk: 0, bytes: Q, last: true });
+    rig.handle({ type: 'verified', peer: 'a', asset: 1, chunk: 0 });
+    rig.handle({ type: 'upload-failed', peer: 'b', asset: 1, chunk: 0 }).take();
+    rig.grants('b', 2);
+    assert.deepEqual(rig.sent('request'), []);
+    rig.handle({ type: 'verified', peer: 'b', asset: 1, chunk: 0 });
+    assert.equal(rig.exchange.inFlightBytes, 0);
+  });
+
   it('asks again for a chunk whose beginning was dropped before it was asked for again', () => {
     const rig = new Rig().add('.').join('a', 'x').grants('a', 1);
     rig.handle({ type: 'want', asset: 1, wanted: 'none', urgent: [] });
