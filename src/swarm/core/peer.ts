@@ -125,7 +125,7 @@ export class Peer {
   /** For so long this process had stood still by then. */
   pausedBeforeMs = 0;
 
-  /** Bytes it asked me for, ever. */
+  /** Bytes it asked me for, ever, but for what came to nothing before it left. */
   sentBytes: number;
   /** Bytes granted to it and not spent. */
   grantedBytes = 0;

@@ -218,8 +218,10 @@ export class Serving {
   /** Takes a chunk out of the line, or back from the shell: what has begun to go out arrives all the same. */
   #cancel(peer: Peer, asset: AssetKey, chunk: number): boolean {
     const waiting = this.#line.drop(peer, asset, chunk);
-    if (waiting) this.#takeBack(peer, asset, chunk, waiting.bytes);
-    else if (this.#drop(peer, asset, chunk)) {
+    if (waiting) {
+      this.#neverSent(peer, waiting.swarm, waiting.bytes);
+      this.#takeBack(peer, asset, chunk, waiting.bytes);
+    } else if (this.#drop(peer, asset, chunk)) {
       this.#core.act({ type: 'cancel-upload', peer: peer.key, asset, chunk });
     } else return false;
     return true;
@@ -232,6 +234,13 @@ export class Serving {
     peer.deliveryRate.forget(upload.left);
     this.#takeBack(peer, asset, chunk, upload.left);
     return upload;
+  }
+
+  /** Nothing of the chunk has left: the peer owes nothing for it, and it counts against no limit. */
+  #neverSent(peer: Peer, swarm: AssetSwarm, bytes: number): void {
+    peer.sentBytes -= bytes;
+    peer.throttle.upload?.giveBack(bytes);
+    swarm.throttle.upload?.giveBack(bytes);
   }
 
   #takeBack(peer: Peer, asset: AssetKey, chunk: number, bytes: number): void {
