@@ -231,8 +231,10 @@ export class Granting {
     if (!grant.offer) return;
     const { swarm, chunks } = grant.offer;
     const theirs = peer.memberships.get(swarm.key)?.have;
+    // Of who left the swarm nothing is kept.
+    if (!theirs) return;
     for (const chunk of chunks) {
-      const holds = theirs?.has(chunk) ?? false;
+      const holds = theirs.has(chunk);
       swarm.passes?.takeBack(peer.key, chunk, holds);
       if (grant.isSpent && !holds) swarm.passes?.proof.passedOver(peer.key, chunk);
     }

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
+import { AssetSwarm } from '../../../src/swarm/core/asset-swarm.ts';
 import { MAX_PASSED_OVER, PAST_LEDGERS } from '../../../src/swarm/core/constants.ts';
+import { Core } from '../../../src/swarm/core/core.ts';
+import { settingsOf } from '../../../src/swarm/core/exchange-config.ts';
+import { Granting } from '../../../src/swarm/core/granting.ts';
+import { membershipOf, replaceHave } from '../../../src/swarm/core/membership.ts';
 import { OriginPasses } from '../../../src/swarm/core/origin-passes.ts';
 import { OriginProof } from '../../../src/swarm/core/origin-proof.ts';
+import { Peer } from '../../../src/swarm/core/peer.ts';
 import { seededRng } from '../../../src/swarm/core/rng.ts';
+import { bits } from './bits.ts';
+import { Q } from './exchange-rig.ts';
 
 describe('OriginProof', () => {
   it('is that a chunk which a peer alone was given is announced by another', () => {
@@ -46,5 +54,28 @@ describe('OriginProof', () => {
     assert.ok(!proof.isProven('hider'));
     proof.settled('hider', 3);
     assert.ok(proof.isProven('hider'));
+  });
+});
+
+describe('Exchange: credit of a peer that has left the swarm', () => {
+  it('says nothing of what it hides, and leaves nothing behind, when it is over', () => {
+    const core = new Core(settingsOf({}), seededRng(1));
+    const granting = new Granting(core, () => {});
+    const swarm = new AssetSwarm(1, new Uint32Array(40).fill(Q), bits('x'.repeat(40)), true, seededRng(1));
+    const peer = new Peer('a', 0, 1);
+    core.assets.set(1, swarm);
+    core.peers.set('a', peer);
+    membershipOf(peer, swarm).isTold = true;
+    replaceHave(peer, membershipOf(peer, swarm), bits('.'.repeat(40)), false);
+    granting.fill();
+    assert.ok(peer.grants.size >= MAX_PASSED_OVER);
+    swarm.passes!.gone('a');
+    peer.memberships.delete(1);
+    for (const grant of peer.grants.values()) {
+      grant.isSpent = true;
+      granting.lapse(peer, grant);
+    }
+    swarm.passes!.proof.forwarded('a');
+    assert.ok(swarm.passes!.proof.isProven('a'));
   });
 });
