@@ -20,3 +20,22 @@ describe('a fast seed among thirty slow ones', function () {
     assert.ok(report.contributors.last < 2.5, `${report.contributors.last} times the bound`);
   });
 });
+
+const SLOW_DOWNLINK = `file: 2 MiB
+limit: 1000 s
+network: { rtt: 20-150 ms, tcp: true, uplink: shared }
+groups:
+  - { name: origin, role: origin, up: 10 Mbit/s }
+  - { name: seeds, role: seed, count: 29, up: 10 Mbit/s }
+  - { name: slow, up: 60 kbit/s, down: 200 kbit/s, count: 1 }
+`;
+
+describe('a slow downlink before which many neighbours stand', function () {
+  this.timeout(120_000);
+
+  it('has nobody cut off, though what was taken back comes minutes later', async () => {
+    const report = reportOf(await simulate(parseScenario(SLOW_DOWNLINK, 'slow-downlink.yaml'), { seed: 1 }));
+    assert.equal(report.contributors.finished, 1);
+    assert.equal(report.cutOff, 0);
+  });
+});

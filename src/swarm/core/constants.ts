@@ -90,8 +90,13 @@ export const SLOW_BYTES_PER_SEC = 4000;
 /** A request is given up at so many times its expected service time (SCHEDULING: 4). */
 export const REISSUE_FACTOR = 4;
 
-/** Late data of a request that was given up is tolerated for so long. */
+/**
+ * A chunk that was taken back from a peer is asked of others for so long: the first copy may be on its way. Its data is no
+ * lie later either, for it stands before a slow downlink for as long as that takes: all of this time is tolerated, and
+ * the last so many of each peer.
+ */
 export const TOMBSTONE_MS = 120_000;
+export const TOMBSTONES_KEPT = 1024;
 
 /** A grant is worth at least the smallest default chunk, so that an asset of tiny files is not a grant for each. */
 export const MIN_GRANT_BYTES = 64 * 1024;

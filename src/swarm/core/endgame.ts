@@ -1,7 +1,6 @@
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
-import type { AssetKey } from './messages.ts';
 import type { Peer } from './peer.ts';
-import { chunkKey } from './upload-queue.ts';
+import { isTakenBack } from './taken-back.ts';
 
 /**
  * What has begun to come moves only where that saves so much, as all of it comes twice then: one chunk of each slow neighbour
@@ -32,7 +31,7 @@ export function worthMoving(
       const { asset, chunk, bytes, receivedBytes } = request;
       bytesAhead += bytes - receivedBytes;
       if (asset !== swarm.key || bytes > maxBytes || !have.has(chunk)) continue;
-      if (swarm.rushed.has(chunk) || isTakenBack(peer, asset, chunk)) continue;
+      if (swarm.rushed.has(chunk) || isTakenBack(peer, asset, chunk, nowMs)) continue;
       const leftMs = timeLeft(other, request, bytesAhead, nowMs) - (receivedBytes > 0 ? BEGUN_MS : 0);
       if (leftMs > latestMs) [latest, latestMs] = [request, leftMs];
     }
@@ -46,8 +45,4 @@ export function worthMoving(
 function timeLeft(peer: Peer, request: ChunkRequest, bytesAhead: number, nowMs: number): number {
   const usualMs = peer.serviceMs - (nowMs - request.requestedAtMs);
   return Math.max((bytesAhead * 1000) / peer.serviceBytesPerSec, usualMs);
-}
-
-function isTakenBack(peer: Peer, asset: AssetKey, chunk: number): boolean {
-  return peer.tombstones.has(chunkKey(asset, chunk));
 }

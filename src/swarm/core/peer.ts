@@ -168,6 +168,8 @@ export class Peer {
   /** What I asked it for and has not come in full, oldest first. */
   readonly requests = new Map<number, ChunkRequest>();
   readonly tombstones = new Map<number, Tombstone>();
+  /** When a request was last given up, or something of one last came. */
+  takenBackAtMs = -Infinity;
   requestedBytes = 0;
   /** How much may be asked of it at once: grows with what it delivers, halves when it does not. */
   trustBytes = 0;

@@ -178,6 +178,7 @@ export class Receiving {
     const tombstone = peer.tombstones.get(key);
     if (!tombstone) return undefined;
     tombstone.sinceMs = this.#core.nowMs;
+    peer.takenBackAtMs = this.#core.nowMs;
     // The oldest come first.
     peer.tombstones.delete(key);
     peer.tombstones.set(key, tombstone);

@@ -27,6 +27,7 @@ import {
   trustOf,
 } from './reliance.ts';
 import { randomInt } from './rng.ts';
+import { bury, forgetTakenBack, isTakenBack } from './taken-back.ts';
 import { chunkKey } from './upload-queue.ts';
 import { HURRY_MS, lateUrgent, pickUrgent } from './urgency.ts';
 
@@ -97,7 +98,7 @@ export class Requesting {
     this.#core.blame(peer, this.#refused(peer, message.reason));
     // What had begun may still be on its way: data and control are different streams. Without credit nothing begins.
     if (message.reason !== 'no-credit' || request.receivedBytes > 0) {
-      this.#bury(peer, request, request.bytes);
+      bury(peer, request, request.bytes, this.#core.nowMs);
     }
     const membership = peer.memberships.get(message.asset);
     if (message.reason === 'failed') noteBounded(membership?.swarm.failed, peer.key);
@@ -137,10 +138,7 @@ export class Requesting {
         reissues?.set(request.chunk, (reissues.get(request.chunk) ?? 0) + 1);
       }
       peer.servingSinceMs = Infinity;
-      for (const [key, { sinceMs }] of peer.tombstones) {
-        if (nowMs - sinceMs < TOMBSTONE_MS) break;
-        peer.tombstones.delete(key);
-      }
+      forgetTakenBack(peer, nowMs);
     }
   }
 
@@ -172,7 +170,7 @@ export class Requesting {
   cancel(peer: Peer, request: ChunkRequest): void {
     const { asset, chunk } = request;
     this.#forget(peer, request);
-    this.#bury(peer, request, request.bytes - request.receivedBytes);
+    bury(peer, request, request.bytes - request.receivedBytes, this.#core.nowMs);
     this.#core.send(peer, { type: 'cancel', asset, chunk });
   }
 
@@ -204,20 +202,8 @@ export class Requesting {
     for (const request of peer.requests.values()) {
       if (asset !== undefined && request.asset !== asset) continue;
       this.#forget(peer, request);
-      this.#bury(peer, request, request.bytes - request.receivedBytes);
+      bury(peer, request, request.bytes - request.receivedBytes, this.#core.nowMs);
     }
-  }
-
-  /**
-   * What was given up may come all the same: whoever is told of it may have sent it before. Given up a second time, both
-   * may come.
-   */
-  #bury(peer: Peer, { asset, chunk }: ChunkRequest, bytes: number): void {
-    const key = chunkKey(asset, chunk);
-    const { left = 0, ends = 0 } = peer.tombstones.get(key) ?? {};
-    // The oldest come first.
-    peer.tombstones.delete(key);
-    peer.tombstones.set(key, { left: left + bytes, ends: ends + 1, sinceMs: this.#core.nowMs });
   }
 
   /** The request is over without the chunk, which becomes pickable again. */
@@ -278,10 +264,10 @@ export class Requesting {
   #choose(peer: Peer, only: AssetKey | undefined, maxBytes: number, offered: number[]): Choice | undefined {
     const { nowMs } = this.#core;
     const isFresh = (swarm: AssetSwarm, chunk: number): boolean =>
-      !peer.tombstones.has(chunkKey(swarm.key, chunk)) && !isBetterElsewhere(peer, swarm, chunk, nowMs);
+      !isTakenBack(peer, swarm.key, chunk, nowMs) && !isBetterElsewhere(peer, swarm, chunk, nowMs);
     const found =
       this.#chooseWhere(peer, only, maxBytes, offered, isFresh) ?? this.#takeOver(peer, only, maxBytes);
-    if (found || peer.tombstones.size === 0) return found;
+    if (found || nowMs - peer.takenBackAtMs >= TOMBSTONE_MS) return found;
     return this.#chooseWhere(
       peer,
       only,
@@ -305,7 +291,7 @@ export class Requesting {
         for (const request of other.requests.values()) {
           const { asset, chunk, bytes } = request;
           if (asset !== swarm.key || bytes > maxBytes || !have.has(chunk)) continue;
-          if (peer.tombstones.has(chunkKey(asset, chunk))) continue;
+          if (isTakenBack(peer, asset, chunk, nowMs)) continue;
           this.cancel(other, request);
           other.lapses++;
           if (swarm.picker.isPickable(chunk)) return { swarm, chunk };

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { JOIN_BURST, JOIN_FLOOD, JOINS_PER_ASSET, USELESS_BURST } from '../../../src/swarm/core/constants.ts';
+import {
+  JOIN_BURST,
+  JOIN_FLOOD,
+  JOINS_PER_ASSET,
+  TOMBSTONES_KEPT,
+  USELESS_BURST,
+} from '../../../src/swarm/core/constants.ts';
 import { haveOf, Q, Rig } from './exchange-rig.ts';
 
 /** The only chunk of the asset, from its only peer. */
@@ -175,6 +181,31 @@ describe('Exchange: data that comes after it was taken back', () => {
     assert.equal(rig.exchange.keeps('a', 1, 0), false);
     rig.handle({ type: 'data', ...chunk, bytes: Q, last: true });
     assert.deepEqual(rig.faults(), []);
+  });
+
+  it('is no lie however late it comes, as behind all else that stands before a slow downlink', () => {
+    const rig = takenBack().pass(600_000);
+    rig.handle({ type: 'data', ...chunk, bytes: Q, last: true });
+    assert.deepEqual(rig.faults(), []);
+    rig.handle({ type: 'data', ...chunk, bytes: Q, last: true });
+    assert.deepEqual(rig.faults(), ['ERR_PEER_UNREQUESTED_DATA']);
+  });
+
+  it('is tolerated of a bounded number of chunks, the last ones', () => {
+    const rig = new Rig().add('.'.repeat(2 * TOMBSTONES_KEPT)).join('a', 'x'.repeat(2 * TOMBSTONES_KEPT));
+    const asked: number[] = [];
+    for (let id = 1; id <= TOMBSTONES_KEPT + 100; id++) {
+      rig.grants('a', id);
+      const [one] = rig.asked('a') as [number];
+      asked.push(one);
+      rig.says('a', { type: 'reject', asset: 1, chunk: one, reason: 'failed' }).take();
+    }
+    rig.pass(200_000);
+    for (const at of [-1, 100, 99]) {
+      assert.deepEqual(rig.faults(), []);
+      rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: asked.at(at)!, bytes: Q, last: true });
+    }
+    assert.deepEqual(rig.faults(), ['ERR_PEER_UNREQUESTED_DATA']);
   });
 
   it('is no lie for as long as it comes, however slowly', () => {
