@@ -182,8 +182,8 @@ export class Neighbourhood {
     this.#idleDialAtMs = nowMs;
     for (const swarm of shuffle(this.#core.rng, [...assets.values()])) {
       const table = this.#contacts.get(swarm.key);
-      if (swarm.have.count === 0) continue;
-      if (this.#dial(swarm, dialsWith(this.#live(swarm)), (peer) => !table?.isDone(peer))) return;
+      if (!table || swarm.have.count === 0) continue;
+      if (this.#dial(swarm, dialsWith(this.#live(swarm)), (peer) => !table.isDone(peer))) return;
     }
   }
 
@@ -201,6 +201,8 @@ export class Neighbourhood {
   }
 
   #keepDegree(swarm: AssetSwarm): void {
+    // Of most assets of a node that shares thousands nobody is known, and this is looked at for all when any dial fails.
+    if (!this.#contacts.has(swarm.key)) return;
     if (swarm.wantedLeft === 0) return this.#keepGraph(swarm);
     const { degree } = this.#core.settings;
     let live = this.#live(swarm);
