@@ -149,6 +149,7 @@ export class Serving {
     if (grant.offer) grant.offer.swarm.givenBytes -= bytes;
     if (!swarm.have.has(chunk)) {
       this.#core.commit(peer, -bytes);
+      giveBack(peer, swarm, bytes);
       return this.#reject(peer, swarm.key, chunk, 'missing');
     }
     peer.conduct.wasUseful();
@@ -219,7 +220,9 @@ export class Serving {
   #cancel(peer: Peer, asset: AssetKey, chunk: number): boolean {
     const waiting = this.#line.drop(peer, asset, chunk);
     if (waiting) {
-      this.#neverSent(peer, waiting.swarm, waiting.bytes);
+      // Nothing of it has left: the peer owes nothing for it.
+      peer.sentBytes -= waiting.bytes;
+      giveBack(peer, waiting.swarm, waiting.bytes);
       this.#takeBack(peer, asset, chunk, waiting.bytes);
     } else if (this.#drop(peer, asset, chunk)) {
       this.#core.act({ type: 'cancel-upload', peer: peer.key, asset, chunk });
@@ -236,13 +239,6 @@ export class Serving {
     return upload;
   }
 
-  /** Nothing of the chunk has left: the peer owes nothing for it, and it counts against no limit. */
-  #neverSent(peer: Peer, swarm: AssetSwarm, bytes: number): void {
-    peer.sentBytes -= bytes;
-    peer.throttle.upload?.giveBack(bytes);
-    swarm.throttle.upload?.giveBack(bytes);
-  }
-
   #takeBack(peer: Peer, asset: AssetKey, chunk: number, bytes: number): void {
     this.#core.commit(peer, -bytes);
     const theirs = peer.memberships.get(asset)?.have;
@@ -254,6 +250,12 @@ export class Serving {
   #reject(peer: Peer, asset: AssetKey, chunk: number, reason: RejectReason): void {
     this.#core.send(peer, { type: 'reject', asset, chunk, reason });
   }
+}
+
+/** What was granted for a chunk that never leaves counts against no limit. */
+function giveBack(peer: Peer, swarm: AssetSwarm, bytes: number): void {
+  peer.throttle.upload?.giveBack(bytes);
+  swarm.throttle.upload?.giveBack(bytes);
 }
 
 /** The peer asked for the chunk, with whatever credit: it may have been offered with other credit. */

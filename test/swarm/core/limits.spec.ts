@@ -138,6 +138,14 @@ describe('Exchange: limits of the uplink', () => {
     assert.equal(rig.sent('grant', 'a').length, 1);
   });
 
+  it('takes off what was asked for and is not here', () => {
+    const rig = new Rig({ perPeer: { uploadBytesPerSec: Q } }).add('x'.repeat(9) + '.', { wanted: 'none' });
+    const [grant] = rig.join('a', '.'.repeat(10)).pass(2).sent('grant', 'a');
+    rig.says('a', { type: 'request', grant: grant!.id, asset: 1, runs: [{ from: 9, count: 1 }] });
+    assert.equal(rig.sent('reject', 'a').length, 1);
+    assert.equal(rig.sent('grant', 'a').length, 2);
+  });
+
   it('dials nobody for being held back by a limit', () => {
     const rig = new Rig({ perPeer: { uploadBytesPerSec: 10 } }).add(ALL).join('a', NONE).pass(2);
     // With fewer neighbours it would dial to keep the graph in one piece.

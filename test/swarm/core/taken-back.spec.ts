@@ -63,4 +63,19 @@ describe('Exchange: chunks that are taken back while they wait for the uplink', 
     }
     assert.equal(first, 20);
   });
+
+  it('count against no limit', () => {
+    const busy = new Seed(1);
+    const { rig } = busy;
+    const { id } = rig.sent('grant', 'warm')[0]!;
+    rig.handle({ type: 'limits', uploadBytesPerSec: 2 * Q, perPeer: { uploadBytesPerSec: Q / 100 } });
+    rig.says('warm', { type: 'decline', grant: id, bytes: Q, reason: 'nothing-wanted' });
+    rig.join('viewer', NONE).pass(200);
+    const [chunk] = busy.ask('viewer', 1) as [number];
+    assert.ok(chunk !== undefined);
+    assert.equal(busy.uploads('viewer'), 0);
+    rig.says('viewer', { type: 'cancel', asset: 1, chunk });
+    rig.pass(200);
+    assert.ok(rig.sent('grant', 'viewer').length > 0);
+  });
 });
