@@ -113,15 +113,15 @@ export class BoundedDatastore extends BaseDatastore {
     for (const [name] of this.#under(prefix)) yield new Key(name, false);
   }
 
-  /** All that may begin so. A walk asks for one root's providers: not all are looked at for that. */
+  /** All that may begin so; of announcements those of one root, named whole, or all. A walk asks for one: others are not looked at. */
   *#under(prefix: string): Generator<[string, Uint8Array]> {
-    const folder = this.#providers.get(prefix.slice(PROVIDERS.length));
-    if (prefix.startsWith(PROVIDERS) && folder) {
-      for (const [peer, value] of [...folder]) yield [`${prefix}/${peer}`, value];
+    const root = prefix.startsWith(PROVIDERS) ? prefix.slice(PROVIDERS.length) : '';
+    if (root !== '') {
+      for (const [peer, value] of [...(this.#providers.get(root) ?? [])]) yield [`${prefix}/${peer}`, value];
       return;
     }
     if (PEERS.startsWith(prefix) || prefix.startsWith(PEERS)) yield* [...this.#peers];
-    if (PROVIDERS.startsWith(prefix) || prefix.startsWith(PROVIDERS)) {
+    if (PROVIDERS.startsWith(prefix)) {
       for (const name of [...this.#byAge]) {
         const value = this.#find(name);
         if (value) yield [name, value];

@@ -58,6 +58,13 @@ describe('BoundedDatastore', () => {
     }
   });
 
+  it('looks at no others for a root that nobody announced', () => {
+    const store = new BoundedDatastore();
+    for (let root = 0; root < 100; root++) store.put(provider(root, 'A'), VALUE);
+    assert.deepEqual([...store._all({ prefix: '/dht/provider/root100' })], []);
+    assert.deepEqual([...store._allKeys({ prefix: '/dht/provider/root100' })], []);
+  });
+
   it('keeps so many announcements, and who floods it pushes out its own', async () => {
     const store = new BoundedDatastore({ ...DEFAULT_BOUNDS, providers: 100 });
     for (let root = 0; root < 40; root++) store.put(provider(root, 'honest'), VALUE);
