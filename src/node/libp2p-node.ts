@@ -15,9 +15,9 @@ import { promptPush } from './prompt-push.ts';
 import { patientIdentify } from './patient-identify.ts';
 import { presentPing } from './present-ping.ts';
 import type { LogLevel, RelayBounds } from '../api.ts';
-import { announceInTurns } from './announcement-turns.ts';
 import { autonatServer } from './autonat-server.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
+import { takeInTurns } from './dht-turns.ts';
 import { isAnother } from './expected-peer.ts';
 import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
 import { tellKnownProviders } from './known-providers.ts';
@@ -169,7 +169,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
   if (dht) {
     tellKnownProviders(dht, node.peerStore);
     keepReachable(dht, node);
-    announceInTurns(dht);
+    takeInTurns(dht);
   }
   closeSpareConnections(node, MAX_CONNECTIONS);
   datastore.hold(node.peerId.toCID().toString());
