@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import { generateKeyPair } from '@libp2p/crypto/keys';
-import type { PeerId } from '@libp2p/interface';
+import type { PeerId, PeerStore } from '@libp2p/interface';
+import type { KadDHT } from '@libp2p/kad-dht';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import { CID } from 'multiformats/cid';
+import { tellKnownProviders } from '../../src/node/known-providers.ts';
 import { dhtProtocol, type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
 import { startBareNode } from './bare-node.ts';
 
@@ -128,5 +130,25 @@ describe('what a node of the DHT tells of who announced', () => {
     };
     for (const peer of [last, gone, first, last]) await providers.addProvider(ROOT, peer);
     assert.deepEqual((await providers.getProviders(ROOT)).map(String), [last, first].map(String));
+  });
+
+  it('names of many the newest, and some of the others, so that each has its turn', async () => {
+    const ids = await Promise.all(Array.from({ length: 300 }, stranger));
+    const asked = new Set<string>();
+    const get = async (peer: PeerId): Promise<unknown> => {
+      asked.add(peer.toString());
+      return { addresses: [{}] };
+    };
+    const providers = { getProviders: async (_root: CID) => [...ids] };
+    tellKnownProviders({ providers } as unknown as KadDHT, { get } as unknown as PeerStore);
+    const newest = ids.slice(-20).reverse().map(String);
+    const named = new Set<string>();
+    for (let times = 0; named.size < ids.length; times++) {
+      const told = (await providers.getProviders(ROOT)).map(String);
+      if (times === 0) assert.equal(asked.size, 100);
+      assert.equal(new Set(told).size, 100);
+      assert.deepEqual(told.slice(0, 20), newest);
+      for (const each of told) named.add(each);
+    }
   });
 });
