@@ -8,9 +8,6 @@ import { WALK_TIMEOUT_MS } from './dht-search.ts';
 import { dhtProtocol, type ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
 
-/** Nodes that keep a record: K of the Kademlia paper and of IPFS. */
-const KEEPERS = 20;
-
 /** Nodes told at a time, and records for one in a burst and the pause after it: a node takes a millisecond to keep one. */
 const PARALLEL_PEERS = 2;
 const BURST = 25;
@@ -103,8 +100,8 @@ export class ProvideSweep {
   ): Promise<{ nearest: PeerId[]; count: number }> {
     const { cid, place } = keys[at] as Key;
     const nearest = await this.#nearest(cid, signal);
-    // Fewer than are sought are all there are.
-    if (nearest.length < KEEPERS) return { nearest, count: keys.length - at };
+    // Nobody answers: the others are not looked for either. A few need not be all there are, as the rest of the nearest may be gone.
+    if (nearest.length === 0) return { nearest, count: keys.length - at };
     let shared = Infinity;
     for (const peer of nearest)
       shared = Math.min(shared, commonBits(place, await digestOf(peer.toMultihash().bytes)));
