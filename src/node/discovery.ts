@@ -4,6 +4,7 @@ import { setMaxListeners } from 'main-event';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { Contact } from '../swarm/core/messages.ts';
+import { isDirect } from '../swarm/direct-connection.ts';
 import { letExit } from '../swarm/let-exit.ts';
 import { controlProtocol } from '../swarm/link-table.ts';
 import type { Announcer } from './announcer.ts';
@@ -95,11 +96,16 @@ export class Discovery implements AsyncDisposable {
     this.#libp2p.addEventListener(
       'peer:identify',
       (event) => {
-        this.#noteNetwork(event.detail.peerId.toString(), event.detail.protocols);
-        if (!event.detail.protocols.includes(dhtProtocol(this.#options.network))) return;
+        const { peerId, protocols, connection } = event.detail;
+        const peer = peerId.toString();
+        this.#noteNetwork(peer, protocols);
+        // The DHT does not go through relays.
+        if (!protocols.includes(dhtProtocol(this.#options.network)) || !isDirect(connection)) return;
         // It may be gone by now, and would count as connected for good.
-        if (this.#libp2p.getConnections(event.detail.peerId).length === 0) return;
-        this.#dhtPeers.add(event.detail.peerId.toString());
+        if (this.#libp2p.getConnections(peerId).length === 0) return;
+        // Peers introduce themselves again whenever their addresses change, and on each connection.
+        if (this.#dhtPeers.has(peer)) return;
+        this.#dhtPeers.add(peer);
         this.#onDhtPeer();
       },
       { signal },

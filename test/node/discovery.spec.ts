@@ -9,7 +9,7 @@ import type { Contact } from '../../src/swarm/core/messages.ts';
 import { Announcer } from '../../src/node/announcer.ts';
 import { Discovery, type SearchPlaces } from '../../src/node/discovery.ts';
 import { attemptsOf } from '../../src/node/search-report.ts';
-import { type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+import { dhtProtocol, type ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
 import { startBareNode } from './bare-node.ts';
 
 const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
@@ -244,6 +244,44 @@ describe('Discovery', () => {
     assert.equal(node.libp2p.getConnections(earlier.libp2p.peerId).length, 0);
     await stop(gone);
     while (node.libp2p.getConnections(earlier.libp2p.peerId).length === 0) await turn();
+  });
+});
+
+describe('Discovery of the nodes of a DHT', () => {
+  it('takes nobody for new who introduces itself again', async () => {
+    const libp2p = Object.assign(new EventTarget(), {
+      peerId: 'self',
+      services: {},
+      getConnections: () => [{}],
+    });
+    const came: number[] = [];
+    const announcer = {
+      start() {},
+      memberCame: (n: number) => came.push(n),
+      memberLeft() {},
+      async stop() {},
+    };
+    await using discovery = new Discovery({
+      libp2p: libp2p as unknown as ShoalLibp2p,
+      announcer: announcer as unknown as Announcer,
+      network: 'test',
+      named: [],
+      log: () => {},
+    });
+    discovery.start();
+    const tell = (name: string, detail: unknown): unknown =>
+      libp2p.dispatchEvent(new CustomEvent(name, { detail }));
+    const introduces = (peerId: string, connection: object = {}): unknown =>
+      tell('peer:identify', { peerId, protocols: [dhtProtocol('test')], connection });
+    const throughRelay = { limits: {} };
+    introduces('a', throughRelay);
+    assert.deepEqual(came, []);
+    // Also whenever its addresses change, and on each connection.
+    for (const peer of ['a', 'a', 'b', 'a']) introduces(peer);
+    assert.deepEqual(came, [1, 2]);
+    tell('peer:disconnect', 'a');
+    introduces('a');
+    assert.deepEqual(came, [1, 2, 2]);
   });
 });
 
