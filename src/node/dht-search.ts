@@ -46,6 +46,8 @@ export class DhtSearch {
   readonly #root: CID;
   readonly #log: (level: LogLevel, message: string) => void;
   #wake: (() => void) | undefined;
+  /** The DHT gained a member during the walk, which knows nothing of it. */
+  #isWoken = false;
 
   constructor(libp2p: ShoalLibp2p, root: CID, log: (level: LogLevel, message: string) => void) {
     this.#libp2p = libp2p;
@@ -82,16 +84,18 @@ export class DhtSearch {
     if (hasEnough()) await pause();
     while (!signal.aborted) {
       const before = this.providers.size;
+      this.#isWoken = false;
       await this.#walk(onContacts, signal);
       this.walks++;
       const hasNews = this.providers.size > before;
-      waitMs = hasNews ? SEARCH_FIRST_MS : Math.min(waitMs * 2, SEARCH_LAST_MS);
+      waitMs = hasNews || this.#isWoken ? SEARCH_FIRST_MS : Math.min(waitMs * 2, SEARCH_LAST_MS);
       await pause();
     }
   }
 
-  /** The DHT gained a member: asks anew at once, unless the swarm is found. */
+  /** The DHT gained a member: asks anew at once, or soon after a walk that is under way, unless the swarm is found. */
   wake(): void {
+    this.#isWoken = true;
     this.#wake?.();
   }
 

@@ -98,4 +98,50 @@ describe('the search for providers', () => {
       mock.timers.reset();
     }
   });
+
+  it('walks again soon where the DHT gained a member during a walk', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      let isWalked = Promise.withResolvers<void>();
+      const slow = {
+        peerId: { equals: () => false },
+        services: {
+          dht: {
+            async *findProviders() {
+              await isWalked.promise;
+            },
+          },
+        },
+      } as unknown as ShoalLibp2p;
+      const search = new DhtSearch(slow, ROOT, () => {});
+      const done = new AbortController();
+      const never = (): boolean => false;
+      const running = search.run(() => {}, never, done.signal, never);
+      const turns = async (): Promise<void> => {
+        for (let n = 0; n < 5; n++) await new Promise((resolve) => setImmediate(resolve));
+      };
+      const walk = async (sleptMs: number): Promise<number> => {
+        mock.timers.tick(sleptMs);
+        await turns();
+        isWalked.resolve();
+        isWalked = Promise.withResolvers();
+        await turns();
+        return search.walks;
+      };
+      assert.equal(await walk(0), 1);
+      assert.equal(await walk(1000), 2);
+      assert.equal(await walk(2000), 3);
+      mock.timers.tick(4000);
+      await turns();
+      search.wake();
+      assert.equal(await walk(0), 4);
+      assert.equal(await walk(500), 5);
+      assert.equal(await walk(500), 5, 'ever more seldom again');
+      assert.equal(await walk(500), 6);
+      done.abort();
+      await running;
+    } finally {
+      mock.timers.reset();
+    }
+  });
 });
