@@ -305,8 +305,10 @@ export class Discovery implements AsyncDisposable {
     this.#foreign.add(peer);
   }
 
-  async #dialLocal(peer: PeerInfo): Promise<void> {
-    await this.#libp2p.dial(peer.multiaddrs, {
+  async #dialLocal({ id, multiaddrs }: PeerInfo): Promise<void> {
+    // By name: each machine has a 127.0.0.1, and many the same bridge of containers, where another node may listen on the port.
+    const addresses = multiaddrs.map((address) => address.encapsulate(`/p2p/${id.toString()}`));
+    await this.#libp2p.dial(addresses, {
       signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]),
     });
   }

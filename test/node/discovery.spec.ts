@@ -1,8 +1,10 @@
+import { generateKeyPair } from '@libp2p/crypto/keys';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { IdentifyResult } from '@libp2p/interface';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
-import { multiaddr } from '@multiformats/multiaddr';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { cidOf, RAW_CODE } from '../../src/integrity/parse-cid.ts';
 import type { SearchAttempt } from '../../src/errors.ts';
 import type { Contact } from '../../src/swarm/core/messages.ts';
@@ -286,6 +288,21 @@ describe('Discovery of the nodes of a DHT', () => {
 });
 
 describe('Discovery on a local network', () => {
+  it('dials whom it heard by name: at an address of its network somebody else may be here', async () => {
+    const dialled: string[] = [];
+    const libp2p = {
+      peerId: 'self',
+      services: {},
+      getConnections: () => [],
+      dial: async (addresses: Multiaddr[]) => dialled.push(...addresses.map(String)),
+    };
+    const options = { network: 'test', named: [], mdns: true, log: () => {} };
+    await using discovery = new Discovery({ libp2p: libp2p as unknown as ShoalLibp2p, ...options });
+    const id = peerIdFromPrivateKey(await generateKeyPair('Ed25519'));
+    discovery.handleLocalPeer({ id, multiaddrs: [multiaddr('/ip4/172.17.0.1/tcp/4001')] });
+    assert.deepEqual(dialled, [`/ip4/172.17.0.1/tcp/4001/p2p/${id.toString()}`]);
+  });
+
   it('counts a bounded number of the names that are called out there', async () => {
     const libp2p = { peerId: 'self', services: {}, getConnections: () => Array.from({ length: 60 }) };
     const options = { network: 'test', named: [], mdns: true, log: () => {} };
