@@ -245,12 +245,12 @@ export class Discovery implements AsyncDisposable {
 
   #earlierTarget({ peer, addresses }: Contact): DialTarget | undefined {
     if (peer === this.#libp2p.peerId.toString()) return undefined;
+    const dialable = addresses.filter((address) => this.#canDial(address));
+    if (dialable.length === 0) return undefined;
     try {
       return this.#target(
         'earlier',
-        addresses
-          .filter((address) => this.#canDial(address))
-          .map((address) => parseMultiaddr(`${address}/p2p/${peer}`)),
+        dialable.map((address) => parseMultiaddr(`${address}/p2p/${peer}`)),
       );
     } catch {
       return undefined;

@@ -225,6 +225,17 @@ describe('Discovery', () => {
     for (const node of [a, b]) while (d.libp2p.getConnections(node.libp2p.peerId).length === 0) await turn();
   });
 
+  it('does not wait for a peer of an earlier run that it has no transport for', async () => {
+    const node = await start();
+    const { libp2p } = node;
+    const canDial = (): boolean => false;
+    await using discovery = new Discovery({ libp2p, network: 'test', named: [], canDial, log: () => {} });
+    const ended = AbortSignal.abort();
+    const never = (): boolean => false;
+    const places = { addresses: [], earlier: [contactOf(node), contactOf(await start())] };
+    assert.deepEqual(discovery.search(ROOT, places, () => {}, never, ended).targets, []);
+  });
+
   it('counts no node of the DHT that was gone before its introduction was noted', async () => {
     const [node, gone] = [await start(), await start()];
     const introduced = new Promise<CustomEvent<IdentifyResult>>((resolve) =>
