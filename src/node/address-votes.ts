@@ -38,17 +38,24 @@ export class AddressVotes {
    * @returns addresses that stand otherwise than before
    */
   note(witness: string, address: string, standing: Standing): [string, Standing][] {
-    this.#ballotOf(address)[standing].add(witness);
+    this.#vote(witness, address, standing);
     const others = [...this.#standings.keys()].filter(
       (other) => other !== address && family(other) === family(address),
     );
-    for (const other of others) this.#ballotOf(other).unreached.add(witness);
+    for (const other of others) this.#vote(witness, other, 'unreached');
     return [address, ...others].flatMap((each): [string, Standing][] => {
       const settled = this.settled(each);
       if (settled === undefined || settled === this.#standings.get(each)) return [];
       this.#standings.set(each, settled);
       return [[each, settled]];
     });
+  }
+
+  /** Who votes again, as the node's address may change in a round, takes back what it said. */
+  #vote(witness: string, address: string, standing: Standing): void {
+    const ballot = this.#ballotOf(address);
+    for (const voters of [ballot.reached, ballot.unreached]) voters.delete(witness);
+    ballot[standing].add(witness);
   }
 
   #ballotOf(address: string): Ballot {

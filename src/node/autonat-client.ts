@@ -30,6 +30,9 @@ const SIGHT_MS = 3_000;
 /** Peers kept for the next round. */
 const MAX_WITNESSES = 64;
 
+/** Addresses that one is asked about in a round. A line may get another one meanwhile; more is what a liar makes up. */
+const MAX_ADDRESSES = 3;
+
 /** The parts of a libp2p node that this works with. */
 export interface AutonatComponents {
   peerId: PeerId;
@@ -68,8 +71,8 @@ export class AutonatClient {
   readonly #votes = new AddressVotes();
   /** By the network that each was dialled in, or the name. */
   readonly #witnesses = new Map<string, Witness>();
-  /** In this round. */
-  readonly #asked = new Set<string>();
+  /** About which addresses each was asked in this round. */
+  readonly #asked = new Map<string, Set<string>>();
   readonly #stop = new AbortController();
   readonly #tasks: TaskSet;
   #running = 0;
@@ -119,9 +122,10 @@ export class AutonatClient {
     for (const [key, witness] of shuffled(this.#witnesses)) {
       if (this.#stop.signal.aborted || this.#running >= AT_ONCE) return;
       const address = this.#addressAt(witness.seenAt);
-      if (this.#asked.has(key) || witness.connection.status !== 'open') continue;
-      if (address === undefined || this.#votes.settled(address)) continue;
-      this.#asked.add(key);
+      const asked = this.#asked.get(key) ?? new Set();
+      if (address === undefined || asked.has(address) || asked.size >= MAX_ADDRESSES) continue;
+      if (witness.connection.status !== 'open' || this.#votes.settled(address)) continue;
+      this.#asked.set(key, asked.add(address));
       this.#running++;
       this.#tasks.run(this.#hear(witness.connection, address));
     }

@@ -71,4 +71,13 @@ describe('what witnesses say of an address', () => {
     assert.deepEqual(votes.note('z', B, 'reached'), [[B, 'reached']]);
     assert.equal(votes.settled(V6), undefined);
   });
+
+  it('is of the address that the node has now, also where that changed in the midst of a round', () => {
+    reach(A);
+    assert.deepEqual(votes.note('x', B, 'reached'), []);
+    assert.deepEqual(votes.note('y', B, 'reached'), [
+      [B, 'reached'],
+      [A, 'unreached'],
+    ]);
+  });
 });
