@@ -27,6 +27,9 @@ export interface ReachabilityOptions {
   log: (level: LogLevel, message: string) => void;
 }
 
+/** Network cards come and go, and nothing tells of it; a look takes a fraction of a millisecond. */
+const LOOK_MS = 10_000;
+
 /** Years: nobody comes to confirm it again. */
 const CONFIRMED_MS = 10 * 365 * 24 * 3_600_000;
 
@@ -49,7 +52,10 @@ class Reachability implements Startable {
   readonly #autonat: AutonatClient;
   /** Asking for the network cards, for each address and each peer that comes, is not for nothing. */
   readonly #confirmed = new Set<string>();
+  /** Where each listener was found to listen. */
+  readonly #listening = new WeakMap<Listener, string>();
   #isReserving = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(components: Components, options: ReachabilityOptions) {
     this.#components = components;
@@ -59,16 +65,30 @@ class Reachability implements Startable {
       log: options.log,
     });
     const { events } = components;
-    events.addEventListener('transport:listening', ({ detail: listener }) => this.#confirmOwn(listener));
+    events.addEventListener('transport:listening', ({ detail: listener }) => {
+      this.#listening.set(listener, placesOf(listener));
+      this.#confirmOwn(listener);
+    });
     events.addEventListener('peer:identify', ({ detail }) => this.#identified(detail));
   }
 
   start(): void {
     this.#autonat.start();
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer.unref();
   }
 
   stop(): Promise<void> {
+    clearInterval(this.#timer);
     return this.#autonat.stop();
+  }
+
+  /** Tells of addresses that came and went with a network card: libp2p looks at them when it is told that it listens. */
+  #look(): void {
+    const { events, transportManager } = this.#components;
+    for (const listener of transportManager.getListeners())
+      if ((this.#listening.get(listener) ?? '') !== placesOf(listener))
+        events.dispatchEvent(new CustomEvent('transport:listening', { detail: listener }));
   }
 
   #identified({ connection, observedAddr, protocols }: IdentifyResult): void {
@@ -122,4 +142,8 @@ class Reachability implements Startable {
       );
     }
   }
+}
+
+function placesOf(listener: Listener): string {
+  return listener.getAddrs().join(' ');
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
+import type { Startable } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { reachability } from '../../src/node/reachability.ts';
 
@@ -8,6 +10,9 @@ type Components = Parameters<ReturnType<typeof reachability>>[0];
 class Machine {
   addresses: string[] = [];
   readonly confirmed: string[] = [];
+  readonly service: Startable;
+  /** How many times the node was told that it listens elsewhere. */
+  changes = 0;
   readonly #events = new EventTarget();
   readonly #listener = { getAddrs: () => this.addresses.map((each) => multiaddr(each)) };
 
@@ -17,13 +22,14 @@ class Machine {
       transportManager: { getListeners: () => [this.#listener], listen: async () => {} },
       addressManager: { confirmObservedAddr: (address: unknown) => this.confirmed.push(String(address)) },
     };
-    reachability({
+    this.service = reachability({
       isListening: true,
       hasWebRtc: false,
       network: 'test',
       forwarded: new Set(),
       log: () => {},
     })(components as unknown as Components);
+    this.#events.addEventListener('transport:listening', () => this.changes++);
   }
 
   listens(): void {
@@ -57,5 +63,29 @@ describe('addresses of a node', () => {
     assert.deepEqual(machine.confirmed, []);
     for (let times = 0; times < 2; times++) machine.isSeenAt('/ip4/127.0.0.1/tcp/50000');
     assert.deepEqual(machine.confirmed, ['/ip4/127.0.0.1/tcp/4001']);
+  });
+
+  it('are noticed by and by, where nobody sees them, and when they go', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    try {
+      const machine = new Machine();
+      await machine.service.start();
+      machine.listens();
+      const changesAfter = (sec: number): number => {
+        mock.timers.tick(sec * 1000);
+        return machine.changes;
+      };
+      assert.equal(changesAfter(60), 1);
+      machine.addresses = ['/ip4/127.0.0.1/tcp/4001'];
+      assert.equal(changesAfter(60), 2);
+      assert.deepEqual(machine.confirmed, ['/ip4/127.0.0.1/tcp/4001']);
+      machine.addresses = [];
+      assert.equal(changesAfter(60), 3);
+      await machine.service.stop();
+      machine.addresses = ['/ip4/127.0.0.1/tcp/4001'];
+      assert.equal(changesAfter(60), 3);
+    } finally {
+      mock.timers.reset();
+    }
   });
 });
