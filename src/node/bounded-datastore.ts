@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BaseDatastore } from 'datastore-core/base';
 import { Key } from 'interface-datastore/key';
 import { withFreshAddresses } from './fresh-addresses.ts';
@@ -31,6 +32,12 @@ const MAX_RECORD_BYTES = 16 << 10;
 
 /** Names are made of hashes and of peers' ids; a multihash that holds its own content may have any length. */
 const MAX_NAME_CHARS = 256;
+
+/**
+ * Records looked at in one turn of the event loop, some milliseconds' work: kad-dht goes through all announcements each hour, for
+ * those that have run out, which kept a node that had the most from everything for four seconds.
+ */
+const PER_TURN = 128;
 
 /** What else libp2p keeps is its own. */
 const MAX_OTHERS = 256;
@@ -105,8 +112,16 @@ export class BoundedDatastore extends BaseDatastore {
     this.#others.delete(name);
   }
 
-  override *_all({ prefix = '' }: { prefix?: string }): Generator<{ key: Key; value: Uint8Array }> {
-    for (const [name, value] of this.#under(prefix)) yield { key: new Key(name, false), value };
+  override async *_all({
+    prefix = '',
+  }: {
+    prefix?: string;
+  }): AsyncGenerator<{ key: Key; value: Uint8Array }> {
+    let count = 0;
+    for (const [name, value] of this.#under(prefix)) {
+      if (++count % PER_TURN === 0) await nextTurn();
+      yield { key: new Key(name, false), value };
+    }
   }
 
   override *_allKeys({ prefix = '' }: { prefix?: string }): Generator<Key> {

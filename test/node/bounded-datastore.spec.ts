@@ -58,11 +58,28 @@ describe('BoundedDatastore', () => {
     }
   });
 
-  it('looks at no others for a root that nobody announced', () => {
+  it('looks at no others for a root that nobody announced', async () => {
     const store = new BoundedDatastore();
     for (let root = 0; root < 100; root++) store.put(provider(root, 'A'), VALUE);
-    assert.deepEqual([...store._all({ prefix: '/dht/provider/root100' })], []);
+    for await (const { key } of store._all({ prefix: '/dht/provider/root100' })) assert.fail(key.toString());
     assert.deepEqual([...store._allKeys({ prefix: '/dht/provider/root100' })], []);
+  });
+
+  it('lets others have their turn while all are looked through, and leaves out what goes meanwhile', async () => {
+    const store = new BoundedDatastore();
+    for (let root = 0; root < 2000; root++) store.put(provider(root, 'A'), VALUE);
+    let turns = 0;
+    let isOver = false;
+    const turn = (): void => {
+      if (++turns === 1) store.delete(provider(1999, 'A'));
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    let found = 0;
+    for await (const _ of store.query({ prefix: '/dht/provider' })) found++;
+    isOver = true;
+    assert.ok(turns > 5, `${turns} turns`);
+    assert.equal(found, 1999);
   });
 
   it('keeps so many announcements, and who floods it pushes out its own', async () => {
