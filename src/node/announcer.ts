@@ -20,6 +20,12 @@ const REPROVIDE_INTERVAL_MS = 4 * 3_600_000;
 const AGAIN_FIRST_MS = 30_000;
 const AGAIN_LAST_MS = 15 * 60_000;
 
+/**
+ * The node's addresses stand in what it announces, and keepers that are not connected hear of no others: it announces anew so
+ * long after they changed. Those that were told and have been connected since are passed over where many are announced.
+ */
+const MOVED_MS = 5 * 60_000;
+
 /** While the DHT is this small each new member may be the one that others ask: roots are announced again when one comes. */
 const SMALL_DHT_PEERS = 20;
 
@@ -62,6 +68,9 @@ export class Announcer {
   #again: NodeJS.Timeout | undefined;
   #againMs = AGAIN_FIRST_MS;
   #interval: NodeJS.Timeout | undefined;
+  #moved: NodeJS.Timeout | undefined;
+  /** Where this node was when all was announced. */
+  #addresses = '';
 
   constructor(host: AnnouncerHost) {
     this.#host = host;
@@ -74,9 +83,12 @@ export class Announcer {
   start(): void {
     this.#interval = setInterval(() => {
       this.#sweep.forgetAll();
-      for (const key of this.#provided) this.#enqueue(key);
+      this.#announceAll();
     }, REPROVIDE_INTERVAL_MS);
     letExit(this.#interval);
+    const { signal } = this.#stop;
+    this.#addresses = this.#addressesNow;
+    this.#host.libp2p.addEventListener('self:peer:update', () => this.#handleMove(), { signal });
   }
 
   /** From now on this node is a provider of a root. Root CIDs only. */
@@ -119,9 +131,27 @@ export class Announcer {
     this.#stop.abort();
     clearTimeout(this.#timer);
     clearTimeout(this.#again);
+    clearTimeout(this.#moved);
     clearInterval(this.#interval);
     this.#queue.clear();
     await this.#tasks.ended();
+  }
+
+  #handleMove(): void {
+    this.#moved ??= setTimeout(() => {
+      this.#moved = undefined;
+      if (this.#addressesNow !== this.#addresses) this.#announceAll();
+    }, MOVED_MS);
+    letExit(this.#moved);
+  }
+
+  get #addressesNow(): string {
+    return this.#host.libp2p.getMultiaddrs().map(String).sort().join(' ');
+  }
+
+  #announceAll(): void {
+    this.#addresses = this.#addressesNow;
+    for (const key of this.#provided) this.#enqueue(key);
   }
 
   #enqueue(key: string): void {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mock } from 'node:test';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { multiaddr } from '@multiformats/multiaddr';
 import { cidOf, RAW_CODE } from '../../src/integrity/parse-cid.ts';
 import { Announcer } from '../../src/node/announcer.ts';
 import type { ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
@@ -14,7 +15,7 @@ async function rig() {
   const [peerId, keeper] = await Promise.all(
     [1, 2].map(async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))),
   );
-  const state = { isReachable: false, tries: 0, told: 0 };
+  const state = { isReachable: false, tries: 0, told: 0, keeper: String(keeper) };
   const tell = (): void => {
     state.tries++;
     if (!state.isReachable) throw new Error('nobody answers');
@@ -35,7 +36,14 @@ async function rig() {
     tell();
     return stream;
   };
-  const libp2p = { peerId, services: { dht }, dialProtocol, getMultiaddrs: () => [] };
+  const addresses = ['/ip4/192.0.2.1/tcp/4001'];
+  const parts = {
+    peerId,
+    services: { dht },
+    dialProtocol,
+    getMultiaddrs: () => addresses.map((a) => multiaddr(a)),
+  };
+  const libp2p = Object.assign(new EventTarget(), parts);
   const announcer = new Announcer({
     libp2p: libp2p as unknown as ShoalLibp2p,
     network: 'test',
@@ -45,7 +53,11 @@ async function rig() {
   const turns = async (): Promise<void> => {
     for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve));
   };
-  return { announcer, state, turns };
+  const moveTo = (address: string): void => {
+    addresses.splice(0, 1, address);
+    libp2p.dispatchEvent(new CustomEvent('self:peer:update'));
+  };
+  return { announcer, state, turns, moveTo };
 }
 
 describe('Announcer', () => {
@@ -92,4 +104,31 @@ describe('Announcer', () => {
     await turns();
     assert.equal(state.tries, tries + 1);
   });
+
+  for (const roots of [1, 20]) {
+    it(`announces ${roots} again when the node has other addresses, to whoever has not been connected since`, async () => {
+      const { announcer, state, turns, moveTo } = await rig();
+      state.isReachable = true;
+      announcer.start();
+      for (let n = 0; n < roots; n++) announcer.provide(rootOf(n));
+      await turns();
+      const first = state.told;
+      assert.equal(first, roots);
+      moveTo('/ip4/192.0.2.2/tcp/4001');
+      moveTo('/ip4/192.0.2.1/tcp/4001');
+      mock.timers.tick(600_000);
+      await turns();
+      assert.equal(state.told, first, 'it is where it was');
+      moveTo('/ip4/192.0.2.3/tcp/4001');
+      announcer.memberLeft(state.keeper, 30);
+      mock.timers.tick(600_000);
+      await turns();
+      assert.equal(state.told, 2 * first);
+      moveTo('/ip4/192.0.2.4/tcp/4001');
+      await announcer.stop();
+      mock.timers.tick(600_000);
+      await turns();
+      assert.equal(state.told, 2 * first);
+    });
+  }
 });
