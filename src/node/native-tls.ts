@@ -24,8 +24,8 @@ const NO_EARLY_MUXER = 'libp2p';
  * shares wire format and certificates, runs it over a JavaScript stream, and that costs it about
  * half of the throughput. A connection that has no socket of its own is handed to `@libp2p/tls`.
  *
- * The certificate is made once a node: it binds a fresh key to the node's identity, which is the same for every
- * connection. Source: https://github.com/libp2p/specs/blob/master/tls/tls.md
+ * The certificate is made once a node, and anew when the clock was set back: it binds a fresh key to the node's identity, which
+ * is the same for every connection. Source: https://github.com/libp2p/specs/blob/master/tls/tls.md
  */
 export function nativeTls(): (components: TLSComponents) => ConnectionEncrypter {
   return (components) => new NativeTls(components);
@@ -38,6 +38,8 @@ class NativeTls implements ConnectionEncrypter {
   readonly #components: TLSComponents;
   readonly #stock: ConnectionEncrypter;
   #secureContext: Promise<SecureContext> | undefined;
+  /** When it was made, ms since 1970. */
+  #madeAtMs = 0;
 
   constructor(components: TLSComponents) {
     this.#components = components;
@@ -91,6 +93,10 @@ class NativeTls implements ConnectionEncrypter {
 
   /** Not under one connection's signal: every connection to come waits for it. */
   #context(): Promise<SecureContext> {
+    const nowMs = Date.now();
+    // The clock was ahead, as it is before a machine has asked for the time: peers would find the certificate not valid yet.
+    if (nowMs < this.#madeAtMs) this.#secureContext = undefined;
+    if (!this.#secureContext) this.#madeAtMs = nowMs;
     this.#secureContext ??= this.#newContext().catch((error: unknown) => {
       this.#secureContext = undefined;
       throw error;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { mock } from 'node:test';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
@@ -324,6 +325,19 @@ describe('nativeTls handshake', () => {
       client.end();
     }
     await rig.allClosed();
+  });
+
+  it('succeeds when a clock that was ahead at the start has been set right', async () => {
+    await using rig = await TlsRig.create();
+    const [client, server] = [await tlsSide(nativeTls), await tlsSide(nativeTls)];
+    const now = Date.now.bind(Date);
+    mock.method(Date, 'now', () => now() + 8 * 3_600_000);
+    try {
+      await rig.securedPair(client, server);
+    } finally {
+      mock.restoreAll();
+    }
+    await rig.securedPair(client, server);
   });
 });
 
