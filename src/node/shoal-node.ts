@@ -216,9 +216,9 @@ export class ShoalNode implements Shoal, NodeContext {
       await this.shell.forget(root);
       // First of all that is written: on a full disk it makes the room that the rest needs.
       await this.store.remove(root);
-      await this.#keeper.forget(root);
-      // A peer may have named it meanwhile.
+      // A peer may have named it meanwhile, and be noted as one of its swarm.
       await this.shell.forget(root);
+      await this.#keeper.forget(root);
     });
   }
 

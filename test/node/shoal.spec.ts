@@ -217,6 +217,23 @@ describe('a node', () => {
     await Promise.all([removed.promise, assert.rejects(saving, { code: 'ERR_NO_PROVIDERS' })]);
   });
 
+  it('forgets whom it knows of what is removed, also who came meanwhile', async () => {
+    const a = await nodes.start();
+    const { cid } = await a.share(pseudoRandomBytes(8_000_000));
+    const { store } = a as unknown as { store: Store };
+    const noted = (): Promise<unknown> => store.getSetting(`contacts/${cid}`);
+    const remove = store.remove.bind(store);
+    store.remove = async (root) => {
+      const b = await nodes.start({ peers: a.addresses, downloadBytesPerSec: 100_000 });
+      const reading = collect((await b.open(cid)).stream());
+      reading.catch(() => {});
+      while (!(await noted())) await new Promise((resolve) => setTimeout(resolve, 20));
+      await remove(root);
+    };
+    await a.remove(cid);
+    assert.equal(await noted(), undefined);
+  });
+
   it('fetches what was removed again for whoever has it open still', async () => {
     const { path, content } = await sharedFile();
     const a = await nodes.start();
