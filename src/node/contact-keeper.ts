@@ -57,10 +57,13 @@ export class ContactKeeper {
   /** The asset is being removed: its contacts go, and nothing that is under way brings them back. */
   async forget(root: CID): Promise<void> {
     this.#forgotten.add(root.toString());
-    await this.#noting;
-    this.#noted.delete(root.toString());
-    await this.#host.book.forget(root);
-    this.#forgotten.delete(root.toString());
+    try {
+      await this.#noting;
+      this.#noted.delete(root.toString());
+      await this.#host.book.forget(root);
+    } finally {
+      this.#forgotten.delete(root.toString());
+    }
   }
 
   /** Notes a last time and ends. */

@@ -30,6 +30,7 @@ async function rig() {
     } as unknown as ShoalLibp2p,
     book: {
       seen: async (_root: CID, seen: readonly SeenPeer[]) => keep('swarm', seen),
+      forget: async () => keep('forgotten', []),
       seenInDht: async (seen: readonly SeenPeer[]) => keep('dht', seen),
     } as unknown as ContactBook,
     swarms: () => [{ root: ROOT, peers: [peer], gave: () => false }],
@@ -79,6 +80,16 @@ describe('ContactKeeper', () => {
     await keeper.note();
     state.isFull = false;
     nowMs += 1000;
+    await keeper.note();
+    assert.deepEqual(state.kept, KEPT);
+  });
+
+  it('goes on noting the peers of what could not be removed', async () => {
+    const { keeper, state } = await rig();
+    state.addresses = [ADDRESS];
+    state.isFull = true;
+    await assert.rejects(keeper.forget(ROOT), /no space/);
+    state.isFull = false;
     await keeper.note();
     assert.deepEqual(state.kept, KEPT);
   });
