@@ -200,6 +200,7 @@ function drained(stream: Stream, signal: AbortSignal): Promise<void> {
     stream.addEventListener('drain', settle);
     stream.addEventListener('close', settle);
     signal.addEventListener('abort', settle);
+    if (signal.aborted) settle();
   });
 }
 

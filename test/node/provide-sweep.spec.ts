@@ -112,4 +112,27 @@ describe('ProvideSweep', () => {
       assert.ok(dht.walks <= most, `${dht.walks} walks`);
     }
   });
+
+  it('ends when it is to, though a stream takes nothing from this moment on', async () => {
+    const dht = await Dht.of(1, () => false);
+    const stop = new AbortController();
+    let sent = 0;
+    const stream = Object.assign(new EventTarget(), {
+      status: 'open',
+      send: () => {
+        if (sent++ === 0)
+          setImmediate(() => {
+            stream.dispatchEvent(new Event('drain'));
+            stop.abort();
+          });
+        return false;
+      },
+      abort: () => {},
+    });
+    const libp2p = Object.assign(dht.libp2p, { dialProtocol: async () => stream });
+    assert.equal(
+      (await new ProvideSweep(libp2p, 'test', () => {}).run(ROOTS, stop.signal)).length,
+      ROOTS.length,
+    );
+  });
 });
