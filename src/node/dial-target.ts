@@ -89,12 +89,19 @@ export class DialTarget {
     }
   }
 
-  /** Connects once: from then on it is the exchange's to keep the link. */
-  async connectOnce(signal: AbortSignal): Promise<void> {
+  /**
+   * Connects once: from then on it is the exchange's to keep the link.
+   *
+   * @param mayLeave asked after each attempt from when on the pause is longest: whether it is given up. Default: never
+   * @returns whether it is connected
+   */
+  async connectOnce(signal: AbortSignal, mayLeave = (): boolean => false): Promise<boolean> {
     for (let waitMs = REDIAL_FIRST_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, EARLIER_LAST_MS)) {
-      if (await this.#dial(signal)) return;
+      if (await this.#dial(signal)) return true;
+      if (waitMs === EARLIER_LAST_MS && mayLeave()) return false;
       await sleep(waitMs, signal);
     }
+    return false;
   }
 
   async #dial(signal: AbortSignal): Promise<Connection | undefined> {

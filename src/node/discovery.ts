@@ -51,8 +51,12 @@ const WAKE_DEBOUNCE_MS = 500;
 /** Nodes heard on the local network are dialled up to this many connections: twice the swarm's degree of 30. */
 const MAX_LOCAL_CONNECTIONS = 60;
 
-/** Peers of earlier runs that a node which serves tries to get back to, over all its assets: twice the degree. */
+/**
+ * Peers of earlier runs that a node which serves tries to get back to at a time, or has got back to, over all its assets: twice
+ * the degree. The others wait in line for those that are gone.
+ */
 const MAX_REJOINED = 60;
+const MAX_IN_LINE = 1024;
 
 /** Peers remembered to be of another network; beyond that the oldest is asked again. */
 const MAX_FOREIGN = 1024;
@@ -70,8 +74,12 @@ export class Discovery implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #dhtPeers = new Set<string>();
   readonly #named: DialTarget[] = [];
-  /** Peers of earlier runs that are being dialled to come back to swarms that are served. */
+  /** Peers of earlier runs that are being dialled to come back to swarms that are served, and to the DHT. */
   readonly #rejoining = new Set<string>();
+  /** Those that wait for a place; and of the places how many are taken by who is dialled, and by who came back. */
+  readonly #line = new Map<string, Contact>();
+  #coming = 0;
+  #back = 0;
   /** Peers that turned out not to speak this network's protocol. */
   readonly #foreign = new Set<string>();
   readonly #localPeers = new Set<string>();
@@ -141,7 +149,10 @@ export class Discovery implements AsyncDisposable {
    */
   async rejoinDht(): Promise<void> {
     if (!this.#libp2p.services.dht) return;
-    for (const node of (await this.#options.earlierNodes?.()) ?? []) this.#rejoin(node);
+    for (const node of (await this.#options.earlierNodes?.()) ?? []) {
+      const coming = this.#rejoin(node);
+      if (coming) this.#tasks.run(coming);
+    }
   }
 
   /**
@@ -154,9 +165,11 @@ export class Discovery implements AsyncDisposable {
     for (let rank = 0; rank < most; rank++) {
       for (const contacts of swarms) {
         const contact = contacts[rank];
-        if (contact && this.#rejoining.size < MAX_REJOINED) this.#rejoin(contact);
+        if (contact && this.#line.size < MAX_IN_LINE) this.#line.set(contact.peer, contact);
       }
     }
+    this.#back = 0;
+    this.#takePlaces();
   }
 
   /** A node heard on the local network: connect to it, so that links can ask it. */
@@ -268,14 +281,35 @@ export class Discovery implements AsyncDisposable {
     return new DialTarget(host, way, inOrder?.(addresses) ?? addresses, first && peerOf(first));
   }
 
-  #rejoin(contact: Contact): void {
-    if (this.#rejoining.has(contact.peer)) return;
+  /** Dials those in line, as many as there are places. Who does not come lets the next one have its place after a while. */
+  #takePlaces(): void {
+    for (const [peer, contact] of this.#line) {
+      if (this.#coming + this.#back >= MAX_REJOINED) return;
+      this.#line.delete(peer);
+      const coming = this.#rejoin(contact, () => this.#line.size > 0);
+      if (!coming) continue;
+      this.#coming++;
+      this.#tasks.run(
+        coming.then((isBack) => {
+          this.#coming--;
+          if (isBack) this.#back++;
+          if (isBack || this.#stop.signal.aborted) return;
+          this.#line.set(peer, contact);
+          this.#takePlaces();
+        }),
+      );
+    }
+  }
+
+  /** @returns whether it came back; undefined: it is being dialled already, or cannot be */
+  #rejoin(contact: Contact, mayLeave?: () => boolean): Promise<boolean> | undefined {
+    if (this.#rejoining.has(contact.peer)) return undefined;
     const target = this.#earlierTarget(contact);
-    if (!target) return;
+    if (!target) return undefined;
     this.#rejoining.add(contact.peer);
-    this.#tasks.run(
-      target.connectOnce(this.#stop.signal).finally(() => this.#rejoining.delete(contact.peer)),
-    );
+    return target
+      .connectOnce(this.#stop.signal, mayLeave)
+      .finally(() => this.#rejoining.delete(contact.peer));
   }
 
   #stateOf(targets: DialTarget[], dht: DhtSearch | undefined): Omit<SearchState, 'swarm'> {

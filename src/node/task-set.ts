@@ -1,6 +1,6 @@
 /** Tasks that run in the background, to be waited for at the end. */
 export class TaskSet {
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #tasks = new Set<Promise<unknown>>();
   readonly #onError: (error: unknown) => void;
 
   /** @param onError what becomes of what a task throws */
@@ -8,7 +8,7 @@ export class TaskSet {
     this.#onError = onError;
   }
 
-  run(task: Promise<void>): void {
+  run(task: Promise<unknown>): void {
     const tracked = task.catch(this.#onError).finally(() => this.#tasks.delete(tracked));
     this.#tasks.add(tracked);
   }

@@ -2,6 +2,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { IdentifyResult } from '@libp2p/interface';
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
@@ -295,6 +296,46 @@ describe('Discovery of the nodes of a DHT', () => {
     tell('peer:disconnect', 'a');
     introduces('a');
     assert.deepEqual(came, [1, 2, 2]);
+  });
+});
+
+describe('peers of earlier runs', () => {
+  afterEach(() => mock.timers.reset());
+
+  it('have their turn by and by, where those before them are gone, and no more come than are of use', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const ids = await Promise.all(
+      Array.from({ length: 200 }, async () =>
+        peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString(),
+      ),
+    );
+    const gone = new Set(ids.slice(0, 70));
+    const back = new Set<string>();
+    const libp2p = {
+      peerId: 'self',
+      services: {},
+      getMultiaddrs: () => [],
+      dial: async (address: Multiaddr) => {
+        const peer = address.getComponents().at(-1)?.value ?? '';
+        if (gone.has(peer)) throw new Error('ECONNREFUSED');
+        back.add(peer);
+        return { remotePeer: peer };
+      },
+    };
+    const options = { network: 'test', named: [], log: () => {} };
+    await using discovery = new Discovery({ libp2p: libp2p as unknown as ShoalLibp2p, ...options });
+    discovery.rejoin([ids.map((peer) => ({ peer, addresses: ['/ip4/192.0.2.1/tcp/4001'] }))]);
+    const after = async (min: number): Promise<number> => {
+      for (let sec = 0; sec < min * 60; sec += 5) {
+        mock.timers.tick(5000);
+        for (let n = 0; n < 3; n++) await turn();
+      }
+      return back.size;
+    };
+    assert.equal(await after(1), 0);
+    assert.equal(await after(60), 60);
+    gone.clear();
+    assert.equal(await after(30), 60);
   });
 });
 
