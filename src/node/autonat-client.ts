@@ -13,6 +13,7 @@ import {
   MAX_AUTONAT_BYTES,
 } from './autonat-messages.ts';
 import { hostOf, isOwnHost, isPublicHost } from './ip-host.ts';
+import { sleep } from './sleep.ts';
 import { TaskSet } from './task-set.ts';
 
 /** A router is changed, or gets another address, now and then; a round costs two or three peers a dial. */
@@ -185,10 +186,9 @@ export class AutonatClient {
       },
       { signal: looking.signal },
     );
-    const within = async (ms: number): Promise<string | undefined> => {
-      const timer = setTimeout(resolve, ms, undefined);
-      return promise.finally(() => clearTimeout(timer));
-    };
+    const signal = AbortSignal.any([looking.signal, this.#stop.signal]);
+    const within = async (ms: number): Promise<string | undefined> =>
+      Promise.race([promise, sleep(ms, signal).then(() => undefined)]);
     return { within, [Symbol.dispose]: () => looking.abort() };
   }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { generateKeyPair } from '@libp2p/crypto/keys';
-import type { Connection } from '@libp2p/interface';
+import type { Connection, Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { lpStream, streamPair } from '@libp2p/utils';
 import { multiaddr } from '@multiformats/multiaddr';
+import { DialStatus, encodeDialResponse } from '../../src/node/autonat-messages.ts';
 import { AutonatClient } from '../../src/node/autonat-client.ts';
 
 type Components = ConstructorParameters<typeof AutonatClient>[0];
@@ -59,5 +62,30 @@ describe('AutonatClient', () => {
     const asked = await turns();
     assert.ok(asked > 1 && asked < 10, `${asked} times`);
     await client.stop();
+  });
+
+  it('does not wait for a peer that says it has come when it is to end', async () => {
+    const { client, connect } = await rig();
+    const real = globalThis.setTimeout;
+    const waits = Promise.withResolvers<void>();
+    // The time in which it looks for the connection does not pass.
+    mock.method(globalThis, 'setTimeout', (act: () => void, ms?: number, ...rest: []) => {
+      if (ms !== 3000) return real(act, ms, ...rest);
+      waits.resolve();
+      return real(() => {}, 0);
+    });
+    try {
+      const newStream = async (): Promise<Stream> => {
+        const [own, other] = await streamPair();
+        const messages = lpStream(other);
+        void messages.read().then(() => messages.write(encodeDialResponse(DialStatus.ok)));
+        return own;
+      };
+      client.meet(Object.assign(connect(), { newStream }), seenAt('5.1.1.9'));
+      await waits.promise;
+      await client.stop();
+    } finally {
+      mock.restoreAll();
+    }
   });
 });
