@@ -4,6 +4,9 @@ import type { ClaimedMessage, ClaimMessage } from './media-protocol.ts';
 /** A worker that is there takes charge at once; one that does not in this time never will. */
 const CLAIM_TIMEOUT_MS = 10_000;
 
+/** Whoever was asked may have been replaced by a new version meanwhile, or ended with the question: the next is asked again. */
+const CLAIM_AGAIN_MS = 500;
+
 /**
  * Registers the worker and waits until it is in charge of this page.
  *
@@ -46,20 +49,27 @@ export async function takeCharge(
       `the service worker ${worker.pathname} has no say over this page; it has to lie in the page's folder or above`,
     );
   }
+  signal?.throwIfAborted();
   return { scope, clientId: await claim(serviceWorker, signal) };
 }
 
 /** Asks the worker to take charge: after a reload that goes past it, it does not by itself. */
 async function claim(container: ServiceWorkerContainer, signal: AbortSignal | undefined): Promise<string> {
-  const { port1: port, port2 } = new MessageChannel();
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let clientId: string | undefined;
   const look = (): void => {
     if (clientId !== undefined && container.controller) resolve(clientId);
   };
-  port.onmessage = ({ data }: MessageEvent<ClaimedMessage>): void => {
-    ({ clientId } = data);
-    look();
+  const ask = async (): Promise<void> => {
+    const { active } = await container.ready;
+    const { port1: port, port2 } = new MessageChannel();
+    port.onmessage = ({ data }: MessageEvent<ClaimedMessage>): void => {
+      ({ clientId } = data);
+      port.close();
+      look();
+    };
+    const message: ClaimMessage = { shoalMedia: 'claim' };
+    active?.postMessage(message, [port2]);
   };
   const limit = AbortSignal.any([AbortSignal.timeout(CLAIM_TIMEOUT_MS), ...(signal ? [signal] : [])]);
   const giveUp = (): void =>
@@ -72,16 +82,14 @@ async function claim(container: ServiceWorkerContainer, signal: AbortSignal | un
     );
   limit.addEventListener('abort', giveUp, { once: true });
   container.addEventListener('controllerchange', look);
+  const asking = setInterval(() => void ask(), CLAIM_AGAIN_MS);
   try {
-    void container.ready.then(({ active }) => {
-      const message: ClaimMessage = { shoalMedia: 'claim' };
-      active?.postMessage(message, [port2]);
-    });
+    void ask();
     return await promise;
   } finally {
+    clearInterval(asking);
     limit.removeEventListener('abort', giveUp);
     container.removeEventListener('controllerchange', look);
-    port.close();
   }
 }
 
