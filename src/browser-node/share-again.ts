@@ -6,6 +6,7 @@ import type { PageStore } from '../browser-store/page-store.ts';
 import type { SharedFiles } from '../browser-store/shared-files.ts';
 import { ShoalError } from '../errors.ts';
 import type { ShoalNode } from '../node/shoal-node.ts';
+import { KeyLock } from '../store/key-lock.ts';
 import { permissionOf } from './file-permission.ts';
 import { withPickedErrors } from './picked-error.ts';
 import { PickedFolder } from './picked-folder.ts';
@@ -13,6 +14,12 @@ import { PickedFolder } from './picked-folder.ts';
 type Outcome = Pick<SharedAgain, 'state' | 'problem'>;
 
 const SHARED: Outcome = { state: 'shared', problem: undefined };
+
+/** Who comes while an asset's files are hashed is told what was found: a page asks each time that it shows its start. */
+const reading = new KeyLock();
+
+/** What the files of each share were when they were hashed and had changed; they have as long as they are that. */
+const changedTo = new WeakMap<KeptShare, ReadonlyMap<string, FileStamp>>();
 
 /** What each file of some that were picked is now. */
 export function stampsOf(files: readonly FileToShare[]): Map<string, FileStamp> {
@@ -44,7 +51,7 @@ export async function shareAgain(
     const outcome: Outcome = store.isShared(root)
       ? SHARED
       : permitted[i]
-        ? await shareOne(node, store, root, share, signal)
+        ? await reading.run(text, () => shareOne(node, store, root, share, signal), signal)
         : {
             state: 'permission',
             problem: `the browser wants to be allowed anew to read ${name ?? 'the files'}`,
@@ -70,17 +77,16 @@ async function shareOne(
   signal: AbortSignal,
 ): Promise<Outcome> {
   try {
+    if (store.isShared(root)) return SHARED;
     const files = await findFiles(share, signal);
     const stamps = stampsOf(files);
-    const isUntouched = [...share.stamps].every(
-      ([path, before]) => stamps.get(path)?.lastModified === before.lastModified,
-    );
+    const isUntouched = areSame(share.stamps, stamps);
     const text = root.toString();
     const known =
       isUntouched && store.shares
         ? await sharedFiles(root, share.name, await store.shares.nodes(text), files)
         : undefined;
-    const shared = known ?? (await hashed(root, share, files, signal));
+    const shared = known ?? (await hashed(root, share, files, stamps, signal));
     signal.throwIfAborted();
     // It may have been removed meanwhile.
     if (!store.shares?.all.has(text)) return { state: 'gone', problem: `${text} was removed` };
@@ -126,13 +132,24 @@ async function findFiles({ handles, stamps }: KeptShare, signal: AbortSignal): P
 /** Hashes what has another time than it had, or of which nodes are lost. @throws ERR_FILE_CHANGED */
 async function hashed(
   root: CID,
-  { name, chunkSize, emptyFolders }: KeptShare,
+  share: KeptShare,
   files: readonly FileToShare[],
+  stamps: ReadonlyMap<string, FileStamp>,
   signal: AbortSignal,
 ): Promise<SharedFiles> {
-  const shared = await importFiles(files, { name, chunkSize, emptyFolders, onProgress: undefined, signal });
-  if (shared.manifest.root.equals(root)) return shared;
+  const { name, chunkSize, emptyFolders } = share;
+  const before = changedTo.get(share);
+  if (!before || !areSame(before, stamps)) {
+    const shared = await importFiles(files, { name, chunkSize, emptyFolders, onProgress: undefined, signal });
+    if (shared.manifest.root.equals(root)) return shared;
+    changedTo.set(share, stamps);
+  }
   throw changed(name ?? 'what was shared');
+}
+
+/** Files of the same sizes: whether they were not written since. */
+function areSame(before: ReadonlyMap<string, FileStamp>, now: ReadonlyMap<string, FileStamp>): boolean {
+  return [...before].every(([path, { lastModified }]) => now.get(path)?.lastModified === lastModified);
 }
 
 function changed(what: string): ShoalError {

@@ -42,8 +42,10 @@ function unreadable(size: number): Blob {
 /** A file that the browser reads until it changes on the disk, or its disk is gone. */
 class PickedFile extends File {
   isReadable = true;
+  timesRead = 0;
 
   override slice(from?: number, to?: number): Blob {
+    this.timesRead++;
     return this.isReadable ? super.slice(from, to) : unreadable(this.size).slice(from, to);
   }
 }
@@ -114,6 +116,20 @@ describe('what a page shares again', () => {
     assert.equal((await store.recheck(root))?.isRenewed, true);
     await read();
     assert.equal((await store.recheck(root))?.isRenewed, false);
+    await store.close();
+  });
+
+  it('is hashed once, however often it is asked for: who asks meanwhile waits for that', async () => {
+    const { disk, store, read, stateNow } = await sharedFile();
+    disk.now.isReadable = false;
+    await assert.rejects(read(), CHANGED);
+    disk.now = disk.write(2, 2);
+    assert.deepEqual(await Promise.all([stateNow(), stateNow()]), ['changed', 'changed']);
+    assert.equal(await stateNow(), 'changed');
+    assert.equal(disk.now.timesRead, 1);
+    disk.now = disk.write(1, 3);
+    assert.deepEqual(await Promise.all([stateNow(), stateNow()]), ['shared', 'shared']);
+    assert.equal(disk.now.timesRead, 1);
     await store.close();
   });
 
