@@ -91,12 +91,15 @@ function run(here: Here): App {
         at('start').hidden = false;
         await showLists();
       } else {
+        // Meanwhile something else may be opened, or shared: then that is shown.
+        const isStill = (): boolean => linkInAddress() === link;
         await share.close();
+        if (!isStill()) return;
         at('start').hidden = true;
         at('link', HTMLInputElement).value = link;
         await asset.open(link);
         // What could not be opened leaves nothing to look at but the start.
-        if (at('asset').hidden) at('start').hidden = false;
+        if (at('asset').hidden && isStill()) at('start').hidden = false;
       }
       await showStorage(here);
     },

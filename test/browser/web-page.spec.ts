@@ -269,6 +269,22 @@ describe('the page in Chromium', function () {
     await page.locator('#kept').waitFor({ state: 'hidden' });
   });
 
+  it('shows only what is shared, where that was chosen while a link was looked for', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    await writeFile(nodes.path('mine.txt'), 'what I have');
+    const seed = await nodes.start({ web: true });
+    const { cid, link } = await seed.share(pseudoRandomBytes(1000));
+    const { cid: unknown } = await (await nodes.start()).share(pseudoRandomBytes(1001));
+    const page = await openPage(`${site.url()}#${link.replace(cid, unknown)}`);
+    await shows(page, '#asset-state', /Looking for somebody/);
+    await page.setInputFiles('#files', nodes.path('mine.txt'));
+    await shows(page, '#shared-state', /^11 bytes, shared/);
+    // Told when the link is looked for no more.
+    await page.waitForFunction('document.getElementById("storage").textContent !== ""');
+    assert.ok(await page.isHidden('#start'));
+    assert.ok(await page.isHidden('#asset'));
+  });
+
   it('shares again after a reload what was picked, with its link, or as it is now', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     const page = await openPage(site.url(), {
