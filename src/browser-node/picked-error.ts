@@ -32,11 +32,18 @@ const WORDS: Readonly<Record<string, readonly [code: string, what: (path: string
 /** An error of the browser, as one for people. @param path what it is about */
 export function pickedError(path: string, cause: unknown): Error {
   if (cause instanceof ShoalError) return cause;
-  const [code, what] = WORDS[(cause as Partial<Error>).name ?? ''] ?? [
+  const [code, what] = WORDS[nameOf(cause)] ?? [
     'ERR_IO',
     () => `${path} could not be used: ${String(cause)}`,
   ];
   return new ShoalError(code, what(path), { cause });
+}
+
+/** An error of a stream that the page has given, which may fail with anything, or without a reason. */
+export function streamError(name: string, cause: unknown): Error {
+  if (cause instanceof ShoalError) return cause;
+  if (nameOf(cause) === 'QuotaExceededError') return pickedError(name, cause);
+  return new ShoalError('ERR_IO', `${name} took no more: ${String(cause)}`, { cause });
 }
 
 /** Runs `task`, and gives what the browser throws as {@link pickedError}. */
@@ -53,5 +60,9 @@ export function isPickedError(
   error: unknown,
   name: 'NotFoundError' | 'TypeMismatchError' | 'NoModificationAllowedError',
 ): boolean {
-  return (error as Partial<Error>).name === name;
+  return nameOf(error) === name;
+}
+
+function nameOf(error: unknown): string {
+  return (error as Partial<Error> | undefined)?.name ?? '';
 }

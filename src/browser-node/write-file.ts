@@ -1,4 +1,4 @@
-import { withPickedErrors } from './picked-error.ts';
+import { pickedError, streamError, withPickedErrors } from './picked-error.ts';
 
 /**
  * Writes content to a file that a person picked, or wherever a stream leads. The file is what it was until all has been
@@ -23,8 +23,13 @@ export async function writeFile(
   aborted.promise.catch(() => {});
   const abort = (): void => aborted.reject(signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });
-  const unlessAborted = (act: () => Promise<void>): Promise<void> =>
-    Promise.race([withPickedErrors(name, act), aborted.promise]);
+  const told = isFile || isOfFile(to) ? pickedError : streamError;
+  const unlessAborted = async (act: () => Promise<void>): Promise<void> => {
+    const done = act().catch((error: unknown) => {
+      throw told(name, error);
+    });
+    await Promise.race([done, aborted.promise]);
+  };
   try {
     signal?.throwIfAborted();
     for await (const piece of content) {
@@ -40,4 +45,9 @@ export async function writeFile(
   } finally {
     signal?.removeEventListener('abort', abort);
   }
+}
+
+/** What `createWritable` of a file gives: its errors are the browser's. */
+function isOfFile(stream: WritableStream): boolean {
+  return typeof FileSystemWritableFileStream === 'function' && stream instanceof FileSystemWritableFileStream;
 }

@@ -47,4 +47,18 @@ describe('a stream that a page saves to', () => {
       reason,
     );
   });
+
+  it('that fails of its own, for whatever reason or none, is not taken for a file that fails', async () => {
+    for (const reason of [new TypeError('closed'), new DOMException('left', 'AbortError'), undefined]) {
+      const failing = new WritableStream<Uint8Array>({ write: () => Promise.reject(reason) });
+      const saving = writeFile(failing, 'the stream', pieces(2), () => {});
+      const message = `the stream took no more: ${String(reason)}`;
+      await assert.rejects(saving, { code: 'ERR_IO', message });
+    }
+    const full = new WritableStream<Uint8Array>({
+      write: () => Promise.reject(new DOMException('full', 'QuotaExceededError')),
+    });
+    const saving = writeFile(full, 'the stream', pieces(2), () => {});
+    await assert.rejects(saving, { code: 'ERR_DISK_FULL' });
+  });
 });
