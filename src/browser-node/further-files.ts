@@ -28,5 +28,5 @@ export async function shareFiles(
   });
   const { type, size: bytes } = shared.manifest;
   const share = { name: shared.name, type, bytes, chunkSize, stamps: stampsOf(files), emptyFolders };
-  return store.addShared(shared, handles && { v: 1, ...share, handles });
+  return store.addShared(shared, handles && { v: 1, ...share, handles }, signal);
 }

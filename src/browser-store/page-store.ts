@@ -205,13 +205,19 @@ export class PageStore implements Store {
    * Serves files where they lie, until the page goes.
    *
    * @param share what to keep, so that a later page can do so too
+   * @param signal where it is aborted, nothing is served or kept that was not before
    */
-  async addShared(shared: SharedFiles, share?: KeptShare): Promise<AssetRecord> {
+  async addShared(shared: SharedFiles, share?: KeptShare, signal?: AbortSignal): Promise<AssetRecord> {
     const { root } = shared.manifest;
-    await this.#lock.run(root.toString(), async () => {
+    const text = root.toString();
+    await this.#lock.run(text, async () => {
       this.#checkOpen();
+      signal?.throwIfAborted();
+      const wasKept = this.shares?.all.has(text) ?? false;
       if (share) await this.shares?.keep(shared, share);
-      this.#shared.set(root.toString(), shared);
+      if (signal?.aborted && !wasKept) await this.shares?.delete(text, this.#records.has(text));
+      signal?.throwIfAborted();
+      this.#shared.set(text, shared);
     });
     return (await this.get(root)) as AssetRecord;
   }

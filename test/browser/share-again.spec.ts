@@ -335,4 +335,35 @@ describe('what a page shares from handles', function () {
     await share(page, 'a');
     assert.deepEqual(await shareAgain(page), []);
   });
+
+  it('is not kept, nor shared, where that was given up while it was noted; what was kept before is', async () => {
+    await putFiles(page, { a: [1, 2, 3] });
+    const outcome = () =>
+      page.evaluate(async () => {
+        const { put } = IDBObjectStore.prototype;
+        const stop = new AbortController();
+        IDBObjectStore.prototype.put = function (value, key) {
+          if (typeof key === 'string' && key.startsWith('share:')) stop.abort('given up');
+          return put.call(this, value, key);
+        };
+        const file = await globalThis.ownFiles.getFileHandle('a');
+        return globalThis.node.share(file, { signal: stop.signal }).then(
+          () => 'shared',
+          (reason: unknown) => reason,
+        );
+      });
+    assert.equal(await outcome(), 'given up');
+    assert.deepEqual(await listed(page), []);
+    await share(page, 'a');
+    assert.equal(await outcome(), 'given up');
+    assert.deepEqual(
+      (await listed(page)).map(({ state }) => state),
+      ['shared'],
+    );
+    await reload();
+    assert.deepEqual(
+      (await shareAgain(page)).map(({ state }) => state),
+      ['shared'],
+    );
+  });
 });
