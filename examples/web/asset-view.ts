@@ -6,7 +6,7 @@ import type { Here } from './node.ts';
 import { canSaveFolders, pickFolderToSave } from './pickers.ts';
 import { hideProblem, showProblem } from './problem.ts';
 import type { SwarmView } from './swarm-view.ts';
-import { countText, sizeText } from './text.ts';
+import { countText, plainText, sizeText } from './text.ts';
 
 /** A film that is larger is fetched as far as it is watched, until somebody asks for all of it. */
 const MOST_UNASKED_BYTES = 512e6;
@@ -56,7 +56,8 @@ export class AssetView {
     this.close();
     hideProblem();
     const { signal } = this.#stop;
-    at('asset-name').textContent = new URLSearchParams(link.split('?')[1]).get('n') ?? 'What this link names';
+    const named = new URLSearchParams(link.split('?')[1]).get('n') ?? 'What this link names';
+    at('asset-name').textContent = plainText(named);
     at('asset-state').textContent = 'Looking for somebody who has it…';
     at('asset-stop').textContent = 'Stop';
     at('asset-files').hidden = true;
@@ -68,8 +69,8 @@ export class AssetView {
     try {
       const asset = await this.#here.shoal.open(link, { signal });
       this.#asset = asset;
-      at('asset-name').textContent = asset.name ?? asset.cid;
-      document.title = `${asset.name ?? 'Shoal'} · Shoal`;
+      at('asset-name').textContent = plainText(asset.name ?? asset.cid);
+      document.title = `${plainText(asset.name ?? 'Shoal')} · Shoal`;
       const files: AssetEntry[] = [];
       for await (const entry of asset.entries({ signal })) if (entry.type === 'file') files.push(entry);
       const size = files.reduce((sum, file) => sum + file.size, 0);
@@ -191,7 +192,7 @@ export class AssetView {
       const links =
         linksSkipped.length > 0 ? ` ${countText(linksSkipped.length, 'link')} could not be made.` : '';
       at('asset-state').textContent =
-        `All of it is in the folder “${name}”, and checked: ${countText(files, 'file')}, ${sizeText(bytes)}.${links}`;
+        `All of it is in the folder “${plainText(name)}”, and checked: ${countText(files, 'file')}, ${sizeText(bytes)}.${links}`;
       if (filesWritten > 0) this.#swarm.complete();
     };
     const start = async (picked?: FileSystemDirectoryHandle): Promise<void> => {
@@ -220,26 +221,27 @@ export class AssetView {
     signal: AbortSignal,
   ): { row: HTMLLIElement; fetchIt: () => Promise<void> } {
     const kind = mediaKind(file.path);
+    const title = plainText(file.path);
     const get = make('button', { type: 'button', className: 'quiet' }, 'Fetch');
     const row = make(
       'li',
       {},
-      make('span', { className: 'name' }, file.path),
+      make('span', { className: 'name' }, title),
       make('span', { className: 'size' }, sizeText(file.size)),
     );
-    get.setAttribute('aria-label', `Fetch ${file.path}`);
+    get.setAttribute('aria-label', `Fetch ${title}`);
     const fetchIt = async (): Promise<void> => {
       if (!get.isConnected) return;
       get.disabled = true;
       try {
         at('asset-progress').hidden = false;
         const { blob } = await asset.save({ path: file.path, onProgress: showProgress, signal });
-        at('asset-state').textContent = `${file.path} is here and checked.`;
+        at('asset-state').textContent = `${title} is here and checked.`;
         get.replaceWith(saveLink(blob, file.path.split('/').at(-1) ?? ''));
       } catch (error) {
         get.disabled = false;
         if (signal.aborted) return;
-        at('asset-state').textContent = `${file.path} is not all here. What came is kept.`;
+        at('asset-state').textContent = `${title} is not all here. What came is kept.`;
         at('asset-progress').hidden = true;
         showProblem(error, () => void fetchIt());
       }
@@ -247,7 +249,7 @@ export class AssetView {
     get.onclick = () => void fetchIt();
     if (kind === 'video' || kind === 'audio' || kind === 'image') {
       const show = make('button', { type: 'button' }, kind === 'image' ? 'Show' : 'Play');
-      show.setAttribute('aria-label', `${show.textContent} ${file.path}`);
+      show.setAttribute('aria-label', `${show.textContent} ${title}`);
       show.onclick = () => void this.#play(asset, file, kind);
       // Where no service worker runs, only what is here in full can be shown.
       void this.#here.media.then((media) => (show.hidden = media === undefined));
@@ -283,12 +285,12 @@ function showMedia(kind: 'video' | 'audio' | 'image', source: string, name: stri
   const stage = at('stage');
   const note = at('stage-note');
   if (kind === 'image') {
-    const image = make('img', { src: source, alt: name });
+    const image = make('img', { src: source, alt: plainText(name) });
     image.onerror = () => (hasFailed = true);
     stage.append(image);
   } else {
     const player = make(kind, { src: source, controls: true, preload: 'auto' });
-    player.setAttribute('aria-label', name);
+    player.setAttribute('aria-label', plainText(name));
     if (player instanceof HTMLVideoElement) player.playsInline = true;
     let reached: number | undefined;
     player.ontimeupdate = () => (reached = player.currentTime || reached);
@@ -382,6 +384,6 @@ function urlOf(blob: Blob): string {
 /** A Blob has no type here: a browser that opens the address runs nothing of it. */
 function saveLink(blob: Blob, name: string): HTMLAnchorElement {
   const link = make('a', { className: 'button', href: urlOf(blob), download: name }, 'Save');
-  link.setAttribute('aria-label', `Save ${name}`);
+  link.setAttribute('aria-label', `Save ${plainText(name)}`);
   return link;
 }

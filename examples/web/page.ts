@@ -11,7 +11,7 @@ import { hideProblem, showProblem } from './problem.ts';
 import { ShareView, type Chosen } from './share-view.ts';
 import { showSharedBefore } from './shared-before.ts';
 import { SwarmView } from './swarm-view.ts';
-import { countText, sizeText } from './text.ts';
+import { countText, plainText, sizeText } from './text.ts';
 
 function showStatus(text: string, state: 'on' | 'off' | 'wait'): void {
   at('status-text').textContent = text;
@@ -35,7 +35,7 @@ async function showKept({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
   const rows: HTMLLIElement[] = [];
   for await (const { cid, name, bytes, bytesHere, state } of shoal.list()) {
     if (state === 'shared' || bytesHere === 0) continue;
-    const title = name ?? cid;
+    const title = plainText(name ?? cid);
     const part = state === 'complete' || bytes === undefined ? '' : ` of ${sizeText(bytes)}`;
     const open = make('button', { type: 'button', className: 'quiet' }, 'Open');
     open.setAttribute('aria-label', `Open ${title}`);

@@ -1,5 +1,6 @@
 import { ShoalError } from 'shoal/browser';
 import { at, make } from './elements.ts';
+import { plainText } from './text.ts';
 
 /** A heading for the errors that people meet, and what would help where the error does not say it itself. */
 const WORDS: Readonly<Record<string, { title: string; help?: string }>> = {
@@ -67,7 +68,7 @@ export function showProblem(error: unknown, again?: () => void): void {
   at('problem-help').hidden = words.help === undefined;
   at('problem-tried').hidden = !tried?.some((way) => way.tried > 0);
   at('problem-ways').replaceChildren(
-    ...(tried ?? []).filter((way) => way.tried > 0).map(({ text }) => make('li', {}, text)),
+    ...(tried ?? []).filter((way) => way.tried > 0).map(({ text }) => make('li', {}, plainText(text))),
   );
   at('problem-again').hidden = again === undefined;
   at('problem-again').onclick = () => {
@@ -83,5 +84,5 @@ export function hideProblem(): void {
 }
 
 function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return plainText(text.charAt(0).toUpperCase() + text.slice(1));
 }

@@ -4,7 +4,7 @@ import { at } from './elements.ts';
 import type { Here } from './node.ts';
 import { hideProblem, showProblem } from './problem.ts';
 import type { SwarmView } from './swarm-view.ts';
-import { countText, sizeText } from './text.ts';
+import { countText, plainText, sizeText } from './text.ts';
 
 /** What was dropped or chosen. */
 export interface Chosen {
@@ -79,7 +79,7 @@ export class ShareView {
       at('start').hidden = true;
       at('shared').hidden = false;
       at('shared-progress').hidden = true;
-      at('shared-name').textContent = asset.name ?? cid;
+      at('shared-name').textContent = plainText(asset.name ?? cid);
       this.#ready(bytes);
     } catch (error) {
       showProblem(error);
@@ -95,7 +95,7 @@ export class ShareView {
     at('shared').hidden = false;
     at('shared-ready').hidden = true;
     at('shared-given').textContent = '';
-    at('shared-name').textContent = name;
+    at('shared-name').textContent = plainText(name);
     let bytes = size ?? 0;
     at('shared-state').textContent =
       `Reading ${size === undefined ? 'it' : sizeText(size)} once, for its fingerprint…`;

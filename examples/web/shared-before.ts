@@ -3,7 +3,7 @@ import { at, make } from './elements.ts';
 import type { Here } from './node.ts';
 import { hideProblem, showProblem } from './problem.ts';
 import type { Chosen } from './share-view.ts';
-import { sizeText } from './text.ts';
+import { plainText, sizeText } from './text.ts';
 
 /** What the list of earlier shares has done. */
 interface SharedBeforeActions {
@@ -26,7 +26,8 @@ export async function showSharedBefore(
   actions: SharedBeforeActions,
 ): Promise<void> {
   const rows = (await shoal.shareAgain()).map((found) => {
-    const { cid, name: title = found.cid, bytes, state, source } = found;
+    const { cid, name = found.cid, bytes, state, source } = found;
+    const title = plainText(name);
     const forget = make('button', { type: 'button', className: 'quiet' }, 'Forget');
     forget.setAttribute('aria-label', `Forget ${title}`);
     forget.onclick = async () => {
@@ -48,7 +49,7 @@ export async function showSharedBefore(
         hideProblem();
         if (state === 'changed') {
           await shoal.remove(cid).catch(showProblem);
-          actions.share({ name: title, files: [...source], bytes: undefined });
+          actions.share({ name, files: [...source], bytes: undefined });
           return;
         }
         const [again] = await shoal.shareAgain({ cid, ask: true });

@@ -16,3 +16,11 @@ export function countText(count: number, what: string): string {
 export function peerText(peer: string): string {
   return `…${peer.slice(-6)}`;
 }
+
+/**
+ * Text from the network as a line that cannot pretend to be another one: control characters and those that turn the direction of
+ * writing around, so that `photo<U+202E>gnp.exe` would read `photoexe.png`, are shown as `\ufffd`.
+ */
+export function plainText(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
+}

@@ -505,6 +505,25 @@ describe('the page in Chromium', function () {
     await shows(page, '#problem-ways', /link/);
   });
 
+  it('shows names as they are, however they are written, and none beyond its edge', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    const long = `${'long'.repeat(50)}.bin`;
+    await mkdir(nodes.path('folder'));
+    await writeFile(nodes.path('folder', long), 'a');
+    const { link } = await seed.share(nodes.path('folder'), { name: 'photo\u202egnp.exe' });
+    const page = await openPage(`${site.url()}#${link}`, {
+      context: { viewport: { width: 320, height: 640 } },
+    });
+    await page.click('#asset-files button');
+    await shows(page, '#asset-state', /is here and checked/);
+    assert.equal(await page.textContent('#asset-name'), 'photo\ufffdgnp.exe');
+    assert.equal(await page.title(), 'photo\ufffdgnp.exe · Shoal');
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+    await page.click('#asset-stop');
+    await shows(page, '#kept-list .name', /^photo\ufffdgnp\.exe$/);
+  });
+
   it('fits a phone, and stands still for those who ask for it', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     const seed = await nodes.start({ web: true });
