@@ -85,7 +85,11 @@ export class PageStore implements Store {
     const records = await parts.records.load();
     for (const space of parts.spaces) {
       for (const root of await space.roots())
-        if (records.get(root)?.space !== space.kind) await space.remove(root);
+        if (records.get(root)?.space !== space.kind)
+          await space.remove(root).catch((error: unknown) => {
+            // The rest is as good as it was; the next page tries again.
+            parts.log('warn', `what is left of ${root} was not deleted: ${String(error)}`);
+          });
     }
     return new PageStore(parts, records);
   }

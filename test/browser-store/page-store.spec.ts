@@ -172,6 +172,23 @@ describe('the storage of a page', () => {
     assert.equal(origin.budget.usedBytes, 0);
   });
 
+  it('is there though chunks of which no record is left cannot be deleted, which is tried again', async () => {
+    const [asset, other] = [await remoteFile(bytesOf(4 * CHUNK)), await remoteFile(bytesOf(CHUNK, 2))];
+    const origin = new Origin();
+    const before = await origin.open();
+    await (await download(before, asset, undefined)).close();
+    await (await download(before, other, undefined)).close();
+    await origin.records.delete(asset.root.toString());
+    const { remove } = origin.chunks;
+    origin.chunks.remove = () => Promise.reject(new Error('something has it open'));
+    const store = await origin.open();
+    assert.equal((await store.get(other.root))?.state, 'complete');
+    assert.match(origin.logged.join(), new RegExp(`warn: .*${asset.root.toString()}.*something has it open`));
+    origin.chunks.remove = remove;
+    await using _again = await origin.open();
+    assert.deepEqual(await origin.chunks.roots(), [other.root.toString()]);
+  });
+
   it('does not bring back what was removed while somebody read it', async () => {
     const asset = await remoteFile(bytesOf(4 * CHUNK));
     const origin = new Origin();
