@@ -77,7 +77,13 @@ export class KeptShares {
     await this.#db.deleteShare(root, areNodesKept);
   }
 
-  nodes(root: string): Promise<Map<string, Uint8Array>> {
-    return this.#db.nodesOf(root);
+  /** Those that the browser still has: the files tell of the others. */
+  async nodes(root: string): Promise<Map<string, Uint8Array>> {
+    try {
+      return await this.#db.nodesOf(root);
+    } catch (error) {
+      this.#log('warn', `what was kept of ${root} cannot be read, so that its files are: ${String(error)}`);
+      return new Map();
+    }
   }
 }

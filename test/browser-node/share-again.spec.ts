@@ -86,7 +86,7 @@ async function sharedFile() {
     publish: async () => {},
   } as unknown as ShoalNode;
   const read = async () => (await store.open(root))?.read(1);
-  return { disk, store, root, read, stateNow: async () => (await shareAgain(node, store, {}))[0]?.state };
+  return { disk, db, store, root, read, stateNow: async () => (await shareAgain(node, store, {}))[0]?.state };
 }
 
 const CHANGED = { code: 'ERR_FILE_CHANGED' };
@@ -130,6 +130,17 @@ describe('what a page shares again', () => {
     disk.now = disk.write(1, 3);
     assert.deepEqual(await Promise.all([stateNow(), stateNow()]), ['shared', 'shared']);
     assert.equal(disk.now.timesRead, 1);
+    await store.close();
+  });
+
+  it('is hashed anew where the browser has lost what it kept of it', async () => {
+    const { disk, db, store, read, stateNow } = await sharedFile();
+    disk.now.isReadable = false;
+    await assert.rejects(read(), CHANGED);
+    disk.now.isReadable = true;
+    db.nodesOf = () => Promise.reject(new DOMException('it cannot be read', 'NotReadableError'));
+    assert.equal(await stateNow(), 'shared');
+    await read();
     await store.close();
   });
 
