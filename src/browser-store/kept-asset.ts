@@ -6,7 +6,7 @@ import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { ChunkFile } from './chunk-space.ts';
 import type { PageContent } from './page-handle.ts';
 import type { RecentChunks } from './recent-chunks.ts';
-import { storageError } from './storage-error.ts';
+import { storageError, unlessLost } from './storage-error.ts';
 
 /** Chunks read side by side when they are checked: the next is read while one is hashed. */
 const PARALLEL_READS = 4;
@@ -159,11 +159,7 @@ export class KeptAsset implements PageContent {
   }
 
   async #verified(chunk: number): Promise<VerifiedChunk | undefined> {
-    // What the browser no longer finds, or cannot read, is as good as changed.
-    const bytes = await this.#file.read(chunk).catch((error: Error) => {
-      if (error.name === 'NotFoundError' || error.name === 'NotReadableError') return undefined;
-      throw error;
-    });
+    const bytes = await unlessLost(this.#file.read(chunk));
     return bytes && VerifiedChunk.verify(this.manifest.chunkDigest(chunk), bytes);
   }
 

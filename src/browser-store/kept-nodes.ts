@@ -4,7 +4,7 @@ import { DagWalk } from '../integrity/dag-walk.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import type { KeptNode, PageRecords } from './page-records.ts';
-import { storageError } from './storage-error.ts';
+import { storageError, unlessLost } from './storage-error.ts';
 
 /** Nodes given to a walk at once. */
 const BATCH = 256;
@@ -18,7 +18,7 @@ export class KeptNodes {
   }
 
   async get(root: CID, node: CID): Promise<Uint8Array | undefined> {
-    const bytes = await this.#records.getNode(root.toString(), node.toString());
+    const bytes = await unlessLost(this.#records.getNode(root.toString(), node.toString()));
     const verified = bytes && (await VerifiedChunk.verify(node.multihash.digest, bytes));
     return verified?.bytes;
   }
@@ -40,7 +40,9 @@ export class KeptNodes {
       let added = 0;
       const needs = walk.needs(BATCH);
       const text = root.toString();
-      const nodes = await Promise.all(needs.map((cid) => this.#records.getNode(text, cid.toString())));
+      const read = (cid: CID): Promise<Uint8Array | undefined> =>
+        unlessLost(this.#records.getNode(text, cid.toString()));
+      const nodes = await Promise.all(needs.map(read));
       for (const [i, cid] of needs.entries()) {
         const bytes = nodes[i];
         if (bytes && (await walk.add(cid, bytes)) === 'ok') added++;

@@ -18,6 +18,19 @@ export async function estimateSpace(): Promise<SpaceEstimate | undefined> {
   }
 }
 
+/** What browsers say where what they kept is lost, or can be read no more: it is as good as not there. */
+const LOST = new Set(['NotFoundError', 'NotReadableError', 'DataError']);
+
+/** What a browser's storage gives; undefined where it says that it has lost that. */
+export async function unlessLost<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (LOST.has((error as Error).name)) return undefined;
+    throw error;
+  }
+}
+
 const WHAT_HELPS =
   'remove an asset, or free space on the disk, and fetch it again: it goes on from what is here';
 

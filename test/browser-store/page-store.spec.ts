@@ -112,6 +112,24 @@ describe('the storage of a page', () => {
     assert.equal((await store.get(asset.root))?.state, 'complete');
   });
 
+  it('takes nodes that the browser has lost for what is not here, and keeps them anew', async () => {
+    const asset = await remoteFile(bytesOf(4 * CHUNK));
+    const origin = new Origin();
+    await (await download(await origin.open(), asset, undefined)).close();
+    await using store = await origin.open();
+    const { getNode } = origin.records;
+    for (const name of ['NotReadableError', 'DataError']) {
+      origin.records.getNode = () => Promise.reject(new DOMException('data lost', name));
+      assert.equal(await store.getNode(asset.root, asset.root), undefined);
+      assert.equal(await store.open(asset.root), undefined);
+    }
+    origin.records.getNode = getNode;
+    await putNodes(store, asset);
+    const stored = (await store.open(asset.root))!;
+    assert.equal(stored.state, 'complete');
+    await stored.close();
+  });
+
   it('opens what was damaged anew, though others still have it open, and fetches that again', async () => {
     const asset = await remoteFile(bytesOf(4 * CHUNK));
     const origin = new Origin();
