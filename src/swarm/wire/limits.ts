@@ -32,7 +32,7 @@ export const MAX_CHUNKS_PER_MESSAGE = 1 << 14;
 /** Runs in one REQUEST. A grant pays for at most 1,024 chunks. */
 export const MAX_RUNS = 1024;
 
-/** Contacts in one PEERS. The exchange sends and believes at most 50. */
+/** Contacts in one PEERS. The exchange believes at most 50, and sends fewer. */
 export const MAX_CONTACTS = 64;
 
 /** Addresses of one contact, and characters of one: multiaddrs with certificate hashes stay below 512. */
