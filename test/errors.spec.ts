@@ -14,7 +14,7 @@ describe('docs/errors.md', () => {
       file.endsWith('.ts'),
     );
     const used = await Promise.all(
-      files.map((file) => codesIn(readFile(join(ROOT, 'src', file), 'utf8'), /'(ERR_[A-Z_]+)'/g)),
+      files.map((file) => codesIn(readFile(join(ROOT, 'src', file), 'utf8'), /['(](ERR_[A-Z_]+)[')]/g)),
     );
     const listed = await codesIn(readFile(join(ROOT, 'docs', 'errors.md'), 'utf8'), /`(ERR_[A-Z_]+)`/g);
     assert.deepEqual([...new Set(listed)].sort(), [...new Set(used.flat())].sort());

@@ -2,7 +2,7 @@ import { errorCode, errorMessage, errorTried } from '../daemon/error-text.ts';
 import { printable } from './format.ts';
 
 /**
- * Ends a failure with one line: `shoal: <message> (ERR_CODE)` on standard error, or the error object. Where nobody was
+ * Ends a failure with one line: `shoal: <message> (<code>)` on standard error, or the error object. Where nobody was
  * found, a line for each thing that was tried follows.
  *
  * @param jsonTo where events go: standard output, or standard error where content goes to standard output
