@@ -36,8 +36,8 @@ const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0'];
  * const { cid, link } = await shoal.share('./video.mp4');
  * ```
  * @throws ERR_DATA_DIR_IN_USE where another process owns the folder, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT,
- * ERR_READ_ONLY, ERR_ADDRESS_IN_USE, ERR_LISTEN, ERR_INVALID_MULTIADDR, ERR_NETWORK_NAME, ERR_LIMIT,
- * ERR_RELAY_BOUNDS, ERR_STUN_SERVER, and the abort reason
+ * ERR_READ_ONLY, ERR_NOT_A_DIRECTORY, ERR_ACCESS, ERR_IDENTITY, ERR_ADDRESS_IN_USE, ERR_LISTEN, ERR_INVALID_MULTIADDR,
+ * ERR_NETWORK_NAME, ERR_LIMIT, ERR_RELAY_BOUNDS, ERR_STUN_SERVER, ERR_TARGET_EXISTS (of `trace`), and the abort reason
  */
 export async function createShoal(options: ShoalOptions = {}): Promise<Shoal> {
   options.signal?.throwIfAborted();
@@ -136,6 +136,7 @@ async function startNode(
     keeper.start();
     tendMemory(node.closing);
     await discovery.rejoinDht();
+    node.started();
     return node;
   } catch (error) {
     await node.close();

@@ -74,6 +74,8 @@ export class ShoalNode implements Shoal, NodeContext {
   readonly #uploads = new UploadTally((cid, peer, bytes) => this.emit('asset:upload', { cid, peer, bytes }));
   /** The last local failure told of each asset. */
   readonly #told = new Map<string, string>();
+  /** Those that were told of last, as one text. */
+  #addresses = '';
   #closed: Promise<void> | undefined;
 
   constructor(parts: ShoalNodeParts) {
@@ -97,11 +99,25 @@ export class ShoalNode implements Shoal, NodeContext {
       (e) => this.emit('peer:disconnect', { peer: e.detail.toString() }),
       listen,
     );
+    // libp2p tells of other things here, too.
     this.libp2p.addEventListener(
       'self:peer:update',
-      () => this.emit('addresses:change', { addresses: this.addresses }),
+      () => this.#noteAddresses() && this.emit('addresses:change', { addresses: this.addresses }),
       listen,
     );
+  }
+
+  /** The node has been started: what its addresses are now nobody needs to be told. */
+  started(): void {
+    this.#noteAddresses();
+  }
+
+  /** @returns whether they are others than when they were last noted */
+  #noteAddresses(): boolean {
+    const now = this.addresses.toSorted().join(' ');
+    const areOthers = now !== this.#addresses;
+    this.#addresses = now;
+    return areOthers;
   }
 
   get id(): string {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, readFile, readdir, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { multiaddr } from '@multiformats/multiaddr';
 import { ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
+import type { ShoalNode } from '../../src/node/shoal-node.ts';
 import type { Store } from '../../src/store/store.ts';
 import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
@@ -461,5 +463,21 @@ describe('a node', () => {
     const b = await nodes.start({ network: 'other' });
     await b.connect(a.addresses[0] ?? '');
     assert.equal(await codeOf(b.open(link, { timeoutMs: 1500 })), 'ERR_NO_PROVIDERS');
+  });
+
+  it('tells of its addresses when they are others, and only then', async () => {
+    const node = (await nodes.start()) as ShoalNode;
+    const { libp2p } = node;
+    const first = node.addresses;
+    const told: (readonly string[])[] = [];
+    node.addEventListener('addresses:change', ({ detail }) => told.push(detail.addresses));
+
+    await libp2p.handle('/something/1.0.0', () => {});
+    const others = [...libp2p.getMultiaddrs(), multiaddr('/ip4/192.0.2.1/tcp/4001')];
+    libp2p.getMultiaddrs = () => others;
+    await libp2p.handle('/something/2.0.0', () => {});
+    await libp2p.handle('/something/3.0.0', () => {});
+
+    assert.deepEqual(told, [[...first, '/ip4/192.0.2.1/tcp/4001']]);
   });
 });
