@@ -259,7 +259,7 @@ export interface ShoalEvents {
   'asset:chunk': CustomEvent<{ cid: string; chunk: number; chunks: number; bytes: number; peer: string }>;
   /** A download is complete, verified and at its place. */
   'asset:complete': CustomEvent<{ cid: string; path: string | undefined; bytes: number }>;
-  /** A shared original changed or vanished, or a disk failed: the asset is no longer served. */
+  /** A shared original changed or vanished, and is no longer served until it is what it was; or a disk failed. */
   'asset:error': CustomEvent<{ cid: string; code: string; message: string }>;
   /** Bytes of an asset sent to a peer: a sum for each asset and peer, every 250 ms at most. */
   'asset:upload': CustomEvent<{ cid: string; peer: string; bytes: number }>;
@@ -280,7 +280,7 @@ export interface Shoal extends AsyncDisposable {
   list(): AsyncIterable<AssetInfo>;
   /**
    * Serves everything the data folder knows that is not yet served, and goes back to the peers of its swarms from earlier
-   * runs; resolves once all of it can be found.
+   * runs; resolves when whoever is connected can have it. The DHT is told meanwhile.
    */
   seed(options?: { signal?: AbortSignal }): Promise<{ assets: number }>;
   /**
@@ -290,7 +290,11 @@ export interface Shoal extends AsyncDisposable {
   remove(cid: string, options?: { signal?: AbortSignal }): Promise<void>;
   /** Re-reads and re-hashes what is on disk, of one asset or of all. */
   verify(cid?: string, options?: VerifyOptions): AsyncIterable<VerifyReport>;
-  /** Connects to a peer by multiaddr. */
+  /**
+   * Connects to a peer by multiaddr.
+   *
+   * @throws ERR_INVALID_MULTIADDR, ERR_PEER_UNREACHABLE (after ten seconds at the latest)
+   */
   connect(address: string, options?: { signal?: AbortSignal }): Promise<void>;
   /**
    * Changes the limits of the node, and of each single peer, while it runs. What is left out has no limit from now on.

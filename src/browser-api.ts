@@ -22,7 +22,7 @@ import type {
 export interface PageShoalOptions {
   /** As in `ShoalOptions`. Default `'main'`. */
   network?: string;
-  /** Multiaddrs (webrtc-direct; on http and localhost also ws) of nodes to connect to and stay connected to. */
+  /** Multiaddrs (webrtc-direct, wss, WebRTC through a relay; on http and localhost also ws) of nodes to connect to and stay connected to. */
   peers?: readonly string[];
   /**
    * STUN servers (`stun:<host>:<port>`) that tell this page its address outside of its NAT, so that pages behind two
@@ -191,7 +191,8 @@ export interface PageAsset extends AsyncDisposable {
    *
    * @throws ERR_NOT_A_DIRECTORY (the asset is none, or a file is where a folder is to be), ERR_ACCESS (not permitted),
    * ERR_TARGET_EXISTS, ERR_UNSAFE_NAME (a name that Windows, or this browser, cannot store), ERR_NAME_COLLISION, ERR_NO_SPACE (in
-   * the browser), ERR_DISK_FULL, ERR_NOT_FOUND (the folder is gone), ERR_IO. Of all but the last four nothing is written.
+   * the browser), ERR_DISK_FULL, ERR_NOT_FOUND (the folder is gone), ERR_IO. All but the last four are found before anything is
+   * written, unless others change the folder meanwhile.
    */
   save(options: SaveFolderOptions): Promise<SavedFolder>;
   /**
@@ -247,7 +248,7 @@ export interface PageShoal extends AsyncDisposable {
   verify(cid?: string, options?: VerifyOptions): AsyncIterable<VerifyReport>;
   /** Where what is fetched is kept, and how much room there is. */
   storage(): Promise<PageStorage>;
-  /** Connects to a node by multiaddr. */
+  /** Connects to a node by multiaddr. @throws as `Shoal.connect` */
   connect(address: string, options?: { signal?: AbortSignal }): Promise<void>;
   /** Changes the limits of the node, and of each single peer; what is left out has no limit from now on. */
   setLimits(limits: RateLimits & { perPeer?: RateLimits }): void;

@@ -28,7 +28,7 @@ export interface SearchAttempt {
    * swarm from earlier runs; `swarm`: peers that are connected; `dht`; `mdns`: the local network.
    */
   way: 'link' | 'peers' | 'earlier' | 'swarm' | 'dht' | 'mdns';
-  /** One line for people, at most some hundred characters. */
+  /** One line for people, of a few hundred characters, or a thousand where addresses are long. */
   text: string;
   /** Nodes dialled, asked or heard. 0: none is known, or this way is switched off. */
   tried: number;
