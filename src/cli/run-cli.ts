@@ -42,7 +42,7 @@ function reportFailure(error: unknown, options: { asJson: boolean; jsonTo: NodeJ
   const isHelp = error.code === HELP_INSTEAD;
   if (!isHelp || options.asJson) {
     const message = usageMessage(isHelp ? 'no command is given' : error.message);
-    reportError(Object.assign(new Error(message), { code: 'ERR_USAGE' }), options);
+    reportError(Object.assign(new Error(message), { name: 'ShoalError', code: 'ERR_USAGE' }), options);
   }
   return 2;
 }

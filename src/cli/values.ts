@@ -49,7 +49,7 @@ export function parseAddress(text: string): string {
     new Error(
       `"${text}" is not a multiaddr; write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`,
     ),
-    { code: 'ERR_INVALID_MULTIADDR' },
+    { name: 'ShoalError', code: 'ERR_INVALID_MULTIADDR' },
   );
 }
 

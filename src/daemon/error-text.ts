@@ -1,10 +1,10 @@
 // A type only: --help must not load the whole SDK for the sake of an error that it never reports.
 import type { SearchAttempt } from '../index.ts';
 
-/** The stable code of whatever was thrown; what has none of ours is `ERR_INTERNAL`. */
+/** The stable code of whatever was thrown; what has none of ours is `ERR_INTERNAL`: Node's own begin alike. */
 export function errorCode(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && code.startsWith('ERR_') ? code : 'ERR_INTERNAL';
+  const isOurs = error instanceof Error && error.name === 'ShoalError' && 'code' in error;
+  return isOurs && typeof error.code === 'string' ? error.code : 'ERR_INTERNAL';
 }
 
 /** What was tried, where nobody was found. */

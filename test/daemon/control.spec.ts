@@ -19,6 +19,7 @@ import { Owner, type HandOverResult, type JobSink } from '../../src/daemon/contr
 import { ControlServer } from '../../src/daemon/control-server.ts';
 import { encodeBytes, encodeJson, readFrames, type Frame } from '../../src/daemon/frame.ts';
 import type { GetJob, Job, JobEvent } from '../../src/daemon/job.ts';
+import { ShoalError } from '../../src/index.ts';
 import { FakeShoal } from './fake-shoal.ts';
 
 class Sink implements JobSink {
@@ -196,7 +197,7 @@ describe('the control socket of a data folder', () => {
     // All that was sent before this is read before its end.
     assert.equal((await run({ verb: 'ls' })).result, 'done');
     assert.equal(isDone, false);
-    answer.reject(Object.assign(new Error('no answer'), { code: 'ERR_PEER_UNREACHABLE' }));
+    answer.reject(new ShoalError('ERR_PEER_UNREACHABLE', 'no answer'));
     await done;
     assert.deepEqual(sink.names(), ['sharing', 'warning']);
   });

@@ -1,13 +1,14 @@
-import type {
-  Asset,
-  AssetInfo,
-  Saved,
-  SaveOptions,
-  Shared,
-  Shoal,
-  ShareSource,
-  ShoalEvents,
-  StreamOptions,
+import {
+  ShoalError,
+  type Asset,
+  type AssetInfo,
+  type Saved,
+  type SaveOptions,
+  type Shared,
+  type Shoal,
+  type ShareSource,
+  type ShoalEvents,
+  type StreamOptions,
 } from '../../src/index.ts';
 
 /** What a test decides: the content that exists, and when a `save` gets on. */
@@ -49,7 +50,7 @@ export class FakeShoal implements Shoal {
 
   async share(source: ShareSource): Promise<Shared> {
     let bytes: Uint8Array | undefined;
-    if (source === '/x/missing') throw Object.assign(new Error('it is not there'), { code: 'ERR_NOT_FOUND' });
+    if (source === '/x/missing') throw new ShoalError('ERR_NOT_FOUND', 'it is not there');
     if (typeof source !== 'string') bytes = await join(source as AsyncIterable<Uint8Array>);
     this.shared.push({ source, bytes });
     const path = typeof source === 'string' ? source : undefined;
@@ -59,7 +60,7 @@ export class FakeShoal implements Shoal {
   async open(cid: string): Promise<Asset> {
     await this.openGate();
     const content = this.content.get(cid);
-    if (!content) throw Object.assign(new Error('nobody has it'), { code: 'ERR_NO_PROVIDERS' });
+    if (!content) throw new ShoalError('ERR_NO_PROVIDERS', 'nobody has it');
     return this.#asset(content);
   }
 
