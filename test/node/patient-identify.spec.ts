@@ -66,11 +66,14 @@ describe('introductions', () => {
   it('are not asked for again once they came, nor of whom they are not wanted', async () => {
     const far = await silentAtFirst(0);
     const near = await askedBy(far.node, { firstMs: 50 });
-    const other = await askedBy(far.node, { firstMs: 50, isFor: () => false });
-    nodes.push(far.node, near.node, other.node);
+    nodes.push(far.node, near.node);
     await near.identified;
+    // More than once where the machine is busy: the answer takes longer than 50 ms.
+    const asked = far.asked.length;
+    const other = await askedBy(far.node, { firstMs: 50, isFor: () => false });
+    nodes.push(other.node);
     await new Promise((resolve) => setTimeout(resolve, 300));
-    assert.deepEqual(far.asked, [1]);
+    assert.equal(far.asked.length, asked);
   });
 
   it('are not asked of a peer that has gone', async () => {
@@ -78,8 +81,11 @@ describe('introductions', () => {
     const near = await askedBy(deaf.node, { firstMs: 50 });
     nodes.push(deaf.node, near.node);
     await near.connection.close();
-    const asked = deaf.asked.length;
+    // The peer cannot hear it: it is the try that must not be made.
+    const { newStream } = near.connection;
+    let tries = 0;
+    near.connection.newStream = (...args) => (tries++, newStream.apply(near.connection, args));
     await new Promise((resolve) => setTimeout(resolve, 300));
-    assert.equal(deaf.asked.length, asked);
+    assert.equal(tries, 0);
   });
 });
