@@ -9,6 +9,12 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createShoal, type Progress } from 'shoal';
 
+/** Whoever wrote the link wrote the name: one that leads out of the folder, or is hidden or no name everywhere, is left. */
+function plainName(name = ''): string | undefined {
+  const last = basename(name);
+  return /^\.|[\\<>:"|?*\p{Cc}]|[. ]$/u.test(last) || last === '' ? undefined : last;
+}
+
 /** One line of text about a download. */
 function describeProgress({ bytes, total, bytesPerSec, peers, sources }: Progress): string {
   const percent = total === 0 ? 100 : Math.floor((bytes / total) * 100);
@@ -43,8 +49,7 @@ try {
     network: process.argv[2] ? 'main' : 'example',
   });
   await using asset = await shoal.open(link);
-  // Whoever wrote the link wrote the name: it must not lead out of the folder.
-  const name = basename(asset.name ?? asset.cid);
+  const name = plainName(asset.name) ?? asset.cid;
   const target = process.argv[3] ?? (process.argv[2] ? name : join(folder, 'copy.bin'));
   const saved = await asset.save(target, { onProgress: progressPrinter() });
   console.log(`\nsaved ${saved.bytes} bytes in ${(saved.durationMs / 1000).toFixed(1)} s`);

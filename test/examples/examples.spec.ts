@@ -45,9 +45,17 @@ describe('the examples', () => {
       const dataDir = join(scene, 'data');
       const listen = ['/ip4/127.0.0.1/tcp/0'];
       await using origin = await createShoal({ dataDir, listen, mdns: false, dht: false });
-      const { link } = await origin.share(Buffer.from('x'), { name: '../evil' });
-      await run('progress.ts', [link], join(scene, 'here'));
-      assert.deepEqual(readdirSync(join(scene, 'here')), ['evil']);
+      const names = ['../evil', '..', '.profile', 'C:evil', '..\\evil'];
+      for (const [index, name] of names.entries()) {
+        const { link } = await origin.share(Buffer.from(`${index}`), { name });
+        await run('progress.ts', [link], join(scene, 'here'));
+      }
+      const written = readdirSync(join(scene, 'here'));
+      assert.equal(written.length, names.length);
+      assert.deepEqual(
+        written.filter((name) => !name.startsWith('baf')),
+        ['evil'],
+      );
       assert.ok(!existsSync(join(scene, 'evil')));
     } finally {
       rmSync(scene, { recursive: true, force: true });
