@@ -360,7 +360,8 @@ describe('the control socket of a data folder', () => {
     const { command, frames } = await sharing(['/x/missing', '-']);
     await frames.next();
     for (const part of encodeBytes(new Uint8Array(4_000_000))) command.write(part);
-    await new Promise((taken) => command.write(encodeJson({ type: 'input-end' }), taken));
+    const end = encodeJson({ type: 'input-end' });
+    await new Promise<void>((taken, fail) => command.write(end, (error) => (error ? fail(error) : taken())));
     command.destroy();
   });
 
