@@ -25,6 +25,8 @@ export class ShoalProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
   #hung = false;
+  /** Ended, and all that it printed has been read. */
+  #isOver = false;
   #wake = Promise.withResolvers<void>();
 
   /** @param before what starts it, such as `ip netns exec NAME` */
@@ -53,6 +55,7 @@ export class ShoalProcess {
       this.#signal();
     });
     this.#exited = once(this.#child, 'close').then(([code]) => {
+      this.#isOver = true;
       this.#signal();
       return code as number | null;
     });
@@ -71,7 +74,7 @@ export class ShoalProcess {
     for (;;) {
       const found = this.events.find((event) => event.event === kind && test(event));
       if (found) return found;
-      if (!this.isRunning) throw new Error(`no ${kind} event. ${JSON.stringify(this.events)} ${this.stderr}`);
+      if (this.#isOver) throw new Error(`no ${kind} event. ${JSON.stringify(this.events)} ${this.stderr}`);
       await this.#orGiveUp(this.#wake.promise);
     }
   }
@@ -79,7 +82,7 @@ export class ShoalProcess {
   /** Waits for text on standard error. */
   async waitForNote(text: string): Promise<void> {
     while (!this.stderr.includes(text)) {
-      if (!this.isRunning) throw new Error(`it never said "${text}": ${this.stderr}`);
+      if (this.#isOver) throw new Error(`it never said "${text}": ${this.stderr}`);
       await this.#orGiveUp(this.#wake.promise);
     }
   }
