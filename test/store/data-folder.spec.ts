@@ -94,8 +94,11 @@ describe('The data folder', () => {
       await close.call(this);
       throw new Error(`the disk fails ${++failed}`);
     });
-    await assert.rejects(store.close(), /the disk fails 1/);
-    closing.mock.restore();
+    try {
+      await assert.rejects(store.close(), /the disk fails 1/);
+    } finally {
+      closing.mock.restore();
+    }
     assert.equal(failed, 2);
     await (await openStore(dataDir)).close();
   });

@@ -277,8 +277,11 @@ describe('A download', () => {
     const check = mock.method(Partial.prototype, 'check', async () => {
       throw new ShoalError('ERR_TOO_MANY_FILES', 'too many files are open');
     });
-    await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_TOO_MANY_FILES' });
-    check.mock.restore();
+    try {
+      await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_TOO_MANY_FILES' });
+    } finally {
+      check.mock.restore();
+    }
     const stored = await store.startDownload(asset.root, { path });
     assert.equal(stored.have().count, 3);
     await stored.close();
@@ -292,12 +295,15 @@ describe('A download', () => {
     const hashed = Promise.withResolvers<number>();
     const check = mock.method(Partial.prototype, 'check', () => hashed.promise);
     const opening = store.open(asset.root);
-    const stop = new AbortController();
-    const starting = store.startDownload(asset.root, { path: target, signal: stop.signal });
-    stop.abort(new Error('stop'));
-    await assert.rejects(starting, /stop/);
-    check.mock.restore();
-    hashed.resolve(0);
+    try {
+      const stop = new AbortController();
+      const starting = store.startDownload(asset.root, { path: target, signal: stop.signal });
+      stop.abort(new Error('stop'));
+      await assert.rejects(starting, /stop/);
+    } finally {
+      check.mock.restore();
+      hashed.resolve(0);
+    }
     await (await opening)!.close();
     await (await store.startDownload(asset.root, { path: target })).close();
   });
