@@ -30,6 +30,7 @@ describe('a node that serves pages', () => {
     for (let round = 0; round < 5; round++) {
       const node = await nodes.start({ web: true, dht: false });
       const port = Number(/\/udp\/(\d+)\//.exec(node.addresses.join(' '))?.[1]);
+      assert.ok(port > 0);
       await node.close();
       const socket = createSocket('udp4');
       socket.bind({ address: '127.0.0.1', port, exclusive: true });
