@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { basename, dirname, join } from 'node:path';
 import { buildSync } from 'esbuild';
+import { checkBuilt } from './built.ts';
 
 /** What a child tells when it stops. */
 export interface ChildUsage {
@@ -48,6 +49,8 @@ export class Child implements AsyncDisposable {
 
   /** @param script file name below `children` */
   constructor(script: string, args: readonly string[]) {
+    // Once: what somebody changes meanwhile must not end a long run.
+    if (built.size === 0) checkBuilt();
     this.#process = spawn(process.execPath, [programOf(join(children, script)), ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });

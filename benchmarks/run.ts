@@ -4,6 +4,7 @@ import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { checkBuilt } from './built.ts';
 import { crowd } from './crowd.ts';
 import { bareSha256, importInPlace } from './import.ts';
 import { barePair, shoalPair, socketPair, type PairResult } from './pair.ts';
@@ -249,6 +250,7 @@ async function main(): Promise<void> {
   if (unknown !== undefined) throw new TypeError(`${unknown} is not known\n\n${USAGE}`);
   if (![repeats, pairGib].every((each) => Number.isInteger(each) && each >= 1))
     throw new TypeError(`--repeats and --gib take whole numbers above 0\n\n${USAGE}`);
+  checkBuilt();
   const recorder = new Recorder();
   const neededGib = Math.max(2 * pairGib, ...(parts.includes('import') ? IMPORTED_GIB : []));
   const folder = await mkdtemp(join(await baseFolder((neededGib + 1) * GIB), 'shoal-bench-'));

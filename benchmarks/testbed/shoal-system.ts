@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { checkBuilt } from '../built.ts';
 import type { Host } from './network.ts';
 import { killNow, spawnIn } from './spawn.ts';
 import type { Content, PeerOptions, Running, RunningPeer, Session, System } from './system.ts';
@@ -65,11 +66,7 @@ class ShoalProcess {
 export const shoalSystem: System = {
   name: 'shoal',
   version: async () => {
-    try {
-      readFileSync(join(ROOT, 'dist', 'node', 'index.js'));
-    } catch {
-      throw new Error('shoal is not built here: run "npm run build" first');
-    }
+    checkBuilt();
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     return `${version}, Node ${process.versions.node}`;
   },

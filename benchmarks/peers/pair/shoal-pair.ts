@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkBuilt } from '../../built.ts';
 import { programOf } from '../../process.ts';
 import type { Pair, PairSystem } from './pair.ts';
 
@@ -12,11 +13,7 @@ export const shoalPair: PairSystem = {
   about: 'TCP, TLS 1.3; SHA-256 of each chunk before it is written',
   async version() {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-    try {
-      readFileSync(join(ROOT, 'dist', 'node', 'index.js'));
-    } catch {
-      throw new Error('It is not built: npm run build.');
-    }
+    checkBuilt();
     return `shoal ${version}`;
   },
   start,
