@@ -32,9 +32,11 @@ async function measure(ms: number): Promise<void> {
   const before = process.cpuUsage();
   const startedMs = performance.now();
   await sleep(ms);
-  const { user, system } = process.cpuUsage(before);
+  const after = process.cpuUsage();
+  const usedMs = (after.user + after.system - before.user - before.system) / 1000;
   tell({
-    cpuShare: (user + system) / 1000 / (performance.now() - startedMs),
+    cpuShare: usedMs / (performance.now() - startedMs),
+    cpuMs: (after.user + after.system) / 1000,
     rssBytes: process.memoryUsage.rss(),
     peers: peers.size,
   });
