@@ -50,7 +50,7 @@ interface Bench {
   readonly isLarge: boolean;
   /** Size of the pair's file. */
   readonly pairGib: number;
-  /** A file of that size. */
+  /** A file of that size, in the place of the one before: a folder on tmpfs has no room for both. */
   file(bytes: number): Promise<string>;
   add(line: Line): void;
 }
@@ -186,16 +186,14 @@ async function benchSmall({ folder, repeats, isLarge, add }: Bench): Promise<voi
 const CROWD_BYTES = GIB / 4;
 const CROWD = 8;
 
-async function benchCrowd({ folder, repeats, add }: Bench): Promise<void> {
-  const file = join(folder, 'for-a-crowd');
-  await writeRandomFile(file, CROWD_BYTES);
+async function benchCrowd({ file, folder, repeats, add }: Bench): Promise<void> {
+  const path = await file(CROWD_BYTES);
   const one: number[] = [];
   const eight: number[] = [];
   for (let i = 0; i < repeats; i++) {
-    one.push(await crowd(file, CROWD_BYTES, 1, folder));
-    eight.push(await crowd(file, CROWD_BYTES, CROWD, folder));
+    one.push(await crowd(path, CROWD_BYTES, 1, folder));
+    eight.push(await crowd(path, CROWD_BYTES, CROWD, folder));
   }
-  await rm(file);
   add({
     name: `${CROWD} downloaders on one seed, 256 MiB each, all together`,
     unit: 'MB/s',
