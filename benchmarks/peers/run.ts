@@ -98,7 +98,10 @@ function report(
   const folder = join(BENCHMARKS, 'results');
   mkdirSync(folder, { recursive: true });
   const path = json ?? join(folder, `peers-${new Date().toISOString().replaceAll(':', '-')}.json`);
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+    cwd: BENCHMARKS,
+    encoding: 'utf8',
+  }).trim();
   const machine = { cpus: cpus().length, model: cpus()[0]?.model, node: process.version };
   writeFileSync(path, `${JSON.stringify({ commit, machine, outcomes }, undefined, 2)}\n`);
   print(`\nwritten to ${path}`);
