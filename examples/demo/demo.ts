@@ -76,9 +76,9 @@ class Demo {
       `${basename(this.#file)}, ${megabytes(fileBytes)}; uplinks: origin ${megabytes(originBytesPerSec)}/s, each of ${PEERS} peers ${megabytes(peerBytesPerSec[0] ?? 0)}/s\n`,
     );
     const origin = this.#spawn('origin', ['share', this.#file], originBytesPerSec);
-    const listening = origin.waitFor('listening');
-    const sharing = await origin.waitFor('sharing');
-    this.#originPeer = String((await listening)['peer']);
+    // Both at once: of two that fail, one that nobody awaits yet would end the demo without its clean-up.
+    const [listening, sharing] = await Promise.all([origin.waitFor('listening'), origin.waitFor('sharing')]);
+    this.#originPeer = String(listening['peer']);
     this.#startMs = performance.now();
     const picture = new Picture(process.stdout, () => this.#state());
     try {
