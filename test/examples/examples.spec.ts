@@ -10,7 +10,9 @@ const folder = resolve(import.meta.dirname, '../../examples');
 
 /** Runs an example as a person would; it rejects where the example fails. */
 async function run(name: string, args: readonly string[] = [], cwd?: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [resolve(folder, name), ...args], { cwd });
+  // One that hangs must not outlive its test.
+  const options = { cwd, timeout: 120_000, killSignal: 'SIGKILL' } as const;
+  const { stdout } = await promisify(execFile)(process.execPath, [resolve(folder, name), ...args], options);
   return stdout;
 }
 
