@@ -2,6 +2,7 @@ import type { Connection, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { LogLevel } from '../api.ts';
 import type { DialFailure } from '../errors.ts';
+import { dialUnlessSilent } from '../swarm/dial-unless-silent.ts';
 import { directConnection } from '../swarm/direct-connection.ts';
 import { dialFailure, failureOf } from './dial-failure.ts';
 import { isPlaceAmong } from './listen-addresses.ts';
@@ -21,17 +22,6 @@ const DIAL_TIMEOUT_MS = 10_000;
 
 /** Another address of the same peer waits for it: libp2p dials a peer's addresses one after the other too. */
 const NEXT_ADDRESS_MS = 5_000;
-
-/**
- * But not for one where nothing answers: a link names the addresses of its node in several networks, and whoever is in none of
- * them waited for each. TCP's answer takes a round trip; where it has come the address has its whole time. Those that
- * were passed over are tried once more when all others have failed.
- */
-const SILENT_MS = 1_500;
-const PLAIN_TCP = /^\/ip[46]\/[^/]+\/tcp\/\d+(\/p2p\/[^/]+)?$/;
-
-/** What libp2p tells once a connection's transport is there. */
-const ANSWERED = 'upgrader:encrypt-outbound-connection';
 
 /** What a {@link DialTarget} works with. */
 export interface DialTargetHost {
@@ -107,12 +97,8 @@ export class DialTarget {
   async #dial(signal: AbortSignal): Promise<Connection | undefined> {
     const silent: Multiaddr[] = [];
     for (const address of this.#addresses) {
-      const mayWait = address === this.#addresses.at(-1) || !PLAIN_TCP.test(String(address));
-      const connection = await this.#dialAt(
-        address,
-        signal,
-        mayWait ? undefined : () => silent.push(address),
-      );
+      const isLast = address === this.#addresses.at(-1);
+      const connection = await this.#dialAt(address, signal, isLast ? undefined : () => silent.push(address));
       if (connection || signal.aborted) return connection;
     }
     for (const address of silent) {
@@ -123,7 +109,7 @@ export class DialTarget {
     return undefined;
   }
 
-  /** @param onSilent called where the address is passed over, as nothing answers; default: it is waited for */
+  /** @param onSilent called where the address is passed over, to be tried once more when all others have failed; default: it is waited for */
   async #dialAt(
     address: Multiaddr,
     signal: AbortSignal,
@@ -135,22 +121,10 @@ export class DialTarget {
       this.failures.set(text, failureOf(text, 'this-node'));
       return undefined;
     }
-    const passOver = new AbortController();
-    const pass = (): void => {
-      onSilent?.();
-      passOver.abort(new DOMException('nothing answers there', 'TimeoutError'));
-    };
-    const timer = onSilent && setTimeout(pass, SILENT_MS);
     const limitMs = this.#addresses.length > 1 ? NEXT_ADDRESS_MS : DIAL_TIMEOUT_MS;
-    const limit = AbortSignal.any([signal, passOver.signal, AbortSignal.timeout(limitMs)]);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     try {
-      const relayed = await libp2p.dial(address, {
-        signal: limit,
-        onProgress: ({ type }) => {
-          if (type === ANSWERED) clearTimeout(timer);
-        },
-      });
-      clearTimeout(timer);
+      const relayed = await dialUnlessSilent(libp2p, address, limit, onSilent);
       const connection = await directConnection(libp2p, relayed, limit);
       this.isReached = true;
       this.failures.clear();
@@ -159,8 +133,6 @@ export class DialTarget {
     } catch (error) {
       if (!signal.aborted) this.failures.set(text, dialFailure(text, error));
       return undefined;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -6,15 +6,7 @@ import {
   reliableTransportsFirst,
 } from '@libp2p/utils';
 import type { Multiaddr } from '@multiformats/multiaddr';
-
-/** TCP's answer takes a round trip: an address that gives none in this time is passed over for the others. */
-const SILENT_MS = 1500;
-
-/** What libp2p tells once a connection's transport is there. */
-const ANSWERED = 'upgrader:encrypt-outbound-connection';
-
-/** Of these nothing is heard before many round trips: the two ends meet first, or a browser shakes hands. */
-const ANSWERS_LATE = /\/(p2p-circuit|webrtc|webrtc-direct|wss|tls)(\/|$)/;
+import { dialUnlessSilent } from './dial-unless-silent.ts';
 
 /**
  * Dials a peer's addresses in libp2p's order, one after another, as libp2p itself does; but that waits six seconds for each at which
@@ -45,30 +37,6 @@ export async function dialInTurn(
   } catch {
     signal.throwIfAborted();
     return libp2p.dial(silent, { signal });
-  }
-}
-
-async function dialUnlessSilent(
-  libp2p: Libp2p,
-  address: Multiaddr,
-  signal: AbortSignal,
-  onSilent: () => void,
-): Promise<Connection> {
-  if (ANSWERS_LATE.test(String(address))) return libp2p.dial(address, { signal });
-  const passOver = new AbortController();
-  const timer = setTimeout(() => {
-    onSilent();
-    passOver.abort(new DOMException('nothing answers there', 'TimeoutError'));
-  }, SILENT_MS);
-  try {
-    return await libp2p.dial(address, {
-      signal: AbortSignal.any([signal, passOver.signal]),
-      onProgress: ({ type }) => {
-        if (type === ANSWERED) clearTimeout(timer);
-      },
-    });
-  } finally {
-    clearTimeout(timer);
   }
 }
 
