@@ -62,7 +62,7 @@ export class Exchange {
 
   constructor(config: ExchangeConfig, rng: Rng) {
     this.#core = new Core(settingsOf(config), rng);
-    this.#announcing = new Announcing(this.#core, () => this.#granting.rate.bytesPerSec);
+    this.#announcing = new Announcing(this.#core, () => this.#granting.ahead.rate.bytesPerSec);
     this.#granting = new Granting(this.#core, (peer) => this.#announcing.tellNews(peer));
     this.#serving = new Serving(this.#core, this.#granting);
     this.#requesting = new Requesting(this.#core);
@@ -170,7 +170,7 @@ export class Exchange {
 
   /** Bytes per second the uplink delivers, as far as measured; 0: not yet. */
   get uploadBytesPerSec(): number {
-    return this.#granting.rate.bytesPerSec;
+    return this.#granting.ahead.rate.bytesPerSec;
   }
 
   /** Throws where the books do not add up. For tests. */

@@ -3,18 +3,13 @@ import {
   DECLINE_MS,
   LEASE_SLACK_MS,
   LONGEST_DECLINE_MS,
-  LOOK_AHEAD_MARGIN_MS,
   MAX_OFFER,
-  MIN_GRANT_BYTES,
-  NEXT_MS,
   OFFLOAD_STUCK_MS,
   OPEN_GRANT_CHANCE,
 } from './constants.ts';
 import type { Core } from './core.ts';
-import { DeliveryRate } from './delivery-rate.ts';
 import {
   grantBytesFor,
-  isComplete,
   isKeeping,
   isRider,
   isWindowFull,
@@ -23,10 +18,9 @@ import {
   soleAsset,
   swarmsWithTakers,
 } from './grant-terms.ts';
+import { LookAhead } from './look-ahead.ts';
 import type { Message } from './messages.ts';
 import { OriginWatch } from './origin-watch.ts';
-import { TimeLeft } from './time-left.ts';
-import { UplinkWait } from './uplink-wait.ts';
 import type { Acked } from './upload-queue.ts';
 import type { Grant, Peer } from './peer.ts';
 import {
@@ -40,19 +34,6 @@ import {
 } from './ranking.ts';
 import { isSpent } from './rate-limits.ts';
 
-/** The rate of the uplink is taken over so long. */
-const SAMPLE_MS = 250;
-
-/** What is known of the peers together is looked up this often. */
-const REFRESH_MS = 100;
-
-/**
- * What waits for the uplink is no more than it delivers in this share of the time that the neighbours still need. (Half of it, and a
- * chunk more: equal uplinks at N = 10 1.047 in place of 1.052, but mixed ones 1.25 in place of 1.21 where they share their
- * sockets' windows, as real ones do, and 1.10 in place of 1.08 at N = 100.)
- */
-const QUEUE_SHARE = 0.1;
-
 /** What comes too late may use so many look-aheads, with what was given in its place. */
 const LATE_LOOK_AHEADS = 2;
 
@@ -61,16 +42,13 @@ const EXPIRED_KEPT = 1024;
 
 /** Hands out credit: to whom, how much at once, and what becomes of credit that is not used. */
 export class Granting {
-  /** Of the whole uplink. */
-  readonly rate = new DeliveryRate(SAMPLE_MS);
-  readonly #wait = new UplinkWait();
-  readonly #timeLeft = new TimeLeft();
   /** There was room in the look-ahead and nobody to grant to. */
   isStarved = false;
   /** Somebody waits for a limit: being starved means nothing then. */
   isThrottled = false;
   /** When a peer that declined may be granted again, where somebody waits for that; else Infinity. */
   retryAtMs = Infinity;
+  readonly ahead: LookAhead;
   readonly #core: Core;
   readonly #origin: OriginWatch;
   readonly #announce: (peer: Peer) => void;
@@ -78,16 +56,10 @@ export class Granting {
   /** Of those while it downloaded: all, and gifts. Who downloads nothing is given nothing, so that all would be gifts. */
   #leechingGrants = 0;
   #gifts = 0;
-  /** The longest round trip among the peers that could be served, and how many of them are complete. */
-  #maxRttMs = 0;
-  #completePeers = 0;
-  /** What a peer gave on average, of those who gave anything. */
-  #usualBytes = 0;
-  #refreshedAtMs = -Infinity;
-
   /** @param announce tells a peer what it was not told yet */
   constructor(core: Core, announce: (peer: Peer) => void) {
     this.#core = core;
+    this.ahead = new LookAhead(core);
     this.#origin = new OriginWatch(core);
     this.#announce = announce;
   }
@@ -95,7 +67,7 @@ export class Granting {
   /** Grants until the look-ahead is full or nobody is left. */
   fill(): void {
     this.retryAtMs = Infinity;
-    const target = this.lookAheadBytes();
+    const target = this.ahead.bytes();
     this.isStarved = false;
     this.isThrottled = false;
     this.#refillLimits();
@@ -130,77 +102,9 @@ export class Granting {
     }
   }
 
-  /**
-   * How many bytes may be granted or under way: what the uplink delivers while a grant becomes a request,
-   * data and an acknowledgement (two round trips), with a margin, and one block to round up; longer where the uplink
-   * was seen to idle, but not near the end, when the last chunks would wait in the queue. Too little leaves the uplink
-   * idle, too much only queues.
-   */
-  lookAheadBytes(): number {
-    const { settings } = this.#core;
-    const block = this.#blockBytes;
-    this.#refresh();
-    const loopMs = 2 * this.#maxRttMs + LOOK_AHEAD_MARGIN_MS;
-    const queueMs = Math.max(loopMs, QUEUE_SHARE * this.#timeLeft.ms);
-    const aheadMs = Math.min(this.#wait.boost * loopMs, queueMs);
-    const rate = Math.min(this.rate.gain * this.rate.bytesPerSec, settings.uploadBytesPerSec ?? Infinity);
-    // The first samples are of connections that are slow to start: what was allowed without them is allowed still.
-    // A peer that is alone with this node has the whole uplink, and nobody who would wait behind it.
-    const share = this.#core.peers.size === 1 ? 2 : 1;
-    const first = this.rate.isStarting ? share * Math.max(0, settings.firstGrantBytes - block) : 0;
-    const next = block * Math.min(1, NEXT_MS / this.#msOf(block));
-    return Math.min(settings.maxCommittedBytes, Math.max(first, (rate * aheadMs) / 1000) + next);
-  }
-
-  /** What the largest grant is worth. */
-  get #blockBytes(): number {
-    let block = MIN_GRANT_BYTES;
-    for (const swarm of this.#core.assets.values()) block = Math.max(block, swarm.maxChunkBytes);
-    return block;
-  }
-
-  /** How long the largest chunk takes the uplink at its best; 0: not known yet. */
-  get chunkMs(): number {
-    return this.#msOf(this.#blockBytes);
-  }
-
-  #msOf(bytes: number): number {
-    const best = Math.min(this.rate.bestBytesPerSec, this.#core.settings.uploadBytesPerSec ?? Infinity);
-    return best > 0 ? (bytes * 1000) / best : 0;
-  }
-
-  /** How fast chunks are handed out; 0: not known yet, for the rate still grows, and would grow no faster than it was. */
-  get paceBytesPerSec(): number {
-    if (this.rate.isStarting) return 0;
-    const rate = this.#wait.pace(this.#core.nowMs) * this.rate.bytesPerSec;
-    return Math.min(rate, this.#core.settings.uploadBytesPerSec ?? Infinity);
-  }
-
-  /**
-   * Chunks of the peer were acknowledged: how fast the uplink is, and whether it had enough to do.
-   *
-   * @param cameAtMs when they would have been had the acknowledgement not been held up: what waits in the peer's uplink
-   *   says nothing of this one
-   */
-  acked(peer: Peer, { bytes, latest, begun, arrived }: Acked, wasStarved: boolean, cameAtMs: number): void {
-    const { nowMs } = this.#core;
-    // Nothing is acknowledged so soon: it is of a chunk that was given up before, and came all the same. As a sample it
-    // would be an uplink of a gigabyte a second, for good, as nothing that is starved of work seems slower.
-    if (peer.uploads.droppedBytes > 0 && nowMs - latest.sentAtMs < peer.rttMs) {
-      this.rate.forget(bytes);
-      peer.deliveryRate.forget(bytes);
-      return;
-    }
-    this.#origin.acked(bytes);
-    this.rate.acked(nowMs, bytes, latest.uplinkStamp, !this.#wait.isQueued);
-    peer.deliveryRate.acked(nowMs, bytes, latest.peerStamp);
-    // A chunk and its acknowledgement took a round trip and more. Pings wait behind data, and tell of queues.
-    for (const { sentAtMs } of arrived) peer.measured(nowMs, nowMs - sentAtMs);
-    const underWay = this.rate.inFlightBytes / latest.bytes;
-    for (const { sentAtMs } of begun) {
-      this.#wait.note(nowMs, peer.waited(nowMs, cameAtMs - sentAtMs), underWay, !wasStarved);
-    }
-    if (this.#wait.isQueued) this.rate.endStart(nowMs);
+  /** Chunks of the peer were acknowledged. @param cameAtMs as `LookAhead.acked` takes it */
+  acked(peer: Peer, acked: Acked, cameAtMs: number): void {
+    if (this.ahead.acked(peer, acked, this.isStarved, cameAtMs)) this.#origin.acked(acked.bytes);
   }
 
   onDecline(peer: Peer, message: Extract<Message, { type: 'decline' }>): void {
@@ -246,7 +150,7 @@ export class Granting {
 
   /** Takes back credit whose lease ran out. */
   expire(): void {
-    this.#timeLeft.look(this.#core.nowMs, this.#core.assets.values());
+    this.ahead.look();
     for (const peer of this.#core.peers.values()) {
       this.#watchStuck(peer);
       for (const grant of peer.grants.values()) {
@@ -274,7 +178,7 @@ export class Granting {
     const grant = peer.expiredGrants.get(id);
     if (!grant) return undefined;
     const aheadBytes = core.committedBytes - core.stuckBytes + grant.left;
-    if (aheadBytes > LATE_LOOK_AHEADS * this.lookAheadBytes()) return undefined;
+    if (aheadBytes > LATE_LOOK_AHEADS * this.ahead.bytes()) return undefined;
     peer.expiredGrants.delete(id);
     this.#open(peer, grant);
     return grant;
@@ -307,7 +211,7 @@ export class Granting {
     let bestRank: Rank | undefined;
     let ties = 0;
     if (settings.offload) this.#origin.watchOffload();
-    const isHolding = this.#origin.isHolding(this.rate.bytesPerSec, this.#maxRttMs);
+    const isHolding = this.#origin.isHolding(this.ahead.rate.bytesPerSec, this.ahead.maxRttMs);
     if (isHolding) this.retryAtMs = Math.min(this.retryAtMs, this.#origin.holdUntilMs);
     const isOrigin = this.#isOrigin;
     let taken: ReadonlySet<AssetSwarm> | undefined;
@@ -349,7 +253,7 @@ export class Granting {
       best = peer;
       bestRank = rank;
     }
-    if (!best) this.#origin.watchHeld(isAnyHeld, this.rate.bytesPerSec);
+    if (!best) this.#origin.watchHeld(isAnyHeld, this.ahead.rate.bytesPerSec);
     return best;
   }
 
@@ -364,12 +268,12 @@ export class Granting {
     const ledger = { grantBytes, sentBytes, grantedBytes, receivedBytes };
     const { fleet } = this.#core.settings;
     if (isLeeching && !fleet) {
-      const debtor = { ...ledger, ...lagOf(peer), usualBytes: this.#usualBytes };
+      const debtor = { ...ledger, ...lagOf(peer), usualBytes: this.ahead.usualBytes };
       return rankWhileLeeching(debtor, giftBudget);
     }
     const passes = isLeeching ? undefined : originSwarm(peer)?.passes;
     // All who are complete give to who has least: what it gets of this one it gets of each of them.
-    const alike = isLeeching || passes ? 1 : 1 + this.#completePeers;
+    const alike = isLeeching || passes ? 1 : 1 + this.ahead.completePeers;
     const progress = peer.progress(alike);
     if (!passes) return fleet ? rankInFleet({ progress }) : rankWhenComplete({ ...ledger, progress }, isOpen);
     if (fleet && !passes.isFirstPass) return rankInFleet({ progress });
@@ -437,24 +341,5 @@ export class Granting {
       left -= swarm.bytesOf(chunk);
     }
     return offered;
-  }
-
-  #refresh(): void {
-    const { nowMs, peers } = this.#core;
-    if (this.#maxRttMs > 0 && nowMs - this.#refreshedAtMs < REFRESH_MS) return;
-    this.#refreshedAtMs = nowMs;
-    this.#maxRttMs = 0;
-    this.#completePeers = 0;
-    let givers = 0;
-    let givenBytes = 0;
-    for (const peer of peers.values()) {
-      const isServed = peer.committedBytes > 0 || peer.servable > 0;
-      if (isServed) this.#maxRttMs = Math.max(this.#maxRttMs, peer.rttMs);
-      if (isComplete(peer)) this.#completePeers++;
-      if (peer.receivedBytes === 0) continue;
-      givers++;
-      givenBytes += peer.receivedBytes;
-    }
-    this.#usualBytes = givers > 0 ? givenBytes / givers : 0;
   }
 }

@@ -78,7 +78,7 @@ export class Serving {
     peer.lastAckAtMs = core.nowMs;
     peer.windowBytes += acked.bytes / 2;
     const cameAtMs = peer.clock.toMine(core.nowMs, atMs);
-    this.#granting.acked(peer, acked, this.#granting.isStarved, cameAtMs);
+    this.#granting.acked(peer, acked, cameAtMs);
     for (const upload of acked.arrived) this.#arrived(peer, upload);
     return undefined;
   }
@@ -114,7 +114,7 @@ export class Serving {
   watchStuck(): void {
     const core = this.#core;
     const queueMs = this.#queueMs();
-    const mostMs = Math.max(MOST_QUEUE_MS, this.#granting.chunkMs);
+    const mostMs = Math.max(MOST_QUEUE_MS, this.#granting.ahead.chunkMs);
     core.stuckBytes = 0;
     for (const peer of core.peers.values()) {
       const silentMs = core.nowMs - Math.max(peer.lastAckAtMs, peer.heardAtMs);
@@ -126,7 +126,7 @@ export class Serving {
   }
 
   #queueMs(): number {
-    const rate = this.#granting.rate.bytesPerSec;
+    const rate = this.#granting.ahead.rate.bytesPerSec;
     return rate > 0 ? ((this.#core.committedBytes - this.#core.stuckBytes) / rate) * 1000 : 0;
   }
 
@@ -161,7 +161,7 @@ export class Serving {
 
   /** The uplink has a higher limit than before, or none: what it delivers is to be found out anew, and nothing waits until then. */
   limitRaised(): void {
-    this.#granting.rate.startAnew();
+    this.#granting.ahead.rate.startAnew();
     this.#line.restart();
   }
 
@@ -173,7 +173,7 @@ export class Serving {
   /** Hands out what the uplink can take now. */
   move(): void {
     const { nowMs } = this.#core;
-    const { paceBytesPerSec } = this.#granting;
+    const { paceBytesPerSec } = this.#granting.ahead;
     for (;;) {
       const next = this.#line.next(nowMs, paceBytesPerSec, turnOf);
       if (!next) return;
@@ -193,7 +193,7 @@ export class Serving {
       left: bytes,
       dropped: false,
       sentAtMs: nowMs,
-      uplinkStamp: this.#granting.rate.sent(nowMs, bytes, isStarved),
+      uplinkStamp: this.#granting.ahead.rate.sent(nowMs, bytes, isStarved),
       peerStamp: peer.deliveryRate.sent(nowMs, bytes, false),
     };
     if (bytes > 0) peer.uploads.push(upload);
@@ -233,7 +233,7 @@ export class Serving {
   #drop(peer: Peer, asset: AssetKey, chunk: number): Upload | undefined {
     const upload = peer.uploads.drop(asset, chunk);
     if (!upload) return undefined;
-    this.#granting.rate.forget(upload.left);
+    this.#granting.ahead.rate.forget(upload.left);
     peer.deliveryRate.forget(upload.left);
     this.#takeBack(peer, asset, chunk, upload.left);
     return upload;
