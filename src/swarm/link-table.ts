@@ -322,7 +322,9 @@ export class LinkTable {
       onEnd: (ended, error) => {
         this.#greeting.delete(ended);
         this.#noteForeign(connection, error);
-        if (ended.number !== undefined) this.#waitingLinks.delete(keyOf(connection, ended.number));
+        // The peer may have opened one of the same number meanwhile: both count their own.
+        const key = ended.number === undefined ? undefined : keyOf(connection, ended.number);
+        if (key !== undefined && this.#waitingLinks.get(key) === ended) this.#waitingLinks.delete(key);
         this.#options.log(
           isBug(error) ? 'error' : 'debug',
           `link to ${ended.peer} ended: ${error instanceof Error ? error.message : 'closed'}`,
