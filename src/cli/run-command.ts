@@ -246,6 +246,7 @@ class Command {
       input: () => this.#input(),
       linger: async (durationMs) => {
         this.#workDone(durationMs, undefined);
+        if (this.#plan.permanent) server?.stay();
         await waitOrStop(durationMs, signal);
       },
     };
@@ -276,7 +277,7 @@ class Command {
   /** A folder that cannot hold a socket serves all the same, only without commands beside it. */
   async #listen(shoal: Shoal, network: string): Promise<ControlServer | undefined> {
     try {
-      return await ControlServer.listen(shoal, { network, version, permanent: this.#plan.permanent });
+      return await ControlServer.listen(shoal, { network, version });
     } catch (error) {
       const message = `other commands cannot be handed over to this one: ${errorMessage(error)}`;
       this.#emit({ event: 'warning', code: 'ERR_CONTROL_UNAVAILABLE', message });

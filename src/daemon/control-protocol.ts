@@ -20,7 +20,7 @@ export interface Hello {
   network: string;
   peer: string;
   addresses: string[];
-  /** It serves until it is stopped (`share`, `seed`), and not only until a download is done. */
+  /** By now it serves until it is stopped (`share`, `seed`), and not only until its own work is done. */
   permanent: boolean;
 }
 

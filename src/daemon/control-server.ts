@@ -23,8 +23,6 @@ export interface ControlServerOptions {
   /** Name of the node's network, told to every command. */
   network: string;
   version: string;
-  /** This process serves until it is stopped. */
-  permanent: boolean;
 }
 
 /**
@@ -38,6 +36,8 @@ export class ControlServer implements AsyncDisposable {
   readonly #server: Server;
   /** Each open socket, until its job is done and its command has gone. */
   readonly #connections = new Map<Socket, Promise<void>>();
+  /** Aborted once this process serves until it is stopped. */
+  readonly #staying = new AbortController();
   /** Jobs whose work is not done: those that only hold are left to whoever owns the folder next. */
   readonly #running = new Set<Job>();
   #onDone: (() => void)[] = [];
@@ -60,6 +60,14 @@ export class ControlServer implements AsyncDisposable {
       );
     });
     this.#server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /**
+   * From now on this process serves until it is stopped. Before that its own work may fail, and what had been left to it
+   * would be served by nobody: its commands wait, and are told now.
+   */
+  stay(): void {
+    this.#staying.abort();
   }
 
   /** Number of handed-over jobs whose work is not done. */
@@ -154,11 +162,12 @@ export class ControlServer implements AsyncDisposable {
       write: (bytes) => conversation.write(bytes),
       input: () => conversation.input(),
       linger: async (durationMs) => {
-        const told = this.#options.permanent && !mustStay(job) ? 'handed' : durationMs;
-        reply(socket, { type: 'lingering', durationMs: told });
-        if (told === 'handed') return;
-        if (told === 'forever') release();
-        await waitOrStop(told, signal);
+        const staying = mustStay(job) ? [] : [this.#staying.signal];
+        const ends = AbortSignal.any([signal, ...staying]);
+        if (!ends.aborted) reply(socket, { type: 'lingering', durationMs });
+        if (durationMs === 'forever') release();
+        await waitOrStop(durationMs, ends);
+        if (staying[0]?.aborted) reply(socket, { type: 'lingering', durationMs: 'handed' });
       },
     };
     try {
@@ -184,7 +193,7 @@ export class ControlServer implements AsyncDisposable {
   }
 
   #hello(): Hello {
-    const { network, version, permanent } = this.#options;
+    const { network, version } = this.#options;
     const { id: peer, addresses } = this.#shoal;
     return {
       type: 'hello',
@@ -194,7 +203,7 @@ export class ControlServer implements AsyncDisposable {
       network,
       peer,
       addresses: [...addresses],
-      permanent,
+      permanent: this.#staying.signal.aborted,
     };
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Scene, type ShoalEvent, type ShoalProcess } from './shoal-process.ts';
 
 const CONTENT = randomBytes(4_000_000);
+const UNKNOWN_CID = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
 
 async function shareSlowly(scene: Scene, rate = '1500KB'): Promise<{ origin: ShoalProcess; link: string }> {
   const file = join(scene.folder, 'data.bin');
@@ -186,6 +187,40 @@ describe('commands beside the owner of a data folder', () => {
     assert.ok(CONTENT.subarray(0, 100_000).equals(other.stdout));
     share.signal('SIGINT');
     assert.equal(await share.exit(), 0);
+  });
+
+  it('take a share over from a get that was to serve on, and ended without what it asked for', async () => {
+    await using scene = new Scene();
+    const get = scene.shoal('a', 'get', UNKNOWN_CID, '-o', 'none', '--seed', '--timeout', '1h');
+    await get.waitFor('listening');
+    const file = join(scene.folder, 'mine.bin');
+    writeFileSync(file, CONTENT.subarray(0, 100_000));
+    const share = scene.shoal('a', 'share', file);
+    const sharing = await share.waitFor('sharing');
+    get.signal('SIGINT');
+    assert.equal(await get.exit(), 130);
+    await share.waitFor(
+      'listening',
+      (event) => event !== share.events.find((each) => each.event === 'listening'),
+    );
+    const other = scene.shoal('b', 'get', String(sharing['link']), '-o', '-');
+    assert.equal(await other.exit(), 0);
+    assert.ok(CONTENT.subarray(0, 100_000).equals(other.stdout));
+  });
+
+  it('return once a get that is to serve on has what it asked for', async () => {
+    await using scene = new Scene();
+    const { link } = await shareSlowly(scene, '50KB');
+    const get = scene.shoal('a', 'get', link, '-o', 'copy', '--seed');
+    await get.waitFor('progress');
+    const file = join(scene.folder, 'mine.bin');
+    writeFileSync(file, CONTENT.subarray(0, 100_000));
+    const share = scene.shoal('a', 'share', file);
+    await share.waitFor('sharing');
+    await scene.unlimit('origin');
+    assert.equal(await share.exit(), 0);
+    assert.match(share.stderr, /goes on serving it/);
+    assert.ok(get.isRunning);
   });
 
   it('say that an owner is in another network', async () => {

@@ -77,8 +77,9 @@ describe('the control socket of a data folder', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  async function listen(permanent = true): Promise<void> {
-    server = await ControlServer.listen(shoal, { network: 'test', version: '1.2.3', permanent });
+  async function listen(isStaying = true): Promise<void> {
+    server = await ControlServer.listen(shoal, { network: 'test', version: '1.2.3' });
+    if (isStaying) server.stay();
   }
 
   /** A command that is connected, has handed a share over, and has read no answer yet. */
@@ -404,6 +405,14 @@ describe('the control socket of a data folder', () => {
     assert.equal((await run({ verb: 'share', sources: ['/x/file'] }, { sink })).result, 'owner-gone');
     assert.deepEqual(sink.names(), ['sharing']);
     assert.deepEqual(sink.lingers, ['forever']);
+  });
+
+  it('leaves nothing to an owner whose own work may still fail, and all that is served once it stays', async () => {
+    await listen(false);
+    const sink = new Sink();
+    sink.onLinger = () => server.stay();
+    assert.equal((await run({ verb: 'share', sources: ['/x/file'] }, { sink })).result, 'done');
+    assert.deepEqual(sink.lingers, ['forever', 'handed']);
   });
 
   it('keeps an owner at work until the jobs of others are done', async () => {
