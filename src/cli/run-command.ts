@@ -126,7 +126,6 @@ class Command {
         givenUpMs = performance.now() + BUSY_FOLDER_MS;
         continue;
       }
-      if (job.verb === 'limit') throw notRunning(this.#dataDir);
       const shoal = await this.#own(performance.now() > givenUpMs);
       if (shoal) return this.#runOwn(shoal, job);
       await waitOrStop(BUSY_RETRY_MS, this.#stop.signal);
@@ -232,6 +231,8 @@ class Command {
 
   async #runOwn(node: Shoal, job: Job): Promise<void> {
     await using shoal = node;
+    // Nobody had the folder, and who is about to start takes the limits by its own options.
+    if (job.verb === 'limit') throw notRunning(this.#dataDir);
     const { signal } = this.#stop;
     const network = this.#options.network ?? DEFAULT_NETWORK;
     const isServing = this.#plan.node === 'serving';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createShoal } from '../../src/index.ts';
 import { Scene, type ShoalEvent, type ShoalProcess } from './shoal-process.ts';
 
 const CONTENT = randomBytes(4_000_000);
@@ -268,5 +269,14 @@ describe('commands beside the owner of a data folder', () => {
     const limit = scene.shoal('nobody', 'limit', '--upload-limit', '1MB');
     assert.equal(await limit.exit(), 1);
     assert.equal(limit.events.at(-1)?.['code'], 'ERR_NOT_RUNNING');
+  });
+
+  it('do not say of a process that does not answer yet, or never does, that none runs', async () => {
+    await using scene = new Scene();
+    const dataDir = join(scene.folder, 'a');
+    await using _application = await createShoal({ dataDir, listen: [], mdns: false, dht: false });
+    const limit = scene.shoal('a', 'limit', '--upload-limit', '1MB');
+    assert.equal(await limit.exit(), 1);
+    assert.equal(limit.events.at(-1)?.['code'], 'ERR_DATA_DIR_IN_USE');
   });
 });
