@@ -81,6 +81,8 @@ class Command {
   readonly #tally = new DownloadTally(() => performance.now());
   /** The link that was told last of each asset that this command shares, by CID. */
   readonly #links = new Map<string, string>();
+  /** What is removed: it is unknown from then on, which would end what is left to remove. */
+  readonly #removed = new Set<string>();
   /** Content bytes that went to standard output. */
   #written = 0;
   #isInputUsed = false;
@@ -144,6 +146,10 @@ class Command {
         'ERR_OWNER_GONE',
         'the running shoal that took over standard input has ended; run the command again',
       );
+    }
+    if (job.verb === 'rm') {
+      const cids = job.cids.filter((cid) => !this.#removed.has(cid));
+      return cids.length > 0 ? { ...job, cids } : undefined;
     }
     if (job.verb !== 'get' || job.output.to !== 'stdout') return job;
     return { ...job, output: { to: 'stdout', offset: this.#written } };
@@ -291,6 +297,7 @@ class Command {
     if (this.#plan.job.verb === 'get' && this.#lingering !== undefined) return;
     if (this.#plan.job.verb === 'share' && event.event === 'seeding') return;
     if (event.event === 'sharing' && this.#isToldAlready(event)) return;
+    if (event.event === 'removed') this.#removed.add(event.cid);
     if (event.event === 'warning') this.#logLines.covered(event.message);
     this.#reporter.event(this.#tally.add(event));
   }

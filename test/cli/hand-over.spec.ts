@@ -224,6 +224,28 @@ describe('commands beside the owner of a data folder', () => {
     assert.ok(get.isRunning);
   });
 
+  it('remove the rest when an owner is killed that has removed some of it', async () => {
+    await using scene = new Scene();
+    const { link, origin } = await shareSlowly(scene, '50KB');
+    const { cid } = await origin.waitFor('sharing');
+    const file = join(scene.folder, 'mine.bin');
+    writeFileSync(file, CONTENT.subarray(0, 100_000));
+    const owner = scene.shoal('a', 'share', file);
+    const mine = await owner.waitFor('sharing');
+    const get = scene.shoal('a', 'get', link, '-o', 'copy');
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > 0);
+    // The second one waits for the download to end.
+    const rm = scene.shoal('a', 'rm', String(mine['cid']), String(cid));
+    await rm.waitFor('removed');
+    owner.signal('SIGKILL');
+    get.signal('SIGKILL');
+    assert.equal(await rm.exit(), 0, rm.stderr);
+    assert.deepEqual(
+      rm.events.map((event) => event['cid']),
+      [mine['cid'], cid],
+    );
+  });
+
   it('say that an owner is in another network', async () => {
     await using scene = new Scene();
     await scene.shoal('a', 'seed').waitFor('listening');
