@@ -69,7 +69,10 @@ export function formatTable(
   rightColumns: ReadonlySet<number>,
 ): string {
   const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  // A list of assets has more rows than a call takes arguments.
+  const widths = head.map((_, column) =>
+    all.reduce((widest, row) => Math.max(widest, (row[column] ?? '').length), 0),
+  );
   const line = (row: readonly string[]): string =>
     widths
       .map((width, column) =>

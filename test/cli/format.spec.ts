@@ -47,6 +47,11 @@ describe('text for people', () => {
     assert.equal(shortPeer('12D3KooWAbCdEfGhIjKl'), '…GhIjKl');
   });
 
+  it('makes a table of as many rows as a data folder can have assets', () => {
+    const rows = Array.from({ length: 150_000 }, (_, row) => [`asset ${row}`]);
+    assert.equal(formatTable(['CID'], rows, new Set()).split('\n').length, 150_001);
+  });
+
   it('aligns a table', () => {
     assert.equal(
       formatTable(
