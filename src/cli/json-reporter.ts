@@ -1,4 +1,4 @@
-import type { JobEvent } from '../daemon/job.ts';
+import { MAX_UNREAD_BYTES, PASSING_EVENTS, type JobEvent } from '../daemon/job.ts';
 import { Throttle } from '../daemon/throttle.ts';
 import { logText } from './log-text.ts';
 import type { Reporter, TextStream } from './reporter.ts';
@@ -26,6 +26,8 @@ export class JsonReporter implements Reporter {
   }
 
   event(event: JobEvent): void {
+    // A pipe takes what it is given, however slowly its reader reads.
+    if (PASSING_EVENTS.has(event.event) && (this.#out.writableLength ?? 0) > MAX_UNREAD_BYTES) return;
     if (event.event === 'progress' && !this.#progress.passes(this.#now(), event.phase)) return;
     this.#out.write(`${JSON.stringify(event)}\n`);
     if (event.event === 'done') this.#isDone = true;

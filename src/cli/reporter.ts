@@ -7,6 +7,8 @@ export interface TextStream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  /** Bytes that its reader has not taken yet. */
+  readonly writableLength?: number;
 }
 
 /** Shows what happens in a job. */

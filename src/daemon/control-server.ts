@@ -6,18 +6,19 @@ import { controlAddress } from './control-address.ts';
 import { CONTROL_PROTOCOL, type Hello, type Reply } from './control-protocol.ts';
 import { errorCode, errorMessage, errorTried } from './error-text.ts';
 import { encodeBytes, encodeJson, readFrames, type Frame } from './frame.ts';
-import { parseJob, type Job, type JobContext, type JobEvent } from './job.ts';
+import {
+  MAX_UNREAD_BYTES,
+  parseJob,
+  PASSING_EVENTS,
+  type Job,
+  type JobContext,
+  type JobEvent,
+} from './job.ts';
 import { runJob } from './run-job.ts';
 import { waitOrStop } from './wait.ts';
 
 /** A person has a handful of commands running; more than this is something gone wrong. */
 const MAX_CONNECTIONS = 128;
-
-/** A command that is suspended reads nothing: what is only of the moment is dropped beyond this. */
-const MAX_UNREAD_BYTES = 256 * 1024;
-
-/** Events of the moment, of which the next says all that the last one did. */
-const PASSING_EVENTS: ReadonlySet<string> = new Set(['progress', 'upload', 'hashing', 'verifying']);
 
 export interface ControlServerOptions {
   /** Name of the node's network, told to every command. */

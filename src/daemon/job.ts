@@ -108,6 +108,12 @@ export type JobEvent =
   /** `tried`: with `ERR_NO_PROVIDERS`, every way in which somebody who has it was looked for. */
   | { event: 'error'; code: string; message: string; tried?: readonly SearchAttempt[] };
 
+/** Events of the moment, of which the next says all that the last one did. */
+export const PASSING_EVENTS: ReadonlySet<string> = new Set(['progress', 'upload', 'hashing', 'verifying']);
+
+/** Who is suspended, or slow, reads nothing: what is only of the moment is dropped beyond this. */
+export const MAX_UNREAD_BYTES = 256 * 1024;
+
 /** Payload acknowledged by a peer since this process began, a sum for each asset and peer. */
 export interface UploadEvent {
   event: 'upload';

@@ -6,6 +6,7 @@ class Recorder {
   text = '';
   readonly isTTY: boolean;
   readonly columns = 80;
+  writableLength = 0;
 
   constructor(isTTY: boolean) {
     this.isTTY = isTTY;
@@ -49,6 +50,20 @@ const done: JobEvent = {
 };
 
 describe('events as JSON', () => {
+  it('drop what is only of the moment while their reader does not read, and nothing else', () => {
+    const { reporter, stdout } = setUp({ asJson: true });
+    const upload: JobEvent = { event: 'upload', cid: 'c', peer: 'p', bytes: 1 };
+    reporter.event(upload);
+    stdout.writableLength = 1_000_000;
+    for (let bytes = 2; bytes < 10; bytes++) reporter.event({ ...upload, bytes });
+    reporter.event(progress);
+    reporter.event(done);
+    stdout.writableLength = 0;
+    reporter.event({ ...upload, bytes: 10 });
+    const lines = [upload, done, { ...upload, bytes: 10 }].map((event) => `${JSON.stringify(event)}\n`);
+    assert.equal(stdout.text, lines.join(''));
+  });
+
   it('are one object a line, with the fields that are promised', () => {
     const { reporter, stdout, stderr } = setUp({ asJson: true });
     reporter.event({ event: 'listening', peer: 'p', addresses: ['/ip4/1.2.3.4/tcp/1/p2p/p'] });
