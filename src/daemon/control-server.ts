@@ -20,6 +20,10 @@ import { waitOrStop } from './wait.ts';
 /** A person has a handful of commands running; more than this is something gone wrong. */
 const MAX_CONNECTIONS = 128;
 
+/** A peer that a command names is dialled again after so long, then after twice that, and so on to the last, as a node's own is. */
+const REDIAL_FIRST_MS = 1_000;
+const REDIAL_LAST_MS = 30_000;
+
 export interface ControlServerOptions {
   /** Name of the node's network, told to every command. */
   network: string;
@@ -183,13 +187,32 @@ export class ControlServer implements AsyncDisposable {
     }
   }
 
-  /** As with a node's own `--peer`: one that cannot be reached is told of, and the others may do. Never rejects. */
+  /**
+   * As with a node's own `--peer`: one that cannot be reached is told of, dialled again, and the others may do. Never
+   * rejects; resolves after the first attempt.
+   */
   async #connect(address: string, context: JobContext): Promise<void> {
+    const { signal } = context;
     try {
-      await this.#shoal.connect(address, { signal: context.signal });
+      await this.#shoal.connect(address, { signal });
     } catch (error) {
-      if (context.signal.aborted) return;
-      context.emit({ event: 'warning', code: errorCode(error), message: errorMessage(error) });
+      if (signal.aborted) return;
+      const code = errorCode(error);
+      context.emit({ event: 'warning', code, message: errorMessage(error) });
+      if (code === 'ERR_PEER_UNREACHABLE') void this.#connectLater(address, signal);
+    }
+  }
+
+  /** Dials until the peer is reached or the command has gone. Never rejects. */
+  async #connectLater(address: string, signal: AbortSignal): Promise<void> {
+    for (let waitMs = REDIAL_FIRST_MS; ; waitMs = Math.min(waitMs * 2, REDIAL_LAST_MS)) {
+      await waitOrStop(waitMs, signal);
+      if (signal.aborted) return;
+      try {
+        return await this.#shoal.connect(address, { signal });
+      } catch {
+        // It was told of.
+      }
     }
   }
 

@@ -203,6 +203,19 @@ describe('the control socket of a data folder', () => {
     assert.deepEqual(sink.names(), ['sharing', 'warning']);
   });
 
+  it('dials a peer again that was named and could not be reached, until it is', async () => {
+    await listen();
+    const reached = Promise.withResolvers<void>();
+    shoal.openGate = () => reached.promise;
+    shoal.connectGate = async () => {
+      if (shoal.connected.length < 2) throw new ShoalError('ERR_PEER_UNREACHABLE', 'no answer');
+      reached.resolve();
+    };
+    const { sink, result } = await run(getJob(), { peers: ['/ip4/1.2.3.4/tcp/5'] });
+    assert.equal(result, 'done');
+    assert.deepEqual(sink.names(), ['warning', 'done']);
+  });
+
   it('puts a get into a folder under the name in its link', async () => {
     await listen();
     const { sink } = await run(getJob({ output: { to: 'folder', folder: '/downloads' } }));
