@@ -1,5 +1,6 @@
 import { MAX_UNREAD_BYTES, PASSING_EVENTS, type JobEvent } from '../daemon/job.ts';
 import { Throttle } from '../daemon/throttle.ts';
+import { printable } from './format.ts';
 import { logText } from './log-text.ts';
 import type { Reporter, TextStream } from './reporter.ts';
 
@@ -40,7 +41,7 @@ export class JsonReporter implements Reporter {
 
   log(level: string, message: string): void {
     if (this.#err) {
-      this.#err.write(`${logText(level, message)}\n`);
+      this.#err.write(`${logText(level, printable(message))}\n`);
       return;
     }
     if (this.#isDone) return;

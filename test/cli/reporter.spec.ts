@@ -106,6 +106,14 @@ describe('events as JSON', () => {
 });
 
 describe('what is logged', () => {
+  it('does not write to the terminal by what others wrote, with --json neither', () => {
+    for (const asJson of [false, true]) {
+      const { reporter, stderr } = setUp({ asJson });
+      reporter.log('warn', 'cannot reach /dns4/\u001b[2J/tcp/1');
+      assert.equal(stderr.text, 'shoal: warning: cannot reach /dns4/\ufffd[2J/tcp/1\n');
+    }
+  });
+
   it('is one line on standard error, as a warning where it asks for attention', () => {
     for (const asJson of [false, true]) {
       const { reporter, stdout, stderr } = setUp({ asJson });
