@@ -257,15 +257,25 @@ class Command {
         await waitOrStop(durationMs, signal);
       },
     };
-    await runJob(shoal, network, job, context);
-    // Who reads a pipe waits for its end. The others go on by themselves, but for one that shares its input.
-    const isPipe = job.verb === 'get' && job.output.to === 'stdout';
-    if (server && (isPipe ? server.runningForInput : server.running) > 0 && !signal.aborted) {
-      this.#reporter.note(
-        'Another shoal command is still at work here; waiting for it. Ctrl-C leaves it to go on by itself.',
-      );
-      await server.idle(signal, isPipe);
+    try {
+      await runJob(shoal, network, job, context);
+    } catch (error) {
+      if (server) await this.#waitForOthers(server, true);
+      throw error;
     }
+    // Who reads a pipe waits for its end.
+    const isPipe = job.verb === 'get' && job.output.to === 'stdout';
+    if (server) await this.#waitForOthers(server, isPipe);
+  }
+
+  /** @param isForInput only for those that share their input: the others go on by themselves */
+  async #waitForOthers(server: ControlServer, isForInput: boolean): Promise<void> {
+    const { signal } = this.#stop;
+    if ((isForInput ? server.runningForInput : server.running) === 0 || signal.aborted) return;
+    this.#reporter.note(
+      'Another shoal command is still at work here; waiting for it. Ctrl-C leaves it to go on by itself.',
+    );
+    await server.idle(signal, isForInput);
   }
 
   /** Tells of the node that serves, this process's or the owner's, and the page of it too. */

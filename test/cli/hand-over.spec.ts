@@ -246,6 +246,22 @@ describe('commands beside the owner of a data folder', () => {
     );
   });
 
+  it('are not cut off from their input by a get that fails', async () => {
+    await using scene = new Scene();
+    const { link } = await shareSlowly(scene, '50KB');
+    const get = scene.shoal('a', 'get', link, '-o', 'copy');
+    await get.waitFor('progress', ({ bytes }) => Number(bytes) > 0);
+    const share = scene.shoal('a', 'share', '-');
+    await share.waitFor('listening');
+    writeFileSync(join(scene.folder, 'copy'), 'in the way');
+    await scene.unlimit('origin');
+    await get.waitForNote('still at work here');
+    share.input(CONTENT.subarray(0, 100_000));
+    await share.waitFor('sharing');
+    assert.equal(await get.exit(), 1);
+    assert.equal(get.events.at(-1)?.['code'], 'ERR_TARGET_EXISTS');
+  });
+
   it('say that an owner is in another network', async () => {
     await using scene = new Scene();
     await scene.shoal('a', 'seed').waitFor('listening');
