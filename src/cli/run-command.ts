@@ -197,7 +197,7 @@ class Command {
       if (!isLastTry) return undefined;
       throw new ShoalError(
         'ERR_DATA_DIR_IN_USE',
-        `${this.#dataDir} is used by another process that takes no commands (an application with Shoal inside, or shoal verify); stop it, or use another folder with --data`,
+        `${this.#dataDir} is used by another process that takes no commands (an application with Shoal inside, shoal verify or shoal inspect); stop it, or use another folder with --data`,
         { cause: error },
       );
     }

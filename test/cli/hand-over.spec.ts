@@ -316,5 +316,6 @@ describe('commands beside the owner of a data folder', () => {
     const limit = scene.shoal('a', 'limit', '--upload-limit', '1MB');
     assert.equal(await limit.exit(), 1);
     assert.equal(limit.events.at(-1)?.['code'], 'ERR_DATA_DIR_IN_USE');
+    assert.match(String(limit.events.at(-1)?.['message']), /shoal verify or shoal inspect/);
   });
 });
