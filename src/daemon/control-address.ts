@@ -29,7 +29,8 @@ export function controlAddress(dataDir: string, platform: string = process.platf
 /** The folder may not exist yet: then its plain absolute path is all there is. */
 function canonical(dataDir: string): string {
   try {
-    return realpathSync(dataDir);
+    // Of `c:` and `C:` on Windows it makes one, which the other one does not.
+    return realpathSync.native(dataDir);
   } catch {
     return resolve(dataDir);
   }
