@@ -1,4 +1,4 @@
-import { MAX_UNREAD_BYTES, PASSING_EVENTS, type JobEvent } from '../daemon/job.ts';
+import { isLeftOut, type JobEvent } from '../daemon/job.ts';
 import { Throttle } from '../daemon/throttle.ts';
 import { printable } from './format.ts';
 import { logText } from './log-text.ts';
@@ -28,7 +28,7 @@ export class JsonReporter implements Reporter {
 
   event(event: JobEvent): void {
     // A pipe takes what it is given, however slowly its reader reads.
-    if (PASSING_EVENTS.has(event.event) && (this.#out.writableLength ?? 0) > MAX_UNREAD_BYTES) return;
+    if (isLeftOut(event, this.#out.writableLength ?? 0)) return;
     if (event.event === 'progress' && !this.#progress.passes(this.#now(), event.phase)) return;
     this.#out.write(`${JSON.stringify(event)}\n`);
     if (event.event === 'done') this.#isDone = true;

@@ -6,14 +6,7 @@ import { controlAddress } from './control-address.ts';
 import { CONTROL_PROTOCOL, type Hello, type Reply } from './control-protocol.ts';
 import { errorCode, errorMessage, errorTried } from './error-text.ts';
 import { encodeBytes, encodeJson, readFrames, type Frame } from './frame.ts';
-import {
-  MAX_UNREAD_BYTES,
-  parseJob,
-  PASSING_EVENTS,
-  type Job,
-  type JobContext,
-  type JobEvent,
-} from './job.ts';
+import { isLeftOut, parseJob, type Job, type JobContext, type JobEvent } from './job.ts';
 import { runJob } from './run-job.ts';
 import { waitOrStop } from './wait.ts';
 
@@ -290,8 +283,7 @@ async function drain(socket: Socket, frames: AsyncGenerator<Frame>): Promise<voi
 }
 
 function emit(socket: Socket, event: JobEvent): void {
-  if (PASSING_EVENTS.has(event.event) && socket.writableLength > MAX_UNREAD_BYTES) return;
-  reply(socket, { type: 'event', event });
+  if (!isLeftOut(event, socket.writableLength)) reply(socket, { type: 'event', event });
 }
 
 function reply(socket: Socket, message: Reply): void {

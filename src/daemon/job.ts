@@ -109,10 +109,15 @@ export type JobEvent =
   | { event: 'error'; code: string; message: string; tried?: readonly SearchAttempt[] };
 
 /** Events of the moment, of which the next says all that the last one did. */
-export const PASSING_EVENTS: ReadonlySet<string> = new Set(['progress', 'upload', 'hashing', 'verifying']);
+const PASSING_EVENTS: ReadonlySet<string> = new Set(['progress', 'upload', 'hashing', 'verifying']);
 
 /** Who is suspended, or slow, reads nothing: what is only of the moment is dropped beyond this. */
-export const MAX_UNREAD_BYTES = 256 * 1024;
+const MAX_UNREAD_BYTES = 256 * 1024;
+
+/** Whether an event is left out, since its reader has not taken so many bytes of what was told before. */
+export function isLeftOut({ event }: JobEvent, unreadBytes: number): boolean {
+  return PASSING_EVENTS.has(event) && unreadBytes > MAX_UNREAD_BYTES;
+}
 
 /** Payload acknowledged by a peer since this process began, a sum for each asset and peer. */
 export interface UploadEvent {
