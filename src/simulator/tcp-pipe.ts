@@ -185,9 +185,8 @@ export class TcpPipe {
     this.#window = Math.max(INITIAL_WINDOW, this.#window / 2 ** idle);
   }
 
-  /** Slow start leads back to where the window was, nearly. */
+  /** Slow start leads back to where the window was, nearly; without a loss ever it has no end (`tcp_current_ssthresh`). */
   #keepThreshold(): void {
-    const known = this.#threshold === Infinity ? 0 : this.#threshold;
-    this.#threshold = Math.max(known, 0.75 * this.#window);
+    this.#threshold = Math.max(this.#threshold, 0.75 * this.#window);
   }
 }

@@ -61,4 +61,9 @@ describe('a simulated TCP connection', () => {
     // (16 + 1) / 2 of a window of sixteen, and (8.5 + 1) / 2.
     assert.deepEqual([once, twice], [8, 4]);
   });
+
+  it('doubles its window again after a pause, where nothing was ever lost, beyond what it was', () => {
+    const connection = new Connection().open(8).pause(5000);
+    assert.deepEqual([1, 2, 3, 4, 5].map(() => connection.sendRound()), [1, 2, 4, 8, 16]); // prettier-ignore
+  });
 });
