@@ -76,6 +76,15 @@ describe('a simulated crowd', () => {
     assert.ok(last >= 1 && last < 1.5, `${last} of the bound`);
   });
 
+  it('serves two alike that come one after the other, a moment apart', async () => {
+    const outcome = await run({
+      network: 'rtt: 85 ms, tcp: true',
+      groups: '  - { name: peers, count: 2, up: 20 Mbit/s, down: 100 Mbit/s }',
+    });
+    const [first = 0, second = 0] = completed(outcome, 'peers').sort((a, b) => a - b);
+    assert.ok(second < 1.1 * first, `${first} and ${second} ms`);
+  });
+
   it('takes an uplink’s time for headers, acknowledgements and messages where they count', async () => {
     const alone = '  - { name: peers, count: 1, up: 20 Mbit/s, down: 100 Mbit/s }';
     const more = async (groups: string): Promise<number> => {

@@ -16,9 +16,9 @@ export interface ExchangeConfig {
   /** Most bytes granted or requested of this node and not yet acknowledged, over all peers. Default 64 MiB. */
   maxCommittedBytes?: number;
   /**
-   * Granted, over all peers, before anything is known of the uplink; one chunk at the least. Default 512 KiB: half of
-   * what an unknown peer may be asked for, and 0.8 s of an uplink of 5 Mbit/s; twice as much where there is but one peer.
-   * Each doubling of the rate takes two round trips.
+   * Granted, over all peers, before anything is known of the uplink; one chunk at the least. Default 1 MiB: what an
+   * unknown peer may be asked for, and 1.7 s of an uplink of 5 Mbit/s. Each doubling of the rate takes two round trips, and
+   * who comes second must not find all of it with the first: what the two may have grows from what they had.
    */
   firstGrantBytes?: number;
   /**
@@ -67,7 +67,7 @@ export function settingsOf(config: ExchangeConfig): Settings {
     degree: config.degree ?? 30,
     // 1 GB/s over a loop of 60 ms; a node that can do more is bounded by its CPU first.
     maxCommittedBytes: config.maxCommittedBytes ?? 64 * MIB,
-    firstGrantBytes: config.firstGrantBytes ?? MIB / 2,
+    firstGrantBytes: config.firstGrantBytes ?? MIB,
     // 500 MB/s over a loop of 60 ms, and well inside a node's budget of 250 MB.
     maxInboundBytes: config.maxInboundBytes ?? 32 * MIB,
     maxContacts: config.maxContacts ?? 500,

@@ -51,9 +51,7 @@ export class LookAhead {
     const aheadMs = Math.min(this.#wait.boost * loopMs, queueMs);
     const rate = Math.min(this.rate.gain * this.rate.bytesPerSec, settings.uploadBytesPerSec ?? Infinity);
     // The first samples are of connections that are slow to start: what was allowed without them is allowed still.
-    // A peer that is alone with this node has the whole uplink, and nobody who would wait behind it.
-    const share = this.#core.peers.size === 1 ? 2 : 1;
-    const first = this.rate.isStarting ? share * Math.max(0, settings.firstGrantBytes - block) : 0;
+    const first = this.rate.isStarting ? Math.max(0, settings.firstGrantBytes - block) : 0;
     const next = block * Math.min(1, NEXT_MS / this.#msOf(block));
     return Math.min(settings.maxCommittedBytes, Math.max(first, (rate * aheadMs) / 1000) + next);
   }
