@@ -1,7 +1,9 @@
-import { circuitRelayTransport, RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2';
+import { circuitRelayTransport, RELAY_V2_HOP_CODEC, RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2';
 import type {
   Connection,
   Libp2pEvents,
+  PeerId,
+  StreamHandler,
   Topology,
   TopologyFilter,
   Transport,
@@ -27,6 +29,11 @@ const DIAL_MS = 10_000;
 
 type Components = Parameters<ReturnType<typeof circuitRelayTransport>>[0];
 
+/** What this asks of libp2p's transport; its type does not tell of it. */
+interface Placed {
+  readonly reservationStore: { hasReservation(relay: PeerId): boolean };
+}
+
 /** Peers are not kept from being asked again: a relay that comes back is as good as before. */
 const ALL: TopologyFilter = { has: () => false, add: () => {}, remove: () => {} };
 
@@ -44,6 +51,9 @@ export interface RelayTransportOptions {
  * nothing is dialled for the sake of a relay but one that gave a place before. And the stock one asks each relay once, when it
  * connects: where that came to nothing (a busy machine needs more than its five seconds), or the connection was lost later,
  * nobody found the node any more.
+ *
+ * And nobody comes through a relay on which this node has no place. Of any peer that says that somebody comes through it the stock
+ * one asks for a place there and then, tells of the addresses that it names, and keeps a listener for each time that it was said.
  */
 export function relayTransport({ againMs = AGAIN_MS }: RelayTransportOptions = {}): (
   components: Components,
@@ -52,7 +62,9 @@ export function relayTransport({ againMs = AGAIN_MS }: RelayTransportOptions = {
   const make = circuitRelayTransport({ discoveryFilter: ALL, reservationConcurrency: RELAYS });
   return (components) => {
     const places = new RelayPlaces();
-    const transport = make(quiet(components, places, againMs));
+    const hasPlace = (relay: PeerId): boolean =>
+      (transport as unknown as Placed).reservationStore.hasReservation(relay);
+    const transport = make(quiet(components, places, againMs, hasPlace));
     const createListener: Transport['createListener'] = (options) => {
       const listener = transport.createListener(options);
       places.add(listener);
@@ -68,12 +80,31 @@ export function relayListen(hasWebRtc: boolean): Multiaddr[] {
   return listen.map((address) => multiaddr(address));
 }
 
-function quiet(components: Components, places: RelayPlaces, againMs: number): Components {
+function quiet(
+  components: Components,
+  places: RelayPlaces,
+  againMs: number,
+  hasPlace: (relay: PeerId) => boolean,
+): Components {
   return overridden(components, {
     randomWalk: { walk: async function* () {} },
     events: withoutDiscovery(components.events),
-    registrar: askingAgain(components, places, againMs),
+    registrar: overridden(askingAgain(components, places, againMs), {
+      handle: (protocol, handler, options) =>
+        components.registrar.handle(
+          protocol,
+          protocol === RELAY_V2_STOP_CODEC ? ofPlaces(handler, hasPlace) : handler,
+          options,
+        ),
+    }),
   });
+}
+
+function ofPlaces(handler: StreamHandler, hasPlace: (relay: PeerId) => boolean): StreamHandler {
+  return (stream, connection) => {
+    if (hasPlace(connection.remotePeer)) return handler(stream, connection);
+    stream.abort(new Error('this node has no place on that relay'));
+  };
 }
 
 /** Tells whoever asks for relays of those that are connected again and again, while a place is lacking. */

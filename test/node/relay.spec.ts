@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
-import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2';
+import { circuitRelayServer, circuitRelayTransport, RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2';
 import { identify } from '@libp2p/identify';
 import type { ComponentLogger, Libp2p, Logger, PeerId, Transport } from '@libp2p/interface';
+import type { TransportManager } from '@libp2p/interface-internal';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { createShoal, type Shoal } from '../../src/index.ts';
 import { relayListen, relayTransport, type RelayTransportOptions } from '../../src/node/relay-transport.ts';
+import { startBareNode } from './bare-node.ts';
 import { TestNodes } from './test-nodes.ts';
+import { streamClosed } from './tls-rig.ts';
 
 /** A node of libp2p's own that listens through relays. */
 async function listening(
@@ -95,6 +98,27 @@ function gone(node: Shoal, peer: string): Promise<void> {
   });
   return promise;
 }
+
+describe('a node that has no place on a relay', () => {
+  it('neither asks for one nor listens there because somebody says that a peer comes through it', async () => {
+    const node = await startBareNode();
+    const relay = await stock();
+    try {
+      const { transportManager } = (node as unknown as { components: { transportManager: TransportManager } })
+        .components;
+      const before = transportManager.getListeners().length;
+      const connection = await relay.dial(node.getMultiaddrs());
+      for (let i = 0; i < 10; i++) {
+        const stream = await connection.newStream(RELAY_V2_STOP_CODEC);
+        await streamClosed(stream);
+      }
+      assert.equal(transportManager.getListeners().length, before);
+      assert.doesNotMatch(node.getMultiaddrs().join(' '), /p2p-circuit/);
+    } finally {
+      await Promise.all([node.stop(), relay.stop()]);
+    }
+  });
+});
 
 describe('a node that relays', () => {
   let nodes: TestNodes;
