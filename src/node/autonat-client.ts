@@ -12,7 +12,7 @@ import {
   encodeDial,
   MAX_AUTONAT_BYTES,
 } from './autonat-messages.ts';
-import { hostOf, isOwnHost, isPublicHost } from './ip-host.ts';
+import { hostOf, isOwnHost, isPublicHost, networkOf } from './ip-host.ts';
 import { sleep } from './sleep.ts';
 import { TaskSet } from './task-set.ts';
 
@@ -201,11 +201,6 @@ export class AutonatClient {
     }
     return undefined;
   }
-}
-
-/** Who counts as one: an IPv4 address; of IPv6 the network that one subscriber gets (/48). */
-function networkOf(host: string): string {
-  return host.includes(':') ? multiaddr(`/ip6/${host}`).bytes.subarray(1, 7).toString() : host;
 }
 
 function shuffled<K, V>(map: ReadonlyMap<K, V>): [K, V][] {

@@ -1,6 +1,7 @@
+import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isPrivateIp } from '@libp2p/utils';
-import type { Multiaddr } from '@multiformats/multiaddr';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 
 const HOST = /^\/ip[46]\/([^/]+)/;
 
@@ -20,4 +21,12 @@ export function isOwnHost(host: string): boolean {
 /** Whether it is one of the internet's, and not of a local network. */
 export function isPublicHost(host: string): boolean {
   return isPrivateIp(host) === false;
+}
+
+/** Who counts as one: an IPv4 address; of IPv6 the network that one subscriber gets (/48). */
+export function networkOf(host: string): string {
+  const [address = '', zone] = host.split('%');
+  return isIPv6(address) && zone === undefined
+    ? multiaddr(`/ip6/${address}`).bytes.subarray(1, 7).toString()
+    : host;
 }

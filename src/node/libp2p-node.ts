@@ -19,6 +19,7 @@ import { autonatServer } from './autonat-server.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { takeInTurns } from './dht-turns.ts';
 import { isAnother } from './expected-peer.ts';
+import { boundInbound, isCrowding } from './inbound-bounds.ts';
 import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
 import { tellKnownProviders } from './known-providers.ts';
 import { keepReachable } from './reachable-table.ts';
@@ -134,7 +135,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
       announceFilter: (addresses) => announced(addresses, forwarded.size > 0),
     },
     transports: [
-      tcp(),
+      boundInbound(tcp()),
       relayTransport(),
       ...((options.transports ?? []) as unknown as ReturnType<typeof tcp>[]),
     ],
@@ -144,11 +145,14 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     connectionManager: {
       maxConnections: MOST_CONNECTIONS,
       inboundConnectionThreshold: INBOUND_PER_SECOND,
-      maxIncomingPendingConnections: INBOUND_PER_SECOND,
+      // Each transport has bounds of its own, by host.
+      maxIncomingPendingConnections: Infinity,
     },
     // A saturated uplink delays pings by as much as its queue; the swarm's own liveness check knows about that.
     connectionMonitor: { enabled: false },
     connectionGater: {
+      denyInboundConnection: ({ remoteAddr }) =>
+        isCrowding(node.getConnections(), MAX_CONNECTIONS, remoteAddr),
       denyDialPeer: (peer) => options.isBanned(peer),
       // Who comes through a relay comes under the name that the relay gives.
       denyInboundEncryptedConnection: (peer, { remoteAddr }) =>

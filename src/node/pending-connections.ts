@@ -8,8 +8,8 @@ export const MAX_PENDING = 200;
 export const MAX_PENDING_OF_HOST = 100;
 
 /**
- * Connections that somebody has called for, and nobody has proved anything on. A packet of UDP makes one, with threads and
- * memory of native code, and its sender's address may be anybody's: libp2p's own limits come later.
+ * Connections that somebody has called for, and nobody has proved anything on. Over WebRTC a packet of UDP makes one, with threads
+ * and memory of native code, and its sender's address may be anybody's: libp2p's own limits come later.
  */
 export class PendingConnections {
   readonly #ofHost = new Map<string, number>();

@@ -3,6 +3,7 @@ import { webRTCDirect, type TransportCertificate } from '@libp2p/webrtc';
 import { Audio } from 'node-datachannel';
 import { RTCPeerConnection } from 'node-datachannel/polyfill';
 import { boundHandshake } from './handshake-channel.ts';
+import { networkOf } from './ip-host.ts';
 import { PendingConnections } from './pending-connections.ts';
 import { wholeMessages } from './webrtc-messages.ts';
 
@@ -60,7 +61,7 @@ export function webRtcDirectTransport(
       const incoming = listener.incomingConnection.bind(listener);
       listener.incomingConnection = async (...args) => {
         const [, host] = args;
-        using leave = pending.take(host);
+        using leave = pending.take(networkOf(host));
         if (leave) await incoming(...args);
       };
       return listener;
