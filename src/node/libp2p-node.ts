@@ -1,6 +1,5 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
-import { dcutr } from '@libp2p/dcutr';
 import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
 import { kadDHT } from '@libp2p/kad-dht';
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
@@ -19,6 +18,7 @@ import { autonatServer } from './autonat-server.ts';
 import { BoundedDatastore } from './bounded-datastore.ts';
 import { takeInTurns } from './dht-turns.ts';
 import { isAnother } from './expected-peer.ts';
+import { holePunching } from './hole-punching.ts';
 import { boundInbound, isCrowding } from './inbound-bounds.ts';
 import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
 import { tellKnownProviders } from './known-providers.ts';
@@ -111,7 +111,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     });
   }
   const forwarded = new Set<string>();
-  services['dcutr'] = dcutr();
+  services['dcutr'] = holePunching();
   services['autonat'] = autonatServer();
   services['reachability'] = reachability({
     isListening: options.listen.length > 0,
