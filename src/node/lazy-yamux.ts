@@ -32,6 +32,13 @@ const ESTABLISHED = 3;
 const KEEP_ALIVE_MS = 75_000;
 
 /**
+ * Streams that a peer may have open on a connection: more than Shoal's, the DHT's and a relay's 32 of each, few of which are open at
+ * once. Each takes 25 KB before anything is known of what it is for, and twelve bytes open it: with yamux's own 1,000 a hundred
+ * connections took 2.5 GB.
+ */
+const MAX_INBOUND_STREAMS = 128;
+
+/**
  * Yamux that tells of bytes it has read only when half a window of them has come together, as other implementations do
  * (https://github.com/hashicorp/yamux/blob/master/stream.go, sendWindowUpdate). `@chainsafe/libp2p-yamux` does so
  * after each frame: half of all packets and of the events of a crowd were that. What arrives is handed on as it comes
@@ -40,7 +47,7 @@ const KEEP_ALIVE_MS = 75_000;
  */
 export function lazyYamux(): () => StreamMuxerFactory {
   return () => {
-    const factory = yamux({ keepAliveInterval: KEEP_ALIVE_MS })();
+    const factory = yamux({ keepAliveInterval: KEEP_ALIVE_MS, maxInboundStreams: MAX_INBOUND_STREAMS })();
     const create = factory.createStreamMuxer.bind(factory);
     factory.createStreamMuxer = (connection: MessageStream) => {
       const muxer = create(connection);

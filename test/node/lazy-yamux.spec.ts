@@ -71,4 +71,23 @@ describe('yamux with windows told by halves', () => {
     assert.ok(lazy.updates.length > 0);
     assert.ok(Math.min(...lazy.updates) >= FIRST_WINDOW / 2, `lazy: ${lazy.updates.join(' ')}`);
   });
+
+  it('takes as many streams of a peer at once as are of use, and others when some have ended', async () => {
+    const [near, far] = multiaddrConnectionPair();
+    const sender = yamux()().createStreamMuxer(near);
+    const receiver = lazyYamux()().createStreamMuxer(far);
+    const taken: Stream[] = [];
+    receiver.addEventListener('stream', ({ detail }: CustomEvent<Stream>) => void taken.push(detail));
+    const open = async (): Promise<void> => {
+      await Promise.all(Array.from({ length: 200 }, () => sender.createStream()));
+      // The answer comes behind that of the streams.
+      await (sender as unknown as { ping(): Promise<number> }).ping();
+    };
+    await open();
+    assert.equal(taken.length, 128);
+    taken[0]?.abort(new Error('it has ended'));
+    await open();
+    assert.equal(taken.length, 129);
+    near.abort(new Error('the test is over'));
+  });
 });
