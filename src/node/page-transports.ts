@@ -1,9 +1,9 @@
 import type { Transport } from '@libp2p/interface';
-import { webSockets } from '@libp2p/websockets';
 import type { LogLevel } from '../api.ts';
 import type { Store } from '../store/store.ts';
 import { boundInbound } from './inbound-bounds.ts';
 import { pageCertificate } from './page-certificate.ts';
+import { webSocketTransport } from './web-socket-transport.ts';
 
 /** As `createLibp2p` takes them. */
 export type TransportFactory = (components: never) => Transport;
@@ -40,6 +40,6 @@ export async function pageTransports(
   } catch (error) {
     log('warn', `pages on https cannot fetch from this node: WebRTC cannot be loaded here: ${String(error)}`);
   }
-  transports.push(boundInbound(webSockets()) as TransportFactory);
+  transports.push(boundInbound(webSocketTransport()) as TransportFactory);
   return { transports, hasWebRtc };
 }
