@@ -7,6 +7,7 @@ import type {
   TransportManager,
 } from '@libp2p/interface-internal';
 import { webSockets } from '@libp2p/websockets';
+import { endingWebSockets } from '../node/ending-web-socket.ts';
 import { lazyYamux } from '../node/lazy-yamux.ts';
 import { promptPush } from '../node/prompt-push.ts';
 import { relayListen, relayTransport } from '../node/relay-transport.ts';
@@ -37,7 +38,7 @@ export async function addTransports(parts: NodeParts, { webRtc }: FurtherTranspo
   // Both WebSocket and what comes through a relay are plain pipes.
   const muxer = lazyYamux()();
   parts.upgrader.getStreamMuxers().set(muxer.protocol, muxer);
-  await add(parts, 'webSockets', webSockets()(parts) as Transport);
+  await add(parts, 'webSockets', endingWebSockets<NodeParts, Transport>(webSockets())(parts));
   if (!webRtc) return;
   await add(parts, 'relays', relayTransport()(parts));
   await add(parts, 'webRtc', webRtcTransport(webRtc.stunServers)(parts));

@@ -1,10 +1,13 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Listener, Transport } from '@libp2p/interface';
+import type { Listener, Transport, Upgrader } from '@libp2p/interface';
 import { webSockets, type WebSocketsComponents } from '@libp2p/websockets';
+import { endingWebSockets } from './ending-web-socket.ts';
 import { networkOf } from './ip-host.ts';
 import { PendingConnections } from './pending-connections.ts';
+
+type Components = WebSocketsComponents & { upgrader: Upgrader };
 
 /** A browser asks to upgrade at once; HTTP's own minute is for people with a slow line and a long form. */
 const ASKING_MS = 10_000;
@@ -27,16 +30,20 @@ interface WebSocketListener extends Listener {
  * In `@libp2p/websockets` nobody listens for the `error` of a WebSocket that came in, so that a single frame that breaks the
  * protocol, from anybody, ended the process. And sockets that do not ask for one stay for a minute or longer, in any number.
  */
-export function webSocketTransport(): (components: WebSocketsComponents) => Transport {
-  const make = webSockets({
-    http: {
-      headersTimeout: ASKING_MS,
-      requestTimeout: ASKING_MS,
-      connectionsCheckingInterval: ASKING_MS / 2,
-    },
-  });
+export function webSocketTransport(): (
+  components: WebSocketsComponents & { upgrader: Upgrader },
+) => Transport {
+  const make = endingWebSockets<Components, Transport>(
+    webSockets({
+      http: {
+        headersTimeout: ASKING_MS,
+        requestTimeout: ASKING_MS,
+        connectionsCheckingInterval: ASKING_MS / 2,
+      },
+    }),
+  );
   return (components) => {
-    const transport = make(components) as Transport;
+    const transport = make(components);
     const createListener = transport.createListener.bind(transport);
     transport.createListener = (options) => bounded(createListener(options) as WebSocketListener);
     return transport;

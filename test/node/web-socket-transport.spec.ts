@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { webSockets } from '@libp2p/websockets';
 import { MAX_PENDING_OF_HOST } from '../../src/node/pending-connections.ts';
 import type { ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
 import { webSocketTransport } from '../../src/node/web-socket-transport.ts';
+import { libp2pNode, until } from '../integration/swarm-node.ts';
 import { startBareNode } from './bare-node.ts';
 import { socketClosed } from './tls-rig.ts';
 
@@ -63,5 +65,30 @@ describe('WebSocket of a node', () => {
     for (const each of silent) if (each !== first) assert.equal(each.closed, false);
     for (const each of silent) each.destroy();
     await Promise.all(silent.map((each) => socketClosed(each)));
+  });
+
+  it('ends the socket of a connection that is given up', async () => {
+    const peer = await libp2pNode(undefined, undefined, { listen: [], transport: webSockets() });
+    try {
+      const connection = await peer.dial(node.getMultiaddrs());
+      const ended = once(connection, 'close');
+      await until(() => node.getConnections().length > 0);
+      node.getConnections()[0]?.abort(new Error('it is given up'));
+      await ended;
+    } finally {
+      await peer.stop();
+    }
+  });
+
+  it('ends that of a connection which it dialled, too', async () => {
+    const other = await startBareNode({ dht: false, listen: [], transports: [webSocketTransport()] });
+    try {
+      const connection = await other.dial(node.getMultiaddrs());
+      await until(() => node.getConnections().length > 0);
+      connection.abort(new Error('it is given up'));
+      await until(() => node.getConnections().length === 0);
+    } finally {
+      await other.stop();
+    }
   });
 });
