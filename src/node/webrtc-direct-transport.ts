@@ -54,6 +54,7 @@ export function webRtcDirectTransport(
       const listener = createListener(options) as DirectListener;
       const start = listener.startUDPMuxServer.bind(listener);
       listener.startUDPMuxServer = (...args) => {
+        silenceNativeCode();
         // The next one makes the native listener.
         queueMicrotask(zeroFreedMemory);
         return start(...args);
@@ -68,6 +69,38 @@ export function webRtcDirectTransport(
     };
     return transport;
   };
+}
+
+/** An offer to connect, from nobody. */
+const OFFER = [
+  'v=0',
+  'o=- 1 0 IN IP4 127.0.0.1',
+  's=-',
+  't=0 0',
+  'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
+  'c=IN IP4 0.0.0.0',
+  'a=mid:0',
+  'a=ice-ufrag:abcd',
+  'a=ice-pwd:abcdefghijklmnopqrstuvwx',
+  `a=fingerprint:sha-256 ${Array<string>(32).fill('00').join(':')}`,
+  'a=setup:actpass',
+  'a=sctp-port:5000',
+  '',
+].join('\r\n');
+
+let isSilent = false;
+
+/**
+ * libjuice writes to the standard output, which is the program's own (what `get -o -` gives, or JSON), until a connection begins:
+ * only then libdatachannel tells it to be silent. Each packet of rubbish that anybody sent to the port was a line there. A connection
+ * that has a channel would keep the process from ending.
+ */
+function silenceNativeCode(): void {
+  if (isSilent) return;
+  isSilent = true;
+  const connection = new RTCPeerConnection({ iceServers: [] });
+  connection.setRemoteDescription({ type: 'offer', sdp: OFFER }).catch(() => {});
+  connection.close();
 }
 
 /**

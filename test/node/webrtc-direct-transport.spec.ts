@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Listener } from '@libp2p/interface';
 import type { TransportManager } from '@libp2p/interface-internal';
@@ -137,5 +140,11 @@ describe('webrtc-direct of a node', () => {
     taken[0]?.[Symbol.dispose]();
     assert.ok(pending.take('192.0.2.1'));
     assert.equal(pending.take('192.0.2.2'), undefined);
+  });
+
+  it('writes nothing to the standard output, whatever comes to its port', async () => {
+    const program = fileURLToPath(new URL('udp-rubbish.ts', import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [program]);
+    assert.equal(stdout, 'done\n');
   });
 });
