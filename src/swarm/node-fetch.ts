@@ -58,6 +58,9 @@ const BATCH_LONGEST_MS = 60_000;
 /** A peer that answers nothing for so long has others before this node: somebody else is asked as well. */
 const LATE_MS = 700;
 
+/** A peer that names the root again so soon is heeded with the next {@link NodeFetch.hedge}: each time costs a look at all that is needed. */
+const JOINED_AGAIN_MS = 250;
+
 interface Needed {
   cid: CID;
   text: string;
@@ -75,6 +78,9 @@ interface Asked {
   passedOverUntilMs: number;
   /** Nodes that may be asked of it at a time. */
   window: number;
+  /** When it last named the root and was heeded, and whether it has since. */
+  joinedAtMs: number;
+  isJoinedAgain: boolean;
 }
 
 /** Fetches the interior nodes of one root from all peers that have it, verified from the root down. */
@@ -170,6 +176,7 @@ export class NodeFetch {
    * a crowd together the first have them by then. At random, so that not all ask the same one. Call now and then.
    */
   hedge(): void {
+    this.#heedJoined();
     if (this.#isOver) return;
     let late = this.#late();
     if (late.length === 0) return;
@@ -227,9 +234,22 @@ export class NodeFetch {
 
   /** The peer said anew that it has the root: what it lacked before it may have now. */
   joined(link: PeerLink): void {
-    this.#asked.get(link)?.missing.clear();
+    if (this.#isOver) return;
+    const asked = this.#stateOf(link);
+    const nowMs = this.#host.nowMs();
+    if (nowMs - asked.joinedAtMs < JOINED_AGAIN_MS) {
+      asked.isJoinedAgain = true;
+      return;
+    }
+    asked.joinedAtMs = nowMs;
+    asked.isJoinedAgain = false;
+    asked.missing.clear();
     this.pump();
     this.hedge();
+  }
+
+  #heedJoined(): void {
+    for (const [link, { isJoinedAgain }] of [...this.#asked]) if (isJoinedAgain) this.joined(link);
   }
 
   /** A NODE came. One that this fetch did not ask for is passed over. */
@@ -346,6 +366,8 @@ export class NodeFetch {
         missing: new Set(),
         passedOverUntilMs: -Infinity,
         window: FIRST_WINDOW,
+        joinedAtMs: -Infinity,
+        isJoinedAgain: false,
       };
       this.#asked.set(link, asked);
     }

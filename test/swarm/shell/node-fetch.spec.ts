@@ -181,6 +181,18 @@ describe('a fetch of interior nodes', () => {
     await rig.done;
   });
 
+  it('heeds a peer that says over and over that it has the root four times a second', async () => {
+    const rig = new Rig(await fileOf(bytesOf(10)), 'a');
+    rig.confirms('a').lacks('a');
+    for (let i = 0; i < 100; i++) rig.confirms('a').lacks('a');
+    assert.deepEqual(rig.asked, ['a']);
+    rig.hedges(250).lacks('a');
+    for (let i = 0; i < 100; i++) rig.confirms('a').lacks('a');
+    assert.deepEqual(rig.asked, ['a', 'a']);
+    rig.hedges(250).answer('a');
+    await rig.done;
+  });
+
   it('asks the next one it names the root to where the link to the first is lost', () => {
     assert.deepEqual(new Rig(file).names('a').loses('a').names('b').asked, ['a', 'b']);
   });
