@@ -1,5 +1,6 @@
 import { createShoal, defaultDataDir, ShoalError, type Shoal, type ShoalOptions } from '../index.ts';
 import { Owner } from '../daemon/control-client.ts';
+import { NODE_KINDS, type NodeKind } from '../daemon/control-protocol.ts';
 import { ControlServer } from '../daemon/control-server.ts';
 import { errorCode, errorMessage } from '../daemon/error-text.ts';
 import type { Job, JobContext, JobEvent } from '../daemon/job.ts';
@@ -17,6 +18,9 @@ import { reportError } from './report-error.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { StopSignal } from './stop-signal.ts';
 
+/** Who waits for another command to end is told so after this; most take less. */
+const WAIT_UNTOLD_MS = 2_000;
+
 /** A command that closes, or one that starts, holds the folder for a moment without answering. */
 const BUSY_FOLDER_MS = 5_000;
 
@@ -26,11 +30,13 @@ const BUSY_RETRY_MS = 50;
 /** The name of the network where `--network` is not given. */
 const DEFAULT_NETWORK = 'main';
 
+/** Events of which a list is made: none is to be in it twice. */
+const ONE_BY_ONE: ReadonlySet<string> = new Set(['asset', 'verified', 'sharing']);
+
 /** What a verb wants done, and with what kind of node. */
 export interface CommandPlan {
   job: Job;
-  /** `serving`: listens and takes commands; `looking`: only dials out; `local`: no network at all. */
-  node: 'serving' | 'looking' | 'local';
+  node: NodeKind;
   /** Serves until it is stopped. */
   permanent: boolean;
   /** Also serves the page, at this port of loopback; 0 is any free one. */
@@ -86,6 +92,10 @@ class Command {
   /** Content bytes that went to standard output. */
   #written = 0;
   #isInputUsed = false;
+  /** What owners that have gone told of things one by one: work that is begun anew tells it once more. */
+  readonly #toldBefore = new Set<string>();
+  /** An owner was given the work, or some of it. */
+  #isHandedOver = false;
   /** Set once the work is done: what is left is serving. */
   #lingering: number | 'forever' | 'handed' | undefined;
 
@@ -122,6 +132,11 @@ class Command {
     let givenUpMs = performance.now() + BUSY_FOLDER_MS;
     for (let job: Job | undefined = this.#plan.job; job !== undefined; job = this.#rest()) {
       const owner = await Owner.find(this.#dataDir, this.#stop.signal);
+      if (owner && !suffices(owner.hello.node, this.#plan)) {
+        await this.#waitFor(owner);
+        givenUpMs = performance.now() + BUSY_FOLDER_MS;
+        continue;
+      }
       if (owner) {
         if ((await this.#handOver(owner, job)) === 'done') return;
         this.#tally.ownerChanged();
@@ -133,6 +148,16 @@ class Command {
       await waitOrStop(BUSY_RETRY_MS, this.#stop.signal);
       this.#stop.signal.throwIfAborted();
     }
+  }
+
+  /** An owner that does not serve, as `shoal verify`, can do nothing for one that is to. */
+  async #waitFor(owner: Owner): Promise<void> {
+    const { signal } = this.#stop;
+    const note = `Another shoal command (process ${owner.hello.pid}) uses the data folder and does not serve; waiting for its end.`;
+    const timer = setTimeout(() => this.#reporter.note(note), WAIT_UNTOLD_MS);
+    await owner.ended(signal);
+    clearTimeout(timer);
+    signal.throwIfAborted();
   }
 
   /** What is left to do when an owner has gone away. */
@@ -149,7 +174,8 @@ class Command {
     }
     if (job.verb === 'rm') {
       const cids = job.cids.filter((cid) => !this.#removed.has(cid));
-      return cids.length > 0 ? { ...job, cids } : undefined;
+      const begun = this.#isHandedOver ? cids[0] : undefined;
+      return cids.length > 0 ? { ...job, cids, begun } : undefined;
     }
     if (job.verb !== 'get' || job.output.to !== 'stdout') return job;
     return { ...job, output: { to: 'stdout', offset: this.#written } };
@@ -167,15 +193,20 @@ class Command {
     }
     if (this.#plan.node === 'serving') this.#listening(hello.peer, hello.addresses, hello.network);
     this.#warnOfIgnoredOptions(hello.pid);
+    this.#isHandedOver = true;
     const readsInput = job.verb === 'share' && job.sources.includes('-');
     const peers = this.#plan.node === 'local' ? [] : [...peer, ...bootstrap];
+    const told: string[] = [];
     const result = await owner
       .run(job, {
         peers,
         input: readsInput ? this.#input() : undefined,
         signal: this.#stop.signal,
         sink: {
-          emit: (event) => this.#emit(event),
+          emit: (event) => {
+            this.#emit(event);
+            if (ONE_BY_ONE.has(event.event)) told.push(JSON.stringify(event));
+          },
           write: (bytes) => this.#write(bytes),
           lingering: (durationMs) => this.#workDone(durationMs, hello.pid),
         },
@@ -185,6 +216,7 @@ class Command {
         if (this.#stop.signal.aborted && this.#lingering !== undefined) return 'done' as const;
         throw error;
       });
+    if (result === 'owner-gone') for (const text of told) this.#toldBefore.add(text);
     return result;
   }
 
@@ -197,7 +229,7 @@ class Command {
       if (!isLastTry) return undefined;
       throw new ShoalError(
         'ERR_DATA_DIR_IN_USE',
-        `${this.#dataDir} is used by another process that takes no commands (an application with Shoal inside, shoal verify or shoal inspect); stop it, or use another folder with --data`,
+        `${this.#dataDir} is used by another process that takes no commands (an application with Shoal inside); stop it, or use another folder with --data`,
         { cause: error },
       );
     }
@@ -242,7 +274,7 @@ class Command {
     const { signal } = this.#stop;
     const network = this.#options.network ?? DEFAULT_NETWORK;
     const isServing = this.#plan.node === 'serving';
-    await using server = isServing ? await this.#listen(shoal, network) : undefined;
+    await using server = await this.#listen(shoal, network);
     if (isServing) this.#listening(shoal.id, shoal.addresses, network);
     const isOnShow = this.#plan.job.verb === 'share' || this.#plan.job.verb === 'seed';
     using _watch = isOnShow ? watchNode(shoal, (event) => this.#emit(event)) : undefined;
@@ -263,9 +295,9 @@ class Command {
       if (server) await this.#waitForOthers(server, true);
       throw error;
     }
-    // Who reads a pipe waits for its end.
+    // Who reads a pipe, or a list, waits for its end.
     const isPipe = job.verb === 'get' && job.output.to === 'stdout';
-    if (server) await this.#waitForOthers(server, isPipe);
+    if (server) await this.#waitForOthers(server, isPipe || !isServing);
   }
 
   /** @param isForInput only for those that share their input: the others go on by themselves */
@@ -294,8 +326,9 @@ class Command {
   /** A folder that cannot hold a socket serves all the same, only without commands beside it. */
   async #listen(shoal: Shoal, network: string): Promise<ControlServer | undefined> {
     try {
-      return await ControlServer.listen(shoal, { network, version });
+      return await ControlServer.listen(shoal, { network, version, node: this.#plan.node });
     } catch (error) {
+      if (this.#plan.node !== 'serving') return undefined;
       const message = `other commands cannot be handed over to this one: ${errorMessage(error)}`;
       this.#emit({ event: 'warning', code: 'ERR_CONTROL_UNAVAILABLE', message });
       return undefined;
@@ -306,6 +339,7 @@ class Command {
   #emit(event: JobEvent): void {
     if (this.#plan.job.verb === 'get' && this.#lingering !== undefined) return;
     if (this.#plan.job.verb === 'share' && event.event === 'seeding') return;
+    if (ONE_BY_ONE.has(event.event) && this.#toldBefore.has(JSON.stringify(event))) return;
     if (event.event === 'sharing' && this.#isToldAlready(event)) return;
     if (event.event === 'removed') this.#removed.add(event.cid);
     if (event.event === 'warning') this.#logLines.covered(event.message);
@@ -388,6 +422,11 @@ class Command {
     const message = `the data folder is used by process ${pid}, which does this with its own settings; ignored here: ${given.join(', ')}`;
     this.#emit({ event: 'warning', code: 'ERR_OPTION_IGNORED', message });
   }
+}
+
+/** Whether an owner's node can do what is planned; only one that serves has limits that are worth changing. */
+function suffices(node: NodeKind = 'serving', { job, node: needed }: CommandPlan): boolean {
+  return NODE_KINDS.indexOf(node) >= NODE_KINDS.indexOf(job.verb === 'limit' ? 'serving' : needed);
 }
 
 /** Loads what only this needs. */

@@ -119,6 +119,16 @@ export class Owner {
     this.#socket.destroy();
   }
 
+  /** Resolves when the owner has gone, or when the signal aborts. Takes the place of a job. */
+  async ended(signal: AbortSignal): Promise<void> {
+    const stop = (): void => this.close();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    while ((await this.#nextFrame()) !== undefined);
+    signal.removeEventListener('abort', stop);
+    this.close();
+  }
+
   async #receive(sink: JobSink): Promise<HandOverResult> {
     for (;;) {
       const frame = await this.#nextFrame();

@@ -8,6 +8,12 @@ import type { Job, JobEvent } from './job.ts';
  */
 export const CONTROL_PROTOCOL = 1;
 
+/** What a node is for, and so what its owner can do for others: each does what those before it do. */
+export const NODE_KINDS = ['local', 'looking', 'serving'] as const;
+
+/** `serving`: listens, and takes any job; `looking`: only dials out; `local`: no network at all. */
+export type NodeKind = (typeof NODE_KINDS)[number];
+
 /** The owner's first message: who it is, so that a command can tell whether it is the right one. */
 export interface Hello {
   type: 'hello';
@@ -20,6 +26,8 @@ export interface Hello {
   network: string;
   peer: string;
   addresses: string[];
+  /** Left out by older versions, of which only those that serve take commands. */
+  node?: NodeKind;
   /** By now it serves until it is stopped (`share`, `seed`), and not only until its own work is done. */
   permanent: boolean;
 }
@@ -55,6 +63,7 @@ export function parseHello(value: unknown): Hello | undefined {
     typeof hello.pid === 'number' &&
     typeof hello.network === 'string' &&
     typeof hello.peer === 'string' &&
+    (hello.node === undefined || NODE_KINDS.includes(hello.node)) &&
     typeof hello.permanent === 'boolean' &&
     Array.isArray(hello.addresses) &&
     hello.addresses.every((address) => typeof address === 'string');

@@ -3,7 +3,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { ShoalError, type Shoal } from '../index.ts';
 import { controlAddress } from './control-address.ts';
-import { CONTROL_PROTOCOL, type Hello, type Reply } from './control-protocol.ts';
+import { CONTROL_PROTOCOL, type Hello, type NodeKind, type Reply } from './control-protocol.ts';
 import { errorCode, errorMessage, errorTried } from './error-text.ts';
 import { encodeBytes, encodeJson, readFrames, type Frame } from './frame.ts';
 import { isLeftOut, parseJob, type Job, type JobContext, type JobEvent } from './job.ts';
@@ -21,6 +21,8 @@ export interface ControlServerOptions {
   /** Name of the node's network, told to every command. */
   network: string;
   version: string;
+  /** What the node is for: whoever needs more of one waits until this process ends. */
+  node: NodeKind;
 }
 
 /**
@@ -210,7 +212,7 @@ export class ControlServer implements AsyncDisposable {
   }
 
   #hello(): Hello {
-    const { network, version } = this.#options;
+    const { network, version, node } = this.#options;
     const { id: peer, addresses } = this.#shoal;
     return {
       type: 'hello',
@@ -220,6 +222,7 @@ export class ControlServer implements AsyncDisposable {
       network,
       peer,
       addresses: [...addresses],
+      node,
       permanent: this.#staying.signal.aborted,
     };
   }

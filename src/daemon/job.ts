@@ -17,7 +17,7 @@ export type Job =
   | GetJob
   | SeedJob
   | { verb: 'ls' }
-  | { verb: 'rm'; cids: string[] }
+  | RemoveJob
   | { verb: 'verify'; cids: string[] }
   | { verb: 'inspect'; cid: string; timeoutMs: number }
   | LimitJob
@@ -38,6 +38,13 @@ export interface LimitJob {
   limits: RateLimits;
   /** Of each single peer; where `cids` are named they stay as they are. */
   perPeer: RateLimits;
+}
+
+export interface RemoveJob {
+  verb: 'rm';
+  cids: string[];
+  /** The one of them that an owner was about to remove when it ended: it may have done so, and not have said it. */
+  begun?: string;
 }
 
 export interface SeedJob {
@@ -186,8 +193,9 @@ export function parseJob(value: unknown): Job | undefined {
     case 'id':
       return { verb: fields['verb'] };
     case 'rm':
+      return parseRemove(fields);
     case 'verify':
-      return isStrings(fields['cids']) ? { verb: fields['verb'], cids: fields['cids'] } : undefined;
+      return isStrings(fields['cids']) ? { verb: 'verify', cids: fields['cids'] } : undefined;
     case 'inspect':
       return isText(fields['cid']) && isCount(fields['timeoutMs'])
         ? { verb: 'inspect', cid: fields['cid'], timeoutMs: fields['timeoutMs'] }
@@ -206,6 +214,11 @@ export function parseJob(value: unknown): Job | undefined {
 function parseSeed({ announce, stay }: Record<string, unknown>): SeedJob | undefined {
   if (announce !== undefined && !isStrings(announce)) return undefined;
   return stay === undefined || typeof stay === 'boolean' ? { verb: 'seed', announce, stay } : undefined;
+}
+
+function parseRemove({ cids, begun }: Record<string, unknown>): RemoveJob | undefined {
+  if (!isStrings(cids)) return undefined;
+  return begun === undefined || isText(begun) ? { verb: 'rm', cids, begun } : undefined;
 }
 
 function parseLimit({ cids, limits, perPeer }: Record<string, unknown>): LimitJob | undefined {

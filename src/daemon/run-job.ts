@@ -1,6 +1,6 @@
 import { ShoalError, type AssetEntry, type Shoal } from '../index.ts';
 import { errorCode, errorMessage } from './error-text.ts';
-import type { Job, JobContext, LimitJob } from './job.ts';
+import type { Job, JobContext, LimitJob, RemoveJob } from './job.ts';
 import { runGet } from './run-get.ts';
 import { runShare } from './run-share.ts';
 import { Throttle } from './throttle.ts';
@@ -32,7 +32,7 @@ export async function runJob(shoal: Shoal, network: string, job: Job, context: J
     case 'ls':
       return runList(shoal, context);
     case 'rm':
-      return runRemove(shoal, job.cids, context);
+      return runRemove(shoal, job, context);
     case 'limit':
       return runLimit(shoal, job, context);
     case 'verify':
@@ -80,10 +80,14 @@ async function runList(shoal: Shoal, context: JobContext): Promise<void> {
   }
 }
 
-async function runRemove(shoal: Shoal, cids: readonly string[], context: JobContext): Promise<void> {
+async function runRemove(shoal: Shoal, { cids, begun }: RemoveJob, context: JobContext): Promise<void> {
   for (const cid of cids) {
     context.signal.throwIfAborted();
-    await shoal.remove(cid, { signal: context.signal });
+    try {
+      await shoal.remove(cid, { signal: context.signal });
+    } catch (error) {
+      if (cid !== begun || errorCode(error) !== 'ERR_UNKNOWN_ASSET') throw error;
+    }
     context.emit({ event: 'removed', cid });
   }
 }

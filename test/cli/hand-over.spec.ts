@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createShoal } from '../../src/index.ts';
+import { ControlServer } from '../../src/daemon/control-server.ts';
+import { createShoal, type Shoal } from '../../src/index.ts';
 import { Scene, type ShoalEvent, type ShoalProcess } from './shoal-process.ts';
 
 const CONTENT = randomBytes(4_000_000);
@@ -308,6 +309,62 @@ describe('commands beside the owner of a data folder', () => {
     assert.equal(limit.events.at(-1)?.['code'], 'ERR_NOT_RUNNING');
   });
 
+  /** A node that owns the data folder `a` and is no more than `shoal verify` has, which lasts until it is closed. */
+  async function localOwner(scene: Scene): Promise<{ shoal: Shoal; server: ControlServer }> {
+    const dataDir = join(scene.folder, 'a');
+    const shoal = await createShoal({ dataDir, listen: [], mdns: false, dht: false, network: scene.network });
+    const { network } = scene;
+    return { shoal, server: await ControlServer.listen(shoal, { network, version: '0', node: 'local' }) };
+  }
+
+  it('are done by one that does not serve, where it can, and else wait for its end', async () => {
+    await using scene = new Scene();
+    const { shoal, server } = await localOwner(scene);
+    await shoal.share(CONTENT, { name: 'mine' });
+    assert.equal(await scene.shoal('a', 'verify').exit(), 0);
+    const list = scene.shoal('a', 'ls');
+    assert.equal(await list.exit(), 0);
+    assert.deepEqual(
+      list.events.map(({ name }) => name),
+      ['mine'],
+    );
+    const limit = scene.shoal('a', 'limit', '--upload-limit', '1MB');
+    const seed = scene.shoal('a', 'seed');
+    await Promise.all([limit, seed].map((each) => each.waitForNote('does not serve; waiting for its end')));
+    limit.signal('SIGINT');
+    assert.equal(await limit.exit(), 130);
+    await server.close();
+    await shoal.close();
+    assert.equal((await seed.waitFor('seeding'))['assets'], 1);
+  });
+
+  it('tell each thing once where an owner ends in the middle of a list', async () => {
+    await using scene = new Scene();
+    const { shoal, server } = await localOwner(scene);
+    for (let i = 0; i < 3; i++) await shoal.share(Buffer.from([i]), { name: String(i) });
+    const verify = shoal.verify.bind(shoal);
+    shoal.verify = async function* (cid, options) {
+      let isSecond = false;
+      for await (const report of verify(cid, options)) {
+        if (isSecond) await new Promise((_, reject) => options?.signal?.addEventListener('abort', reject));
+        yield report;
+        isSecond = true;
+      }
+    };
+    const check = scene.shoal('a', 'verify');
+    await check.waitFor('verified');
+    await server.close();
+    await shoal.close();
+    assert.equal(await check.exit(), 0);
+    assert.deepEqual(
+      check.events
+        .filter(({ event }) => event === 'verified')
+        .map(({ name }) => name)
+        .toSorted(),
+      ['0', '1', '2'],
+    );
+  });
+
   it('do not say of a process that does not answer yet, or never does, that none runs', async () => {
     await using scene = new Scene();
     const dataDir = join(scene.folder, 'a');
@@ -315,6 +372,6 @@ describe('commands beside the owner of a data folder', () => {
     const limit = scene.shoal('a', 'limit', '--upload-limit', '1MB');
     assert.equal(await limit.exit(), 1);
     assert.equal(limit.events.at(-1)?.['code'], 'ERR_DATA_DIR_IN_USE');
-    assert.match(String(limit.events.at(-1)?.['message']), /shoal verify or shoal inspect/);
+    assert.match(String(limit.events.at(-1)?.['message']), /an application with Shoal inside/);
   });
 });

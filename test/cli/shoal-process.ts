@@ -129,12 +129,12 @@ export class ShoalProcess {
 /** A folder for one test, and the processes it starts; all are gone after it. */
 export class Scene implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'shoal-cli-'));
-  readonly #network = `test-${process.pid}-${Math.floor(performance.now())}`;
+  readonly network = `test-${process.pid}-${Math.floor(performance.now())}`;
   readonly #started: ShoalProcess[] = [];
 
   /** A verb with a data folder of that name, alone in its network, on loopback. */
   shoal(data: string, verb: string, ...args: string[]): ShoalProcess {
-    const common = ['--data', join(this.folder, data), '--json', '--no-mdns', '--network', this.#network];
+    const common = ['--data', join(this.folder, data), '--json', '--no-mdns', '--network', this.network];
     return this.start([verb, ...args, ...common, '--listen', '/ip4/127.0.0.1/tcp/0']);
   }
 

@@ -78,7 +78,7 @@ describe('the control socket of a data folder', () => {
   });
 
   async function listen(isStaying = true): Promise<void> {
-    server = await ControlServer.listen(shoal, { network: 'test', version: '1.2.3' });
+    server = await ControlServer.listen(shoal, { network: 'test', version: '1.2.3', node: 'serving' });
     if (isStaying) server.stay();
   }
 
@@ -117,6 +117,7 @@ describe('the control socket of a data folder', () => {
       network: 'test',
       peer: shoal.id,
       addresses: shoal.addresses,
+      node: 'serving',
       permanent: true,
     });
     owner.close();
@@ -401,6 +402,17 @@ describe('the control socket of a data folder', () => {
     await aborted.promise;
     await server.idle(never);
     assert.equal(server.running, 0);
+  });
+
+  it('takes what an owner was about to remove when it ended for removed, and nothing else', async () => {
+    await listen();
+    shoal.remove = (cid) =>
+      Promise.reject(new ShoalError('ERR_UNKNOWN_ASSET', `the data folder knows nothing of ${cid}`));
+    const { sink } = await run({ verb: 'rm', cids: ['bafyone'], begun: 'bafyone' });
+    assert.deepEqual(sink.names(), ['removed']);
+    await assert.rejects(run({ verb: 'rm', cids: ['bafyother'], begun: 'bafyone' }), {
+      code: 'ERR_UNKNOWN_ASSET',
+    });
   });
 
   it('tells a command that its owner went away in the middle', async () => {
