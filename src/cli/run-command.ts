@@ -21,10 +21,13 @@ import { StopSignal } from './stop-signal.ts';
 /** Who waits for another command to end is told so after this; most take less. */
 const WAIT_UNTOLD_MS = 2_000;
 
-/** A command that closes, or one that starts, holds the folder for a moment without answering. */
-const BUSY_FOLDER_MS = 5_000;
+/**
+ * A command that closes, or one that starts, holds the folder for a moment without answering: it is tried so many times, for
+ * some five seconds. On a busy machine, where that one takes longer, each try does too.
+ */
+const BUSY_TRIES = 100;
 
-/** How often the folder is tried meanwhile. */
+/** The time between two tries. */
 const BUSY_RETRY_MS = 50;
 
 /** The name of the network where `--network` is not given. */
@@ -129,21 +132,21 @@ class Command {
   }
 
   async #run(): Promise<void> {
-    let givenUpMs = performance.now() + BUSY_FOLDER_MS;
+    let tries = 0;
     for (let job: Job | undefined = this.#plan.job; job !== undefined; job = this.#rest()) {
       const owner = await Owner.find(this.#dataDir, this.#stop.signal);
       if (owner && !suffices(owner.hello.node, this.#plan)) {
         await this.#waitFor(owner);
-        givenUpMs = performance.now() + BUSY_FOLDER_MS;
+        tries = 0;
         continue;
       }
       if (owner) {
         if ((await this.#handOver(owner, job)) === 'done') return;
         this.#tally.ownerChanged();
-        givenUpMs = performance.now() + BUSY_FOLDER_MS;
+        tries = 0;
         continue;
       }
-      const shoal = await this.#own(performance.now() > givenUpMs);
+      const shoal = await this.#own(++tries === BUSY_TRIES);
       if (shoal) return this.#runOwn(shoal, job);
       await waitOrStop(BUSY_RETRY_MS, this.#stop.signal);
       this.#stop.signal.throwIfAborted();
