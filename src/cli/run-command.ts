@@ -16,6 +16,7 @@ import { LogLines } from './log-lines.ts';
 import type { PageServer } from './page-server.ts';
 import { reportError } from './report-error.ts';
 import { createReporter, type Reporter } from './reporter.ts';
+import { standardInput } from './standard-input.ts';
 import { StopSignal } from './stop-signal.ts';
 
 /** Who waits for another command to end is told so after this; most take less. */
@@ -380,7 +381,7 @@ class Command {
 
   #input(): AsyncIterable<Uint8Array> {
     this.#isInputUsed = true;
-    return process.stdin;
+    return standardInput();
   }
 
   /** Resolves when standard output has taken it all: before, it may still fail. */

@@ -96,6 +96,18 @@ describe('shoal share and shoal get, as processes', () => {
     assert.ok(CONTENT.equals(get.stdout));
   });
 
+  it('do not share nothing in the place of a folder as standard input', async function () {
+    if (process.platform === 'win32') this.skip();
+    await using scene = new Scene();
+    const before = ['sh', '-c', 'exec "$@" < .', 'sh'];
+    const share = scene.start(
+      ['share', '-', '--data', join(scene.folder, 'a'), '--json', '--no-mdns'],
+      before,
+    );
+    assert.equal(await share.exit(), 1);
+    assert.equal(share.events.at(-1)?.['code'], 'ERR_SHARE_SOURCE');
+  });
+
   it('put a download into an existing folder under its name, and never replace a file without --force', async () => {
     await using scene = new Scene();
     const file = join(scene.folder, 'data.bin');
