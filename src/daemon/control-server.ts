@@ -10,9 +10,6 @@ import { isLeftOut, parseJob, type Job, type JobContext, type JobEvent } from '.
 import { runJob } from './run-job.ts';
 import { waitOrStop } from './wait.ts';
 
-/** A person has a handful of commands running; more than this is something gone wrong. */
-const MAX_CONNECTIONS = 128;
-
 /** A peer that a command names is dialled again after so long, then after twice that, and so on to the last, as a node's own is. */
 const REDIAL_FIRST_MS = 1_000;
 const REDIAL_LAST_MS = 30_000;
@@ -59,7 +56,6 @@ export class ControlServer implements AsyncDisposable {
         this.#serve(socket).finally(() => this.#connections.delete(socket)),
       );
     });
-    this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
   /**

@@ -131,6 +131,13 @@ describe('the control socket of a data folder', () => {
     assert.equal(await Owner.find(dataDir, never), undefined);
   });
 
+  it('answers each command, however many there are', async () => {
+    await listen();
+    const owners = await Promise.all(Array.from({ length: 200 }, () => Owner.find(dataDir, never)));
+    for (const owner of owners) owner?.close();
+    assert.equal(owners.filter((owner) => owner === undefined).length, 0);
+  });
+
   it('says of an owner that does not answer that it is there', async () => {
     const connections = new Set<Socket>();
     const suspended = createServer((socket) => connections.add(socket));
