@@ -1,3 +1,6 @@
+import { fstatSync } from 'node:fs';
+import { basename } from 'node:path';
+import { isatty } from 'node:tty';
 import { ShoalError } from '../index.ts';
 
 /** A clean stop takes two seconds at most; what is not closed by then is left to the system. */
@@ -10,7 +13,19 @@ export const INTERRUPTED_CODE = 130;
 const FAILED_CODE = 1;
 
 /**
- * Turns SIGINT, SIGTERM and SIGHUP into an abort: the first stops cleanly, the second at once. An output that
+ * Whether the end of a terminal does not concern this process. `nohup` has SIGHUP ignored, but Node takes that back before
+ * anything here runs. Most shells name it in `_`; and it leaves, as who starts a service does, nothing but files.
+ */
+function outlivesTerminal(): boolean {
+  const isFile = (fd: number): boolean => {
+    const kind = fstatSync(fd);
+    return kind.isFile() || (kind.isCharacterDevice() && !isatty(fd));
+  };
+  return basename(process.env['_'] ?? '') === 'nohup' || [0, 1, 2].every(isFile);
+}
+
+/**
+ * Turns SIGINT, SIGTERM and (but under `nohup`) SIGHUP into an abort: the first stops cleanly, the second at once. An output that
  * takes no more, such as a pipe whose reader has gone, stops the command too.
  */
 export class StopSignal implements Disposable {
@@ -21,7 +36,8 @@ export class StopSignal implements Disposable {
   exitCode = INTERRUPTED_CODE;
 
   constructor() {
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, this.#handler);
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, this.#handler);
+    process.on('SIGHUP', outlivesTerminal() ? () => undefined : this.#handler);
     process.stdout.on('error', this.#onPipeError);
     process.stderr.on('error', this.#onPipeError);
   }
