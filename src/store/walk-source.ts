@@ -30,6 +30,9 @@ const LARGE_PART_BYTES = 4 * PART_BYTES;
 /** Parts from which on they are large: the threads end less than a part apart. */
 const MANY_PARTS = 256;
 
+/** What stands for bytes that are no UTF-8 in a name that was read. Others are called so. */
+const NOT_TEXT = '\ufffd';
+
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** Files and folders on disk as the importer takes them, with the stamps that the files had when they were read. */
@@ -104,6 +107,7 @@ export class SourceWalk {
       names = [];
     };
     for await (const { name } of folder) {
+      if (name.includes(NOT_TEXT)) await checkText(join(path, name));
       names.push(name);
       if (names.length < NAMES_PER_JOB) continue;
       look();
@@ -220,6 +224,12 @@ function fileChanged(path: string): ShoalError {
     'ERR_FILE_CHANGED',
     `${path} changed while it was being shared; share it again when nothing writes to it`,
   );
+}
+
+/** @throws ERR_UNSAFE_NAME where nothing is called so as it was read */
+async function checkText(path: string): Promise<void> {
+  if (await lstat(path).catch(() => undefined)) return;
+  throw new ShoalError('ERR_UNSAFE_NAME', `${path} has a name that is not UTF-8; rename it`);
 }
 
 function unsupported(path: string): ShoalError {

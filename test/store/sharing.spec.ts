@@ -275,6 +275,18 @@ describe('Sharing a path', () => {
     assert.deepEqual(await Array.fromAsync(t.store.list()), []);
   });
 
+  // Other systems refuse such a name.
+  (process.platform === 'linux' ? it : it.skip)('names what has a name that is not UTF-8', async () => {
+    await using t = await setUp();
+    await writeTree(join(t.path, 'tree'), { 'really-\ufffd': bytesOf(10) });
+    await t.store.share(join(t.path, 'tree'));
+    await writeFile(Buffer.concat([Buffer.from(join(t.path, 'tree', 'latin-')), Buffer.of(0xe9)]), 'x');
+    await assert.rejects(t.store.share(join(t.path, 'tree')), {
+      code: 'ERR_UNSAFE_NAME',
+      message: /latin-\ufffd has a name that is not UTF-8/,
+    });
+  });
+
   it('says what is missing', async () => {
     await using t = await setUp();
     await assert.rejects(t.store.share(join(t.path, 'nothing')), {
