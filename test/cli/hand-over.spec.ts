@@ -286,7 +286,7 @@ describe('commands beside the owner of a data folder', () => {
     await using scene = new Scene();
     const { origin, link } = await shareSlowly(scene);
     const cid = String((await origin.waitFor('sharing'))['cid']);
-    const asset = scene.shoal('origin', 'limit', cid, '--upload-limit', '50KB');
+    const asset = scene.shoal('origin', 'limit', link, '--upload-limit', '50KB');
     assert.equal(await asset.exit(), 0);
     assert.deepEqual(asset.events, [{ event: 'limited', cid, uploadBytesPerSec: 50_000 }]);
     const get = scene.shoal('b', 'get', link, '-o', join(scene.folder, 'copy'), '--linger', '0');

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { cidOf } from '../cid-text.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { examples } from '../examples.ts';
 
@@ -11,7 +12,7 @@ export function addLimit(program: Command, onExit: (code: number) => void): void
       'Change the limits of the shoal that runs with the data folder, or those of single assets of it, for as long as ' +
         'it runs. Limits that are not given end: without any option there are none.',
     )
-    .argument('[cid...]', 'assets; without any: the node, and each single peer')
+    .argument('[cid...]', 'CIDs or links; without any: the node, and each single peer')
     .addHelpText(
       'after',
       examples([
@@ -30,7 +31,7 @@ export function addLimit(program: Command, onExit: (code: number) => void): void
       const { runCommand } = await import('../run-command.ts');
       const limits = { uploadBytesPerSec: uploadLimit, downloadBytesPerSec: downloadLimit };
       const perPeer = { uploadBytesPerSec: peerUploadLimit, downloadBytesPerSec: peerDownloadLimit };
-      const job = { verb: 'limit' as const, cids, limits, perPeer };
+      const job = { verb: 'limit' as const, cids: cids.map(cidOf), limits, perPeer };
       onExit(await runCommand({ job, node: 'local', permanent: false }, options));
     });
 }
