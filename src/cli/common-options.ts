@@ -80,8 +80,8 @@ export function addCommonOptions(program: Command): void {
   for (const option of options) program.addOption(option);
 }
 
-/** Of an option that can be given several times. */
-function collect(parse: (text: string) => string) {
+/** Of an option, or argument, that can be given several times. */
+export function collect(parse: (text: string) => string) {
   return (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), parse(value)];
 }
 

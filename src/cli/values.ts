@@ -103,7 +103,7 @@ export function parseNetwork(text: string): string {
   return text;
 }
 
-/** Refuses an option's empty value, which is a variable that was not set more often than a wish. */
+/** Refuses an empty value, which is a variable that was not set more often than a wish. */
 export function parseText(text: string): string {
   if (text === '') throw new InvalidArgumentError('It is empty.');
   return text;

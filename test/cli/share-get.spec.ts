@@ -265,6 +265,10 @@ describe('what bad input gets', () => {
     ['an unknown option', ['ls', '--nonsense'], 2, 'ERR_USAGE'],
     ['an unknown verb', ['gte', 'x'], 2, 'ERR_USAGE'],
     ['a bad value', ['get', UNKNOWN_CID, '--timeout', 'soon'], 2, 'ERR_USAGE'],
+    // As of a variable that is not set: it would be the current folder.
+    ['an empty path', ['share', ''], 2, 'ERR_USAGE'],
+    ['an empty path among others', ['share', process.execPath, ''], 2, 'ERR_USAGE'],
+    ['no path to tell of', ['inspect', ''], 2, 'ERR_USAGE'],
     ['a missing path', ['share', 'no-such-file'], 1, 'ERR_NOT_FOUND'],
     ['a malformed CID', ['get', 'nonsense'], 1, 'ERR_INVALID_CID'],
     ['a CID that nobody has', ['get', UNKNOWN_CID, '--timeout', '300ms'], 1, 'ERR_NO_PROVIDERS'],

@@ -5,7 +5,7 @@ import { looksLikeCid } from '../cid-text.ts';
 import { DEFAULT_TIMEOUT_MS, type CommonOptions } from '../common-options.ts';
 import { examples } from '../examples.ts';
 import { chunkSizeOf, profileOption } from '../profile.ts';
-import { parseChunkSize } from '../values.ts';
+import { parseChunkSize, parseText } from '../values.ts';
 
 interface InspectOptions extends CommonOptions {
   chunkSize?: number;
@@ -21,7 +21,7 @@ export function addInspect(program: Command, onExit: (code: number) => void): vo
       'Of a path: the CID it would be shared under, and the ipfs add options that give the same one. Of a CID or ' +
         'link: type, size and entries, from the data folder or the swarm.',
     )
-    .argument('<path|cid>', 'a path, a CID or a link')
+    .argument('<path|cid>', 'a path, a CID or a link', parseText)
     .addOption(
       new Option('--chunk-size <size>', 'bytes of a chunk (default: by file size)').argParser(parseChunkSize),
     )

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import type { CommonOptions } from '../common-options.ts';
+import { collect, type CommonOptions } from '../common-options.ts';
 import { examples } from '../examples.ts';
 import { chunkSizeOf, profileOption } from '../profile.ts';
-import { parseChunkSize } from '../values.ts';
+import { parseChunkSize, parseText } from '../values.ts';
 
 interface ShareOptions extends CommonOptions {
   chunkSize?: number;
@@ -20,7 +20,7 @@ export function addShare(program: Command, onExit: (code: number) => void): void
         'shoal owns the data folder, hands over to it and returns. Ctrl-C is the normal end of serving: it exits ' +
         'with 0, and with 130 only while still hashing.',
     )
-    .argument('<path...>', 'files and directories; - is standard input')
+    .argument('<path...>', 'files and directories; - is standard input', collect(parseText))
     .addOption(
       new Option('--chunk-size <size>', 'bytes of a chunk (default: by file size)').argParser(parseChunkSize),
     )
