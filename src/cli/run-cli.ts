@@ -35,16 +35,30 @@ function writesContent(args: readonly string[]): boolean {
 
 function reportFailure(error: unknown, options: { asJson: boolean; jsonTo: NodeJS.WriteStream }): number {
   if (!(error instanceof CommanderError)) {
-    reportError(error, options);
+    reportError(isWithoutFolder(error) ? noFolder() : error, options);
     return 1;
   }
   if (ASKED_FOR.has(error.code) || (error.code === HELP_INSTEAD && error.exitCode === 0)) return 0;
   const isHelp = error.code === HELP_INSTEAD;
   if (!isHelp || options.asJson) {
     const message = usageMessage(isHelp ? 'no command is given' : error.message);
-    reportError(Object.assign(new Error(message), { name: 'ShoalError', code: 'ERR_USAGE' }), options);
+    reportError(ownError('ERR_USAGE', message), options);
   }
   return 2;
+}
+
+/** An error of a code of ours, without loading what makes them. */
+function ownError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { name: 'ShoalError', code });
+}
+
+/** What is relative to the current folder leads nowhere where that was deleted. */
+function isWithoutFolder(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd';
+}
+
+function noFolder(): Error {
+  return ownError('ERR_NOT_FOUND', 'the current folder has been deleted; go to another one (cd)');
 }
 
 /** Commander's text as one sentence: `error: unknown option '--foo'\n(Did you mean --force?)`. */

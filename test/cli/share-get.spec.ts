@@ -304,6 +304,19 @@ describe('what bad input gets', () => {
     });
   }
 
+  it('a folder that was deleted under it: one line, ERR_NOT_FOUND, exit code 1', async function () {
+    // Windows deletes no folder that somebody is in.
+    if (process.platform === 'win32') this.skip();
+    await using scene = new Scene();
+    const before = ['sh', '-c', 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', 'sh'];
+    const failed = scene.start(['share', 'file', '--json', '--data', join(scene.folder, 'a')], before);
+    assert.equal(await failed.exit(), 1);
+    assert.deepEqual(
+      failed.events.map(({ event, code }) => ({ event, code })),
+      [{ event: 'error', code: 'ERR_NOT_FOUND' }],
+    );
+  });
+
   it('no verb: an error event, ERR_USAGE, exit code 2', async () => {
     await using scene = new Scene();
     const failed = scene.start(['--json']);
