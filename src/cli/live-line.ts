@@ -19,8 +19,9 @@ export class LiveLine {
     this.#now = now;
   }
 
-  /** Draws what `render` makes of the width, unless the last drawing is too fresh. */
+  /** Draws what `render` makes of the width, unless the last drawing is too fresh, or the terminal has not taken it. */
   show(render: (width: number) => string): void {
+    if ((this.#out.writableLength ?? 0) > 0) return;
     if (!this.#throttle.passes(this.#now())) return;
     // The last column stays free: a full line makes some terminals wrap.
     const width = (this.#out.columns || DEFAULT_COLUMNS) - 1;

@@ -18,6 +18,7 @@ import { reportError } from './report-error.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { standardInput } from './standard-input.ts';
 import { StopSignal } from './stop-signal.ts';
+import { unblockTerminal } from './unblock-terminal.ts';
 
 /** Who waits for another command to end is told so after this; most take less. */
 const WAIT_UNTOLD_MS = 2_000;
@@ -58,6 +59,7 @@ export async function runCommand(plan: CommandPlan, options: CommonOptions): Pro
   const asJson = options.json ?? false;
   const contentToStdout = plan.job.verb === 'get' && plan.job.output.to === 'stdout';
   const { stdout, stderr } = process;
+  for (const stream of [stdout, stderr]) unblockTerminal(stream);
   const reporter = createReporter({ asJson, contentToStdout, stdout, stderr, now: () => performance.now() });
   try {
     await using page = plan.page && (await servePage(plan.page.port));

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Owner } from '../../src/daemon/control-client.ts';
 import { ControlServer } from '../../src/daemon/control-server.ts';
 import { createShoal, type Shoal } from '../../src/index.ts';
-import { Scene, type ShoalEvent, type ShoalProcess } from './shoal-process.ts';
+import { MAIN, Scene, type ShoalEvent, type ShoalProcess } from './shoal-process.ts';
 
 const CONTENT = randomBytes(4_000_000);
 const UNKNOWN_CID = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
@@ -280,6 +283,33 @@ describe('commands beside the owner of a data folder', () => {
     await next.waitFor('seeding');
     next.signal('SIGTERM');
     assert.equal(await next.exit(), 0);
+  });
+
+  it('find an owner at work whose terminal takes nothing, as one that was stopped with Ctrl-S', async function () {
+    if (process.platform !== 'linux' || !existsSync('/usr/bin/script')) this.skip();
+    await using scene = new Scene();
+    const dataDir = join(scene.folder, 'a');
+    const files = Array.from({ length: 300 }, (_, i) => join(scene.folder, `one-of-many-files-${i}`));
+    for (const file of files) writeFileSync(file, file);
+    // Its own terminal, which is full when nobody reads on from what it shows.
+    const words = [process.execPath, MAIN, 'share', ...files, '--data', dataDir, '--network', scene.network];
+    const command = [...words, '--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0'].join(' ');
+    const terminal = spawn('script', ['-qfec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    try {
+      await once(terminal.stdout, 'readable');
+      for (let shared = 0; shared < files.length;) {
+        const list = scene.shoal('a', 'ls');
+        assert.equal(await list.exit(), 0, list.stderr);
+        shared = list.events.length;
+      }
+      const owner = await Owner.find(dataDir, new AbortController().signal);
+      process.kill(owner?.hello.pid ?? 0, 'SIGKILL');
+    } finally {
+      const ended = once(terminal, 'exit');
+      terminal.stdout.destroy();
+      terminal.kill('SIGKILL');
+      await ended;
+    }
   });
 
   it('change the limits of the owner and of an asset while it serves', async () => {

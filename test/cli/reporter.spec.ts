@@ -169,6 +169,17 @@ describe('events for a person', () => {
     );
   });
 
+  it('leave out what a terminal that is stopped does not take', () => {
+    const { reporter, stdout, clock } = setUp({ isTTY: true });
+    stdout.writableLength = 1;
+    reporter.event(progress);
+    assert.equal(stdout.text, '');
+    stdout.writableLength = 0;
+    clock.ms = 1000;
+    reporter.event(progress);
+    assert.match(stdout.text, /50 %/);
+  });
+
   it('are plain lines, one a second, in a pipe', () => {
     const { reporter, stdout, clock } = setUp({});
     for (let ms = 0; ms < 2000; ms += 100) {
