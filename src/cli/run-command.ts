@@ -160,10 +160,17 @@ class Command {
   async #waitFor(owner: Owner): Promise<void> {
     const { signal } = this.#stop;
     const note = `Another shoal command (process ${owner.hello.pid}) uses the data folder and does not serve; waiting for its end.`;
-    const timer = setTimeout(() => this.#reporter.note(note), WAIT_UNTOLD_MS);
+    let isNoneRunning = false;
+    const timer = setTimeout(() => {
+      // What it was to change would not be there after that end either.
+      isNoneRunning = this.#plan.job.verb === 'limit';
+      if (isNoneRunning) owner.close();
+      else this.#reporter.note(note);
+    }, WAIT_UNTOLD_MS);
     await owner.ended(signal);
     clearTimeout(timer);
     signal.throwIfAborted();
+    if (isNoneRunning) throw notRunning(this.#dataDir);
   }
 
   /** What is left to do when an owner has gone away. */

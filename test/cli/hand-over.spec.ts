@@ -360,9 +360,9 @@ describe('commands beside the owner of a data folder', () => {
     );
     const limit = scene.shoal('a', 'limit', '--upload-limit', '1MB');
     const seed = scene.shoal('a', 'seed');
-    await Promise.all([limit, seed].map((each) => each.waitForNote('does not serve; waiting for its end')));
-    limit.signal('SIGINT');
-    assert.equal(await limit.exit(), 130);
+    await seed.waitForNote('does not serve; waiting for its end');
+    assert.equal(await limit.exit(), 1);
+    assert.equal(limit.events.at(-1)?.['code'], 'ERR_NOT_RUNNING');
     await server.close();
     await shoal.close();
     assert.equal((await seed.waitFor('seeding'))['assets'], 1);
