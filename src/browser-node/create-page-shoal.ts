@@ -2,7 +2,7 @@ import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { PageShoal, PageShoalOptions } from '../browser-api.ts';
 import { ShoalError } from '../errors.ts';
-import { checkLimit, checkLimits } from '../node/check-limit.ts';
+import { checkLimits, checkMemoryBytes } from '../node/check-limit.ts';
 import { ContactBook } from '../node/contact-book.ts';
 import { ContactKeeper } from '../node/contact-keeper.ts';
 import { Discovery } from '../node/discovery.ts';
@@ -58,7 +58,7 @@ export async function createShoal(options: PageShoalOptions = {}): Promise<PageS
   options.signal?.throwIfAborted();
   const { network = 'main', memoryBytes = DEFAULT_MEMORY_BYTES, peers = [] } = options;
   checkNetworkName(network);
-  checkLimit(memoryBytes);
+  checkMemoryBytes(memoryBytes);
   checkLimits(options);
   checkLimits(options.perPeer);
   checkStunServers(options.stunServers);
