@@ -7,6 +7,8 @@ import { ShoalError } from '../index.ts';
  * @throws ERR_SHARE_SOURCE
  */
 export function standardInput(): AsyncIterable<Uint8Array> {
+  // On Windows it is neither, and not every handle is told of.
+  if (process.platform === 'win32') return process.stdin;
   const { fd } = process.stdin;
   const kind = fstatSync(fd);
   if (kind.isDirectory()) {

@@ -17,6 +17,8 @@ const FAILED_CODE = 1;
  * anything here runs. Most shells name it in `_`; and it leaves, as who starts a service does, nothing but files.
  */
 function outlivesTerminal(): boolean {
+  // Windows has no `nohup`, ends whoever is in a console that is closed, and does not tell of every handle what it is.
+  if (process.platform === 'win32') return false;
   const isFile = (fd: number): boolean => {
     const kind = fstatSync(fd);
     return kind.isFile() || (kind.isCharacterDevice() && !isatty(fd));
