@@ -24,7 +24,7 @@ export function completionScript(program: Command, shell: Shell): string {
   });
   const common = optionWords([...program.options, ...program.createHelp().visibleOptions(program)]);
   const values = optionValues(program);
-  if (shell === 'bash') return bashScript(verbs, common, values);
+  if (shell === 'bash') return bashScript(verbs, common, values, freeValueOptions(program));
   return shell === 'zsh' ? zshScript(verbs, common, values) : fishScript(verbs, common, values);
 }
 
@@ -58,10 +58,18 @@ function optionValues(program: Command): Map<string, readonly string[]> {
   return values;
 }
 
+/** Options whose value can be anything, a path perhaps. */
+function freeValueOptions(program: Command): string[] {
+  const options = [program, ...program.commands].flatMap((command) => command.options);
+  const free = options.filter((option) => option.required && !option.argChoices);
+  return [...new Set(free.flatMap(({ short, long }) => [short, long]))].filter((word) => word !== undefined);
+}
+
 function bashScript(
   verbs: readonly VerbWords[],
   common: readonly Word[],
   values: ReadonlyMap<string, readonly string[]>,
+  freeValues: readonly string[],
 ): string {
   const join = (words: readonly Word[]): string => words.map(({ word }) => word).join(' ');
   const valueCases = [...values].map(
@@ -76,12 +84,19 @@ function bashScript(
 _shoal() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}"
   local verb='' word options words
+  # To bash, --option=value is three words.
+  if [[ "$current" == '=' ]]; then
+    current=''
+  elif [[ "$previous" == '=' ]]; then
+    previous="\${COMP_WORDS[COMP_CWORD - 2]}"
+  fi
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD - 1}"; do
     case "$word" in ${verbs.map(({ verb }) => verb.word).join('|')}) verb="$word"; break ;; esac
   done
   COMPREPLY=()
   case "$previous" in
 ${valueCases.join('\n')}
+    ${freeValues.join('|')}) return ;;
   esac
   case "$verb" in
 ${verbCases.join('\n')}

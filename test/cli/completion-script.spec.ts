@@ -64,6 +64,15 @@ describe('shell completion', () => {
     assert.deepEqual(bashOffers('shoal get --li'), ['--linger', '--listen']);
     assert.deepEqual(bashOffers('shoal ls --li'), ['--listen']);
     assert.deepEqual(bashOffers('shoal get --log-level d'), ['debug']);
+    assert.deepEqual(bashOffers('shoal get --log-level = d'), ['debug']);
+    assert.deepEqual(bashOffers('shoal get --log-level ='), ['error', 'warn', 'info', 'debug']);
     assert.deepEqual(bashOffers('shoal completion '), ['bash', 'zsh', 'fish']);
+  });
+
+  it('offers no verbs where an option takes a path, or other text', () => {
+    for (const line of ['--data ', '--data = s', '--trace ', '--network s']) {
+      assert.deepEqual(bashOffers(`shoal ${line}`), [], line);
+    }
+    assert.deepEqual(bashOffers('shoal completion --data '), []);
   });
 });
