@@ -1,8 +1,7 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
-import type { Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface';
+import type { Libp2p, PeerId, PeerInfo } from '@libp2p/interface';
 import { kadDHT } from '@libp2p/kad-dht';
-import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
 import { tcp } from '@libp2p/tcp';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -22,6 +21,7 @@ import { holePunching } from './hole-punching.ts';
 import { boundInbound, isCrowding } from './inbound-bounds.ts';
 import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
 import { tellKnownProviders } from './known-providers.ts';
+import { localDiscovery } from './local-discovery.ts';
 import { keepReachable } from './reachable-table.ts';
 import { reachability } from './reachability.ts';
 import { relayService } from './relay-service.ts';
@@ -79,14 +79,6 @@ const FIRST_SELF_QUERY_MS = 20_000;
  */
 const MAX_ADDRESS_AGE_MS = 12 * 3_600_000;
 
-/** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
-const MDNS_INTERVAL_MS = 10_000;
-
-/** The mDNS service of a network. A label of DNS is at most 63 bytes, so a long name is cut; HELLO tells the rest apart. */
-export function mdnsService(network: string): string {
-  return `_shoal-${network.replaceAll(/[^a-z0-9-]/g, '-').slice(0, 48)}._udp.local`;
-}
-
 /**
  * Makes a libp2p node, not yet started: TCP, TLS first and Noise second (twice as fast between Node peers,
  * see docs/protocol.md), yamux, identify, ping, and where asked the network's own DHT and mDNS. The DHT is a
@@ -141,7 +133,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
     ],
     connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [lazyYamux()],
-    peerDiscovery: options.mdns ? [localDiscovery(options)] : [],
+    peerDiscovery: options.mdns ? [localDiscovery(options.network, options.onLocalPeer)] : [],
     connectionManager: {
       maxConnections: MOST_CONNECTIONS,
       inboundConnectionThreshold: INBOUND_PER_SECOND,
@@ -180,15 +172,6 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
   node.addEventListener('peer:connect', ({ detail }) => datastore.hold(detail.toCID().toString()));
   node.addEventListener('peer:disconnect', ({ detail }) => datastore.release(detail.toCID().toString()));
   return node as unknown as ShoalLibp2p;
-}
-
-function localDiscovery(options: Libp2pNodeOptions): (components: MulticastDNSComponents) => PeerDiscovery {
-  const make = mdns({ serviceTag: mdnsService(options.network), interval: MDNS_INTERVAL_MS });
-  return (components) => {
-    const discovery = make(components);
-    discovery.addEventListener('peer', (event) => options.onLocalPeer(event.detail));
-    return discovery;
-  };
 }
 
 /** Starts a node. @throws ERR_ADDRESS_IN_USE, ERR_LISTEN */

@@ -1,0 +1,78 @@
+import { networkInterfaces } from 'node:os';
+import type { PeerDiscovery, PeerInfo, Startable } from '@libp2p/interface';
+import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
+import { letExit } from '../swarm/let-exit.ts';
+
+/** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
+const MDNS_INTERVAL_MS = 10_000;
+
+/** Network cards come and go, and nothing tells of it; a look takes a fraction of a millisecond. */
+const LOOK_MS = 5000;
+
+/** The mDNS service of a network. A label of DNS is at most 63 bytes, so a long name is cut; HELLO tells the rest apart. */
+function mdnsService(network: string): string {
+  return `_shoal-${network.replaceAll(/[^a-z0-9-]/g, '-').slice(0, 48)}._udp.local`;
+}
+
+/** Hears nodes of a network on the local network, and is heard by them. @param onPeer one was heard, now and again */
+export function localDiscovery(
+  network: string,
+  onPeer: (peer: PeerInfo) => void,
+): (components: MulticastDNSComponents) => PeerDiscovery {
+  const make = mdns({ serviceTag: mdnsService(network), interval: MDNS_INTERVAL_MS });
+  return (components) => {
+    const discovery = make(components);
+    discovery.addEventListener('peer', (event) => onPeer(event.detail));
+    listenAnew(discovery as PeerDiscovery & Startable);
+    return discovery;
+  };
+}
+
+/** What {@link listenAnew} takes. */
+export interface ListenAnewOptions {
+  /** The network cards as they are, in any form. Default: as the system tells of them. */
+  cards?: () => string;
+  /** How often they are looked at. Default: 5,000 ms. */
+  lookMs?: number;
+}
+
+/**
+ * Has mDNS begin anew when the network cards are others. A socket hears the group on those cards on which it joined it, and
+ * `multicast-dns` remembers by its address alone where it has: on a card that came back with the same one (a dock, a USB or
+ * virtual one) it neither heard anybody nor was heard until the process was started again.
+ */
+export function listenAnew(
+  discovery: Startable,
+  { cards = cardsNow, lookMs = LOOK_MS }: ListenAnewOptions = {},
+): void {
+  const start = discovery.start.bind(discovery);
+  const stop = discovery.stop.bind(discovery);
+  let seen = '';
+  let timer: NodeJS.Timeout | undefined;
+  let turn = Promise.resolve();
+  const look = async (): Promise<void> => {
+    const now = cards();
+    if (timer === undefined || now === seen) return;
+    seen = now;
+    await stop();
+    await start();
+  };
+  discovery.start = async () => {
+    seen = cards();
+    timer = setInterval(() => {
+      turn = turn.then(look).catch(() => {});
+    }, lookMs);
+    letExit(timer);
+    await start();
+  };
+  discovery.stop = async () => {
+    clearInterval(timer);
+    timer = undefined;
+    await turn;
+    await stop();
+  };
+}
+
+function cardsNow(): string {
+  return JSON.stringify(networkInterfaces());
+}
