@@ -1,5 +1,7 @@
 import { identify, type Identify } from '@libp2p/identify';
 import type { Connection, Libp2pEvents, TypedEventTarget } from '@libp2p/interface';
+import { latestWord } from './latest-word.ts';
+import { overridden } from './overridden.ts';
 import { sleep } from './sleep.ts';
 
 type Components = Parameters<ReturnType<typeof identify>>[0] & {
@@ -27,7 +29,7 @@ export function patientIdentify(options: PatientIdentifyOptions = {}): (componen
   const { isFor = () => true, firstMs = FIRST_MS } = options;
   const make = identify({ runOnConnectionOpen: false });
   return (components) => {
-    const service = make(components);
+    const service = make(overridden(components, { peerStore: latestWord(components.peerStore) }));
     components.events.addEventListener('connection:open', ({ detail }) => {
       if (isFor(detail)) void keepAsking(service, detail, firstMs);
     });

@@ -1,6 +1,7 @@
 import { identifyPush, type IdentifyPush } from '@libp2p/identify';
 import type { Connection, Libp2pEvents, Peer, PeerId, TypedEventTarget } from '@libp2p/interface';
 import type { AddressManager } from '@libp2p/interface-internal';
+import { latestWord } from './latest-word.ts';
 import { overridden } from './overridden.ts';
 import { sleep } from './sleep.ts';
 
@@ -33,7 +34,8 @@ export function promptPush({ againMs = AGAIN_MS }: PromptPushOptions = {}): (
 ) => IdentifyPush {
   const make = identifyPush({ runOnSelfUpdate: false, debounce: DEBOUNCE_MS });
   return (components) => {
-    const { addressManager, connectionManager, events, peerStore } = components;
+    const { addressManager, connectionManager, events } = components;
+    const peerStore = latestWord(components.peerStore);
     const present = (): string => addressManager.getAddresses().map(String).sort().join(' ');
     let now = present();
     /** What the service is telling; `now` may have changed since. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, identifyPush } from '@libp2p/identify';
 import type { Libp2p } from '@libp2p/interface';
@@ -7,6 +8,7 @@ import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p';
 import { overridden } from '../../src/node/overridden.ts';
+import { patientIdentify } from '../../src/node/patient-identify.ts';
 import { promptPush, type PromptPushOptions } from '../../src/node/prompt-push.ts';
 
 const LATER = '/ip4/203.0.113.7/tcp/4001';
@@ -109,4 +111,36 @@ describe('addresses that come later', () => {
     assert.deepEqual(first.pushes, [1]);
     assert.deepEqual(late.pushes, []);
   });
+
+  for (const isConnected of [true, false]) {
+    const when = isConnected ? 'while it is connected' : 'when it connects anew';
+    it(`are believed of a peer whose clock was set back, ${when}`, async () => {
+      using clock = aheadByAnHour();
+      const { node, tell } = await teller({ againMs: NEVER_MS });
+      const [here] = node.getMultiaddrs();
+      assert.ok(here);
+      const peer = await start({ identify: patientIdentify(), push: promptPush() });
+      const heard = (by: Libp2p): Promise<unknown> =>
+        new Promise((resolve) => by.addEventListener('peer:identify', resolve, { once: true }));
+      const met = Promise.all([heard(peer), heard(node)]);
+      await peer.dial(here);
+      await met;
+      clock.setBack();
+      if (!isConnected) await peer.hangUp(node.peerId);
+      const told = heard(peer);
+      tell();
+      if (!isConnected) await peer.dial(here);
+      await told;
+      const { addresses } = await peer.peerStore.get(node.peerId);
+      assert.ok(addresses.some(({ multiaddr: each }) => each.toString() === LATER));
+    });
+  }
 });
+
+/** All clocks of this process, until it is set back. */
+function aheadByAnHour(): { setBack: () => void } & Disposable {
+  const now = Date.now.bind(Date);
+  const clock = mock.method(Date, 'now', () => now() + 3_600_000);
+  const setBack = (): void => clock.mock.restore();
+  return { setBack, [Symbol.dispose]: setBack };
+}
