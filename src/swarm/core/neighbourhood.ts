@@ -86,9 +86,11 @@ export class Neighbourhood {
     this.#add(swarm, message.contacts.slice(0, MAX_CONTACTS_PER_MESSAGE), peer.key);
   }
 
-  /** Where a connected peer can be dialled. */
+  /** Where a connected peer can be dialled. What was known already is no news for the others. */
   reachable(peer: Peer, addresses: readonly string[]): void {
-    peer.addresses = boundedAddresses(addresses);
+    const bounded = boundedAddresses(addresses);
+    if (bounded.join(' ') === peer.addresses.join(' ')) return;
+    peer.addresses = bounded;
     for (const { swarm, have } of peer.memberships.values()) {
       if (!have) continue;
       swarm.membersVersion++;

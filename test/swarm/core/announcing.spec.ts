@@ -101,6 +101,16 @@ describe('Exchange: who is told what', () => {
     assert.deepEqual(rig.sent('peers', 'b')[0]?.contacts, [{ peer: 'a', addresses: ['/sim/a'] }]);
   });
 
+  it('passes on contacts again when one of them is elsewhere, and not when it says once more where it is', () => {
+    const rig = new Rig().add('xx').join('a', '..').join('b', '..');
+    const isAt = (address: string): Rig =>
+      rig.handle({ type: 'reachable', peer: 'a', addresses: [address] }).pass(60_000);
+    isAt('/sim/a').take();
+    assert.deepEqual(isAt('/sim/a').sent('peers'), []);
+    const [told] = isAt('/sim/elsewhere').sent('peers', 'b');
+    assert.deepEqual(told?.contacts, [{ peer: 'a', addresses: ['/sim/elsewhere'] }]);
+  });
+
   it('dials contacts while it has few neighbours, never itself', () => {
     const rig = new Rig({ self: 'me' }).add('..');
     const contacts = ['me', 'a', 'b'].map((peer) => ({ peer, addresses: [`/sim/${peer}`] }));
