@@ -1,3 +1,4 @@
+import type { Peer } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
@@ -34,6 +35,7 @@ export class ContactKeeper {
   readonly #forgotten = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #noting: Promise<void> = Promise.resolve();
+  readonly #stopped = new AbortController();
 
   constructor(host: ContactKeeperHost) {
     this.#host = host;
@@ -42,6 +44,16 @@ export class ContactKeeper {
   start(): void {
     this.#timer = setInterval(() => void this.note(), LOOK_MS);
     letExit(this.#timer);
+    const { libp2p } = this.#host;
+    const { signal } = this.#stopped;
+    libp2p.addEventListener('peer:connect', ({ detail }) => this.#doubt(detail.toString()), { signal });
+    libp2p.addEventListener(
+      'peer:update',
+      ({ detail: { peer, previous } }) => {
+        if (placesOf(peer) !== placesOf(previous)) this.#doubt(peer.id.toString());
+      },
+      { signal },
+    );
   }
 
   /** Notes what has changed since the last time; one run at a time. */
@@ -69,6 +81,7 @@ export class ContactKeeper {
   /** Notes a last time and ends. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopped.abort();
     await this.note();
   }
 
@@ -93,6 +106,11 @@ export class ContactKeeper {
     const seen = await this.#withAddresses(nodes, () => false);
     if (seen.length > 0) await book.seenInDht(seen);
     this.#keepNoted('', nodes, seen.length);
+  }
+
+  /** The peer is elsewhere: what was noted of it is not true any more. */
+  #doubt(peer: string): void {
+    for (const [key, { who }] of this.#noted) if (who.includes(peer)) this.#noted.delete(key);
   }
 
   #isNews(key: string, peers: readonly string[]): boolean {
@@ -138,6 +156,10 @@ export class ContactKeeper {
 
 function asText(peers: readonly string[]): string {
   return [...peers].sort().join(' ');
+}
+
+function placesOf(peer: Peer | undefined): string | undefined {
+  return peer?.addresses.map(({ multiaddr }) => multiaddr.toString()).join(' ');
 }
 
 /** Without the peer id at its end, which is kept beside it. */

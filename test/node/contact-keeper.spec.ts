@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import { generateKeyPair } from '@libp2p/crypto/keys';
+import type { Libp2pEvents, Peer } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
+import { TypedEventEmitter } from 'main-event';
 import { CID } from 'multiformats/cid';
 import type { ContactBook, SeenPeer } from '../../src/node/contact-book.ts';
 import { ContactKeeper } from '../../src/node/contact-keeper.ts';
@@ -12,7 +14,16 @@ const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s5
 
 /** A node with one peer in one swarm, which is one of the DHT too. */
 async function rig() {
-  const peer = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString();
+  const id = peerIdFromPrivateKey(await generateKeyPair('Ed25519'));
+  const peer = id.toString();
+  const events = new TypedEventEmitter<Libp2pEvents>();
+  const asPeer = (addresses: readonly string[]): Peer => ({
+    id,
+    addresses: addresses.map((each) => ({ multiaddr: multiaddr(each), isCertified: true })),
+    protocols: [],
+    metadata: new Map(),
+    tags: new Map(),
+  });
   const state = { addresses: [] as string[], isFull: false, looks: 0, kept: [] as string[] };
   const keep = (key: string, seen: readonly { addresses: readonly string[] }[]): void => {
     if (state.isFull) throw new Error('no space left on device');
@@ -21,10 +32,11 @@ async function rig() {
   const keeper = new ContactKeeper({
     libp2p: {
       getConnections: () => [],
+      addEventListener: events.addEventListener.bind(events),
       peerStore: {
         get: async () => {
           state.looks++;
-          return { addresses: state.addresses.map((each) => ({ multiaddr: multiaddr(each) })) };
+          return asPeer(state.addresses);
         },
       },
     } as unknown as ShoalLibp2p,
@@ -37,7 +49,13 @@ async function rig() {
     dhtPeers: () => [peer],
     log: () => {},
   });
-  return { keeper, state };
+  /** The peer tells where it is. */
+  const tells = (...addresses: string[]): void => {
+    const previous = asPeer(state.addresses);
+    state.addresses = addresses;
+    events.safeDispatchEvent('peer:update', { detail: { peer: asPeer(addresses), previous } });
+  };
+  return { keeper, state, tells };
 }
 
 describe('ContactKeeper', () => {
@@ -92,5 +110,20 @@ describe('ContactKeeper', () => {
     state.isFull = false;
     await keeper.note();
     assert.deepEqual(state.kept, KEPT);
+  });
+
+  it('keeps where a peer is that has moved, also where it stops at that moment', async () => {
+    const { keeper, state, tells } = await rig();
+    keeper.start();
+    state.addresses = [ADDRESS];
+    await keeper.note();
+    nowMs += 1000;
+    tells(ADDRESS);
+    await keeper.note();
+    assert.deepEqual(state.kept.splice(0), KEPT);
+    const elsewhere = '/ip4/192.0.2.2/tcp/4001';
+    tells(elsewhere);
+    await keeper.stop();
+    assert.deepEqual(state.kept, [`swarm ${elsewhere}`, `dht ${elsewhere}`]);
   });
 });
