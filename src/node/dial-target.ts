@@ -94,6 +94,11 @@ export class DialTarget {
     return false;
   }
 
+  /** Dials each of its addresses. @returns whether it is connected */
+  async tryOnce(signal: AbortSignal): Promise<boolean> {
+    return (await this.#dial(signal)) !== undefined;
+  }
+
   async #dial(signal: AbortSignal): Promise<Connection | undefined> {
     const silent: Multiaddr[] = [];
     for (const address of this.#addresses) {

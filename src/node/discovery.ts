@@ -27,8 +27,10 @@ export interface DiscoveryOptions {
   mdns?: boolean;
   /** Whether this node has a transport for an address. Default: for all. */
   canDial?: (address: string) => boolean;
-  /** Nodes of the DHT from earlier, to come back to when none is connected any more. Default: none. */
+  /** Nodes of the DHT from earlier, to come back to. Default: none. */
   earlierNodes?: () => Promise<readonly Contact[]>;
+  /** Those of them that are not connected are dialled so often. Default: 600,000 ms. */
+  lookAgainMs?: number;
   /** The order in which a peer's addresses are dialled. Default: as they come. */
   inOrder?: (addresses: readonly Multiaddr[]) => Multiaddr[];
   log: (level: LogLevel, message: string) => void;
@@ -44,6 +46,13 @@ export interface SearchPlaces {
 
 /** One connection attempt to a node heard on the local network. */
 const DIAL_TIMEOUT_MS = 10_000;
+
+/**
+ * Nodes of the DHT from earlier that are not connected are dialled so often, once each. A network that fell in two, as where a
+ * line between two places was down, stayed two for ever: each part still had others, and those that could not be reached had left
+ * its tables.
+ */
+const LOOK_AGAIN_MS = 600_000;
 
 /** New members wake searches that found nobody, once for a burst. */
 const WAKE_DEBOUNCE_MS = 500;
@@ -86,6 +95,8 @@ export class Discovery implements AsyncDisposable {
   readonly #searches = new Set<DhtSearch>();
   readonly #tasks: TaskSet;
   #debounce: NodeJS.Timeout | undefined;
+  #lookAgain: NodeJS.Timeout | undefined;
+  #isLooking = false;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
@@ -135,6 +146,10 @@ export class Discovery implements AsyncDisposable {
       this.#tasks.run(target.keepConnected(signal));
     }
     this.#options.announcer?.start();
+    if (!this.#libp2p.services.dht || !this.#options.earlierNodes) return;
+    const { lookAgainMs = LOOK_AGAIN_MS } = this.#options;
+    this.#lookAgain = setInterval(() => this.#tasks.run(this.#dialMissing()), lookAgainMs);
+    letExit(this.#lookAgain);
   }
 
   /** Nodes of the DHT that are connected. */
@@ -150,7 +165,8 @@ export class Discovery implements AsyncDisposable {
   async rejoinDht(): Promise<void> {
     if (!this.#libp2p.services.dht) return;
     for (const node of (await this.#options.earlierNodes?.()) ?? []) {
-      const coming = this.#rejoin(node);
+      // From then on it is dialled with the others that are missing.
+      const coming = this.#rejoin(node, () => true);
       if (coming) this.#tasks.run(coming);
     }
   }
@@ -235,6 +251,7 @@ export class Discovery implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#stop.abort();
     clearTimeout(this.#debounce);
+    clearInterval(this.#lookAgain);
     await this.#options.announcer?.stop();
     await this.#tasks.ended();
   }
@@ -279,6 +296,21 @@ export class Discovery implements AsyncDisposable {
     const { inOrder, log } = this.#options;
     const host = { libp2p: this.#libp2p, log };
     return new DialTarget(host, way, inOrder?.(addresses) ?? addresses, first && peerOf(first));
+  }
+
+  /** Dials each node of the DHT from earlier that is not connected, one after another. */
+  async #dialMissing(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      for (const node of (await this.#options.earlierNodes?.()) ?? []) {
+        if (this.#stop.signal.aborted) return;
+        if (this.#dhtPeers.has(node.peer) || this.#rejoining.has(node.peer)) continue;
+        await this.#earlierTarget(node)?.tryOnce(this.#stop.signal);
+      }
+    } finally {
+      this.#isLooking = false;
+    }
   }
 
   /** Dials those in line, as many as there are places. Who does not come lets the next one have its place after a while. */

@@ -30,15 +30,16 @@ describe('Discovery', () => {
   const nodes: TestNode[] = [];
 
   async function start(
-    options: { named?: string[]; network?: string; earlier?: TestNode } = {},
+    options: { named?: string[]; network?: string; earlier?: TestNode; lookAgainMs?: number } = {},
   ): Promise<TestNode> {
     const network = options.network ?? 'test';
     const libp2p = await startBareNode({ network });
     const log = (): void => {};
     const announcer = new Announcer({ libp2p, network, log });
-    const { named = [], earlier } = options;
+    const { named = [], earlier, lookAgainMs = 3_600_000 } = options;
     const earlierNodes = async (): Promise<Contact[]> => (earlier ? [contactOf(earlier)] : []);
-    const discovery = new Discovery({ libp2p, network, named, announcer, earlierNodes, log });
+    const parts = { libp2p, announcer, earlierNodes };
+    const discovery = new Discovery({ ...parts, network, named, lookAgainMs, log });
     discovery.start();
     const node = { libp2p, discovery, address: String(libp2p.getMultiaddrs()[0]) };
     nodes.push(node);
@@ -248,6 +249,15 @@ describe('Discovery', () => {
     while (node.discovery.dhtPeers.size > 0) await turn();
     node.libp2p.dispatchEvent(new CustomEvent('peer:identify', { detail }));
     assert.equal(node.discovery.dhtPeers.size, 0);
+  });
+
+  it('comes back to a node of the DHT that was lost while others stayed, as one in the other half of a network', async () => {
+    const [lost, other] = [await start(), await start()];
+    const node = await start({ named: [other.address], earlier: lost, lookAgainMs: 20 });
+    while (node.libp2p.getConnections(lost.libp2p.peerId).length === 0) await turn();
+    await node.libp2p.hangUp(lost.libp2p.peerId);
+    while (node.libp2p.getConnections(lost.libp2p.peerId).length === 0) await turn();
+    assert.ok(node.libp2p.getConnections(other.libp2p.peerId).length > 0);
   });
 
   it('comes back to nodes of the DHT from earlier when the last one is gone', async () => {
