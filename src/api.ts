@@ -12,8 +12,9 @@ export interface ShoalOptions {
   /** Folder for identity, index and partial downloads. Default: `$SHOAL_DATA`, else `shoal` in the user's data folder. */
   dataDir?: string;
   /**
-   * Multiaddrs to listen on. Default `['/ip4/0.0.0.0/tcp/0']`; `[]` listens nowhere. Port 0 is any free one, and the same
-   * one again after a restart where it is still free.
+   * Multiaddrs to listen on. Default `['/ip4/0.0.0.0/tcp/0']`, and `/ip6/::/tcp/0` beside it where the machine has no
+   * IPv4 but on loopback; `[]` listens nowhere. Port 0 is any free one, and the same one again after a restart where it is
+   * still free.
    */
   listen?: readonly string[];
   /**

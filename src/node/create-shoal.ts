@@ -8,6 +8,7 @@ import type { CID } from 'multiformats/cid';
 import { checkLimits } from './check-limit.ts';
 import { checkStunServers } from './check-stun-servers.ts';
 import { defaultDataDir } from './data-dir.ts';
+import { defaultListen } from './default-listen.ts';
 import { Announcer } from './announcer.ts';
 import { ContactBook } from './contact-book.ts';
 import { ContactKeeper } from './contact-keeper.ts';
@@ -23,9 +24,6 @@ import { checkRelayBounds } from './relay-service.ts';
 import { toStoreSource } from './share-source.ts';
 import { ShoalNode } from './shoal-node.ts';
 import { openTrace } from './trace-file.ts';
-
-/** Any free port on every IPv4 interface. */
-const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0'];
 
 /**
  * Starts a node: opens the data folder (which this process then owns), listens, and connects to the peers named.
@@ -150,7 +148,7 @@ async function ways(
   store: Store,
   log: (level: LogLevel, message: string) => void,
 ): Promise<{ wanted: string[]; forPages: PageTransports | undefined }> {
-  const named = options.listen ?? DEFAULT_LISTEN;
+  const named = options.listen ?? defaultListen();
   const wanted = options.web ? withPageAddresses(named) : [...named];
   if (!wanted.some(isForPages)) return { wanted, forPages: undefined };
   const { pageTransports } = await import('./page-transports.ts');
