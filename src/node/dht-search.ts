@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { Contact } from '../swarm/core/messages.ts';
+import { letExit } from '../swarm/let-exit.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
 
@@ -29,6 +30,12 @@ const LOOK_MS = 250;
 /** One walk of the DHT, for finding or for providing. */
 export const WALK_TIMEOUT_MS = 30_000;
 
+/**
+ * A walk that hears nothing for so long asks nodes that are gone: where the DHT has gained a member meanwhile it ends, and the next
+ * one asks that, too. Whoever is there answers sooner, over a long path too.
+ */
+const QUIET_MS = 3000;
+
 /** Providers and nodes counted for the report; whatever comes beyond is used and not counted. */
 const MAX_COUNTED = 10_000;
 
@@ -46,6 +53,8 @@ export class DhtSearch {
   readonly #root: CID;
   readonly #log: (level: LogLevel, message: string) => void;
   #wake: (() => void) | undefined;
+  /** Ends the walk that is under way, once nothing is heard any more. */
+  #hasten: (() => void) | undefined;
   /** The DHT gained a member during the walk, which knows nothing of it. */
   #isWoken = false;
 
@@ -97,11 +106,22 @@ export class DhtSearch {
   wake(): void {
     this.#isWoken = true;
     this.#wake?.();
+    this.#hasten?.();
   }
 
   async #walk(onContacts: (contacts: Contact[]) => void, signal: AbortSignal): Promise<void> {
     const self = this.#libp2p.peerId;
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
+    const ended = new AbortController();
+    const limited = AbortSignal.any([signal, ended.signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
+    let quiet: ReturnType<typeof setTimeout> | undefined;
+    const listen = (): void => {
+      clearTimeout(quiet);
+      quiet = setTimeout(() => ended.abort(), QUIET_MS);
+      letExit(quiet);
+    };
+    this.#hasten = () => {
+      if (quiet === undefined) listen();
+    };
     const note = (set: Set<string>, peer: string): void => {
       if (set.size < MAX_COUNTED) set.add(peer);
     };
@@ -109,7 +129,10 @@ export class DhtSearch {
       const events = this.#libp2p.services.dht?.findProviders(this.#root, { signal: limited }) ?? [];
       for await (const event of events) {
         if (event.name === 'SEND_QUERY') note(this.asked, event.to.toString());
-        if (event.name === 'PEER_RESPONSE') note(this.answered, event.from.toString());
+        if (event.name === 'PEER_RESPONSE') {
+          note(this.answered, event.from.toString());
+          if (quiet !== undefined) listen();
+        }
         if (event.name !== 'PROVIDER') continue;
         for (const provider of event.providers) {
           if (provider.id.equals(self)) continue;
@@ -120,6 +143,9 @@ export class DhtSearch {
     } catch (error) {
       if (!signal.aborted)
         this.#log('debug', `DHT: no answer for ${this.#root.toString()}: ${String(error)}`);
+    } finally {
+      this.#hasten = undefined;
+      clearTimeout(quiet);
     }
   }
 

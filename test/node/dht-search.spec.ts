@@ -144,4 +144,48 @@ describe('the search for providers', () => {
       mock.timers.reset();
     }
   });
+
+  it('ends a walk among nodes that are gone where the DHT gained a member, and no other', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      let answer = Promise.withResolvers<void>();
+      const dead = {
+        peerId: { equals: () => false },
+        services: {
+          dht: {
+            async *findProviders(_root: CID, { signal }: { signal: AbortSignal }) {
+              const ended = new Promise<never>((_, reject) =>
+                signal.addEventListener('abort', () => reject(signal.reason as Error)),
+              );
+              for (;;) {
+                await Promise.race([answer.promise, ended]);
+                answer = Promise.withResolvers();
+                yield { name: 'PEER_RESPONSE', from: 'somebody' };
+              }
+            },
+          },
+        },
+      } as unknown as ShoalLibp2p;
+      const search = new DhtSearch(dead, ROOT, () => {});
+      const done = new AbortController();
+      const never = (): boolean => false;
+      const running = search.run(() => {}, never, done.signal, never);
+      const walksAfter = async (ms: number): Promise<number> => {
+        mock.timers.tick(ms);
+        for (let n = 0; n < 10; n++) await new Promise((resolve) => setImmediate(resolve));
+        return search.walks;
+      };
+      assert.equal(await walksAfter(5000), 0, 'nobody has come');
+      search.wake();
+      assert.equal(await walksAfter(2000), 0);
+      answer.resolve();
+      assert.equal(await walksAfter(0), 0);
+      assert.equal(await walksAfter(2000), 0, 'somebody answers');
+      assert.equal(await walksAfter(1000), 1);
+      done.abort();
+      await running;
+    } finally {
+      mock.timers.reset();
+    }
+  });
 });
