@@ -83,10 +83,23 @@ describe('the care of links', () => {
       return world.pings - before;
     };
     await pingsIn(62);
-    // Each 30 s after its last answer, at a tick: 31 s.
-    assert.equal(await pingsIn(300), 9);
+    // Each 25 s after its last answer, at a tick: 26 s.
+    assert.equal(await pingsIn(300), 11);
     world.link.movedAtMs = world.nowMs;
     assert.equal(await pingsIn(50), 10);
+  });
+
+  it('lets no quiet link be silent for half a minute, after which routers forget it', async () => {
+    const world = new World();
+    let pings = 0;
+    let silentSec = 0;
+    for (let sec = 0; sec < 600; sec++) {
+      world.run(1000);
+      await answered();
+      silentSec = world.pings > pings ? 0 : silentSec + 1;
+      pings = world.pings;
+      assert.ok(silentSec < 28, `${silentSec} s`);
+    }
   });
 
   it('asks nothing of a quiet peer that pings by itself', async () => {
