@@ -17,7 +17,7 @@ import { dialUnlessSilent } from './dial-unless-silent.ts';
  * @throws why none leads to it, or the abort reason
  */
 export async function dialInTurn(
-  libp2p: Libp2p,
+  libp2p: Pick<Libp2p, 'dial'>,
   addresses: readonly Multiaddr[],
   signal: AbortSignal,
 ): Promise<Connection> {

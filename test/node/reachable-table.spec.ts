@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { mock } from 'node:test';
 import { generateKeyPair } from '@libp2p/crypto/keys';
-import type { PeerId } from '@libp2p/interface';
+import type { Connection, PeerId } from '@libp2p/interface';
+import type { KadDHT } from '@libp2p/kad-dht';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { CID } from 'multiformats/cid';
 import { cidOf, RAW_CODE } from '../../src/integrity/parse-cid.ts';
 import { digestOf } from '../../src/integrity/sha256.ts';
+import { keepReachable } from '../../src/node/reachable-table.ts';
 import type { ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
 import { startBareNode } from './bare-node.ts';
 
@@ -69,5 +72,66 @@ describe('a node of the DHT that has met many, of which most are gone', () => {
     assert.ok(isTold);
     assert.ok(table.size < GONE);
     assert.deepEqual(table.closestPeers(await digestOf(other.peerId.toMultihash().bytes))[0], other.peerId);
+  });
+});
+
+describe('a node of the DHT that tells of several addresses', () => {
+  const SILENT = '/ip4/192.0.2.1/tcp/1';
+  const THERE = '/ip4/192.0.2.2/tcp/1';
+  let id: PeerId;
+
+  before(async () => {
+    id = peerIdFromPrivateKey(await generateKeyPair('Ed25519'));
+  });
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+  afterEach(() => mock.timers.reset());
+
+  /** Asks it; what is dialled, asked and taken out of the table. Nothing answers at any address but `THERE`. */
+  async function ask(...addresses: string[]): Promise<string[]> {
+    const did: string[] = [];
+    let isThere = false;
+    const dht = {
+      network: {
+        async *sendRequest(_to: PeerId, _message: unknown, { signal }: { signal?: AbortSignal }) {
+          did.push(signal?.aborted ? 'not asked' : 'asked');
+          if (!isThere) yield { name: 'QUERY_ERROR' };
+        },
+        async *sendMessage() {},
+      },
+      routingTable: { remove: async () => void did.push('removed') },
+    };
+    const node = {
+      getConnections: () => (isThere ? [{}] : []),
+      peerStore: {
+        get: async () => ({ addresses: addresses.map((each) => ({ multiaddr: multiaddr(each) })) }),
+      },
+      dial: async (to: unknown, { signal }: { signal: AbortSignal }) => {
+        const list = [to].flat().map((each) => String(each).split('/p2p/')[0] as string);
+        did.push(...list);
+        isThere = list.includes(THERE);
+        if (isThere) return {} as Connection;
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
+        });
+      },
+    };
+    keepReachable(dht as unknown as KadDHT, node as unknown as ShoalLibp2p);
+    const asking = (async () => {
+      for await (const _event of dht.network.sendRequest(id, {}, {}));
+    })();
+    for (let n = 0; n < 5; n++) {
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      mock.timers.tick(1500);
+    }
+    await asking;
+    return did;
+  }
+
+  it('is asked though nothing answers at the first', async () => {
+    assert.deepEqual(await ask(SILENT, THERE), [SILENT, THERE, 'asked']);
+  });
+
+  it('is asked as ever where it tells of one alone', async () => {
+    assert.deepEqual(await ask(SILENT), ['asked', 'removed']);
   });
 });
