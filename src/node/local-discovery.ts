@@ -6,6 +6,12 @@ import { letExit } from '../swarm/let-exit.ts';
 /** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
 const MDNS_INTERVAL_MS = 10_000;
 
+/** Who heard somebody ask has no need to for so long: a little less than the interval, so that whoever asked last goes on. */
+const HEARD_MS = 9000;
+
+/** But asks this often all the same: those who hear one another may not hear all others. */
+const ALL_THE_SAME_MS = 300_000;
+
 /** Network cards come and go, and nothing tells of it; a look takes a fraction of a millisecond. */
 const LOOK_MS = 5000;
 
@@ -19,12 +25,47 @@ export function localDiscovery(
   network: string,
   onPeer: (peer: PeerInfo) => void,
 ): (components: MulticastDNSComponents) => PeerDiscovery {
-  const make = mdns({ serviceTag: mdnsService(network), interval: MDNS_INTERVAL_MS });
+  const service = mdnsService(network);
+  const make = mdns({ serviceTag: service, interval: MDNS_INTERVAL_MS });
   return (components) => {
-    const discovery = make(components);
+    const discovery = make(components) as PeerDiscovery & Startable & { mdns?: Asking };
     discovery.addEventListener('peer', (event) => onPeer(event.detail));
-    listenAnew(discovery as PeerDiscovery & Startable);
+    const start = discovery.start.bind(discovery);
+    discovery.start = async () => {
+      await start();
+      if (discovery.mdns) askTogether(discovery.mdns, service);
+    };
+    listenAnew(discovery);
     return discovery;
+  };
+}
+
+/** What {@link askTogether} works with: a socket of `multicast-dns`. */
+export interface Asking {
+  query(question: { questions: { name: string; type: string }[] }): void;
+  on(event: 'query', listener: (query: { questions: { name: string }[] }) => void): void;
+}
+
+/**
+ * Has nodes ask one for all, since everybody hears the answers (RFC 6762, 7.3). Each that asked by itself had all others
+ * answer, to everybody: three nodes at rest sent fifty times as much so as over their connections, and it grew with the
+ * square of their number, by multicast, which is the slowest there is on a wireless network.
+ *
+ * @param nowMs of any steady clock
+ */
+export function askTogether(asking: Asking, service: string, nowMs = (): number => performance.now()): void {
+  let heardAtMs = -Infinity;
+  // It has just asked.
+  let askedAtMs = nowMs();
+  asking.on('query', ({ questions }) => {
+    if (questions[0]?.name === service) heardAtMs = nowMs();
+  });
+  const ask = asking.query.bind(asking);
+  asking.query = (question) => {
+    const isHeard = nowMs() - Math.max(heardAtMs, askedAtMs) < HEARD_MS;
+    if (isHeard && nowMs() - askedAtMs < ALL_THE_SAME_MS) return;
+    askedAtMs = nowMs();
+    ask(question);
   };
 }
 

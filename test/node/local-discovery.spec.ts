@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Startable } from '@libp2p/interface';
-import { listenAnew } from '../../src/node/local-discovery.ts';
+import { askTogether, listenAnew, type Asking } from '../../src/node/local-discovery.ts';
 
 /** Notes what is done to it. */
 class Discovery implements Startable {
@@ -56,5 +56,76 @@ describe('what listens on the local network', () => {
     assert.equal(discovery.did.length, did);
     assert.equal(looks, looksThen);
     assert.equal(discovery.did.at(-1), 'stop');
+  });
+});
+
+describe('what nodes ask on the local network', () => {
+  const SERVICE = '_shoal-test._udp.local';
+  const QUESTION = { questions: [{ name: SERVICE, type: 'PTR' }] };
+
+  /** Nodes that would ask each ten seconds, a second after each other, and hear everything. */
+  class Lan {
+    nowMs = 0;
+    asked: number[] = [];
+    readonly #ears: ((query: { questions: { name: string }[] }) => void)[] = [];
+    readonly #nodes: { asking: Asking; sinceMs: number }[] = [];
+
+    join(isDeaf = false): void {
+      const node = this.#nodes.length;
+      const asking: Asking = {
+        query: (question) => {
+          this.asked.push(node);
+          for (const hear of this.#ears) hear(question);
+        },
+        on: (_event, listener) => void (isDeaf || this.#ears.push(listener)),
+      };
+      asking.query(QUESTION);
+      askTogether(asking, SERVICE, () => this.nowMs);
+      this.#nodes.push({ asking, sinceMs: this.nowMs });
+    }
+
+    hear(name: string): void {
+      for (const hear of this.#ears) hear({ questions: [{ name }] });
+    }
+
+    pass(sec: number): number[] {
+      this.asked = [];
+      for (let n = 0; n < sec; n++) {
+        this.nowMs += 1000;
+        for (const { asking, sinceMs } of this.#nodes)
+          if ((this.nowMs - sinceMs) % 10_000 === 0) asking.query(QUESTION);
+      }
+      return this.asked;
+    }
+  }
+
+  it('is asked by one for all, about as often as each would', () => {
+    const lan = new Lan();
+    for (let n = 0; n < 8; n++) {
+      lan.join();
+      lan.pass(1);
+    }
+    const asked = lan.pass(200);
+    assert.ok(asked.length >= 19 && asked.length <= 23, `${asked.length} times`);
+  });
+
+  it('is asked by each now and then, though others ask', () => {
+    const lan = new Lan();
+    for (let n = 0; n < 4; n++) lan.join();
+    assert.deepEqual([...new Set(lan.pass(700))].sort(), [0, 1, 2, 3]);
+  });
+
+  it('is asked by who hears nobody, or others of another kind, as often as ever', () => {
+    const lan = new Lan();
+    lan.join(true);
+    assert.equal(lan.pass(100).length, 10);
+    const other = new Lan();
+    other.join();
+    let asked = 0;
+    for (let n = 0; n < 100; n++) {
+      other.hear('_ipp._tcp.local');
+      asked += other.pass(1).length;
+    }
+    assert.equal(asked, 10);
   });
 });
