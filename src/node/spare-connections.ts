@@ -47,10 +47,15 @@ export function closeSpareConnections(node: CrowdedNode, maximum: number, nowMs 
     again = setTimeout(() => void check(), AGAIN_MS);
     letExit(again);
   };
+  /** One from the future was opened before the clock was set back. */
+  const ageMs = ({ timeline }: Connection): number => {
+    const age = nowMs() - timeline.open;
+    return age < 0 ? Number.MAX_SAFE_INTEGER : age;
+  };
   const closeSome = async (): Promise<void> => {
-    const oldestFirst = openNow().sort((a, b) => a.timeline.open - b.timeline.open);
+    const oldestFirst = openNow().sort((a, b) => ageMs(b) - ageMs(a));
     for (const connection of oldestFirst) {
-      if (openNow().length <= maximum || connection.timeline.open > nowMs() - SETTLED_MS) return;
+      if (openNow().length <= maximum || ageMs(connection) < SETTLED_MS) return;
       if (isInUse(node, connection) || (await mustStay(node, connection.remotePeer))) continue;
       // It may have come into use meanwhile.
       if (isInUse(node, connection) || openNow().length <= maximum) continue;

@@ -30,6 +30,8 @@ describe('the ping of a node that the DHT comes to know', () => {
     const peer = await someone;
     await assert.rejects(serviceWith('open', 120_000).ping(peer), /asked/);
     await assert.rejects(serviceWith('closing', 1000).ping(peer), /asked/);
+    // The clock was set back since.
+    await assert.rejects(serviceWith('open', -3_600_000).ping(peer), /asked/);
   });
 
   it('does not dial a peer that was never met', async () => {

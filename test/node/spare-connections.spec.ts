@@ -86,6 +86,14 @@ describe('Connections beyond the maximum', () => {
     assert.equal(node.names, 'c d e');
   });
 
+  it('are closed though the clock was set back since they were opened', async () => {
+    const node = await new Node().has({ a: { ageSec: 50 }, b: { ageSec: 40 }, c: { ageSec: 60 } });
+    node.nowMs -= 3_600_000;
+    await node.comes('d');
+    assert.equal(node.closed.length, 1);
+    assert.ok(!node.closed.includes('d'));
+  });
+
   it('stay where they are in use: by Shoal, or by anybody', async () => {
     const node = await new Node().has({
       linked: { streams: ['/shoal/test/control/1', '/shoal/test/data/1'] },
