@@ -1,6 +1,6 @@
-import { resolve } from 'node:path';
 import type { LogLevel, Shoal, ShoalOptions } from '../api.ts';
 import type { ShoalError } from '../errors.ts';
+import { absolutePath } from '../store/absolute-path.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
@@ -115,7 +115,7 @@ async function startNode(
     log,
   });
   const node = new ShoalNode({
-    platform: { resolvePath: resolve, toStoreSource },
+    platform: { resolvePath: absolutePath, toStoreSource },
     store,
     libp2p,
     shell,

@@ -1,7 +1,8 @@
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import type { Inspection } from '../api.ts';
 import { importTree } from '../chunking/import-tree.ts';
 import { ipfsAddOptions } from '../chunking/ipfs-add-options.ts';
+import { absolutePath } from '../store/absolute-path.ts';
 import { FileWorkers } from '../store/file-workers.ts';
 import { SourceWalk } from '../store/walk-source.ts';
 
@@ -24,7 +25,7 @@ export interface InspectOptions {
  * @throws ERR_NOT_FOUND, ERR_ACCESS, ERR_UNSUPPORTED_FILE, ERR_CHUNK_SIZE, ERR_FILE_CHANGED, ERR_UNSAFE_NAME, the abort reason
  */
 export async function inspect(path: string, options: InspectOptions = {}): Promise<Inspection> {
-  const base = resolve(path);
+  const base = absolutePath(path);
   await using workers = new FileWorkers();
   const { chunkSize } = options;
   const source = await new SourceWalk({ isThisFolder: () => false }, base, workers, chunkSize).root();

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import { resolve } from 'node:path';
 import type { ShareSource } from '../api.ts';
 import { ShoalError } from '../errors.ts';
+import { absolutePath } from '../store/absolute-path.ts';
 
 /** What the store imports: an absolute path, or content. */
 export type StoreSource = string | { name?: string; content: AsyncIterable<Uint8Array>; size?: number };
@@ -9,10 +9,10 @@ export type StoreSource = string | { name?: string; content: AsyncIterable<Uint8
 /** Bytes of a `Uint8Array` handed on at once, so that import can be aborted and reports progress. */
 const SLICE_BYTES = 1024 * 1024;
 
-/** Turns whatever the application shares into what the store imports. @throws ERR_SHARE_SOURCE */
+/** Turns whatever the application shares into what the store imports. @throws ERR_SHARE_SOURCE, and for a path that is none */
 export function toStoreSource(source: ShareSource, name: string | undefined): StoreSource {
-  if (typeof source === 'string') return resolve(source);
-  if (source instanceof URL) return resolve(fileURLToPath(source));
+  if (typeof source === 'string') return absolutePath(source);
+  if (source instanceof URL) return absolutePath(pathOf(source));
   if (source instanceof Uint8Array) return { name, content: slices(source), size: source.byteLength };
   if (source instanceof Blob)
     return { name: name ?? blobName(source), content: source.stream(), size: source.size };
@@ -23,6 +23,16 @@ export function toStoreSource(source: ShareSource, name: string | undefined): St
     'ERR_SHARE_SOURCE',
     'share takes a path, a file: URL, a Uint8Array, a Blob, a ReadableStream or an AsyncIterable of Uint8Array',
   );
+}
+
+/** Node's own errors say what is wrong with a URL, and are no `ShoalError`s. */
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ShoalError('ERR_SHARE_SOURCE', `${url.href} names no file on this machine: ${why}`, { cause });
+  }
 }
 
 function blobName(blob: Blob): string | undefined {

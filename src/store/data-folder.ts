@@ -12,10 +12,11 @@ import {
   unlink,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
+import { absolutePath } from './absolute-path.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
 import { newId, type NodeIndex } from './node-index.ts';
 import { openIndex, type IndexDamage } from './open-index.ts';
@@ -105,7 +106,7 @@ const SPOOL_PREFIX = '.spool-';
  * @throws ERR_NOT_A_DIRECTORY, ERR_DATA_DIR_IN_USE, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT, ERR_READ_ONLY, ERR_ACCESS, ERR_IO
  */
 export async function openDataFolder(dataDir: string, mustRepair = false): Promise<DataFolder> {
-  const path = resolve(dataDir);
+  const path = absolutePath(dataDir);
   return withFsErrors('use the data folder', path, async () => {
     await makeFolder(path);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, readFile, readdir, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { multiaddr } from '@multiformats/multiaddr';
-import { ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
+import { inspect, ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
 import type { ShoalNode } from '../../src/node/shoal-node.ts';
 import type { Store } from '../../src/store/store.ts';
 import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
@@ -345,6 +345,21 @@ describe('a node', () => {
     assert.equal(await codeOf(collect(asset.stream({ path: 'x' }))), 'ERR_ENTRY_NOT_FOUND');
     assert.equal(await codeOf(collect(asset.stream({ offset: 6 }))), 'ERR_RANGE');
     assert.equal(await readFile(nodes.path('there'), 'utf8'), 'x');
+  });
+
+  it('takes no empty path for the current folder, nor one that no file system has', async () => {
+    const a = await nodes.start();
+    const { cid } = await a.share(pseudoRandomBytes(1000));
+    const asset = await a.open(cid);
+    assert.equal(await codeOf(a.share('')), 'ERR_NOT_FOUND');
+    assert.equal(await codeOf(a.share('a\0b')), 'ERR_UNSAFE_NAME');
+    assert.equal(await codeOf(asset.save('', { force: true })), 'ERR_NOT_FOUND');
+    assert.equal(await codeOf(asset.save('a\0b')), 'ERR_UNSAFE_NAME');
+    assert.equal(await codeOf(asset.save(undefined as unknown as string)), 'ERR_NOT_FOUND');
+    assert.equal(await codeOf(inspect('')), 'ERR_NOT_FOUND');
+    assert.equal(await codeOf(nodes.start({ dataDir: '' })), 'ERR_NOT_FOUND');
+    for (const url of ['https://example.org/a', 'file:///a%2Fb'])
+      assert.equal(await codeOf(a.share(new URL(url))), 'ERR_SHARE_SOURCE', url);
   });
 
   it('owns its data folder alone', async () => {
