@@ -30,9 +30,10 @@ export function chunkSizeFor(bytes: number): number {
  * @throws ERR_CHUNK_SIZE unless it is a power of two from 1 KiB to 1 MiB
  */
 export function checkChunkSize(size: number): number {
-  if (size >= MIN_CHUNK_SIZE && size <= MAX_CHUNK_SIZE && Number.isInteger(Math.log2(size))) return size;
+  const isInBounds = Number.isInteger(size) && size >= MIN_CHUNK_SIZE && size <= MAX_CHUNK_SIZE;
+  if (isInBounds && Number.isInteger(Math.log2(size))) return size;
   throw new ShoalError(
     'ERR_CHUNK_SIZE',
-    `A chunk cannot have ${size} bytes; choose a power of two from 1 KiB to 1 MiB`,
+    `A chunk cannot have ${typeof size === 'number' ? size : `"${String(size)}" (${typeof size})`} bytes; choose a power of two from 1 KiB to 1 MiB`,
   );
 }

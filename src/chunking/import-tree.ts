@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import { MAX_DEPTH } from '../integrity/limits.ts';
 import { isSafeName } from '../integrity/safe-name.ts';
+import { checkChunkSize } from './chunk-size.ts';
 import { CommonChunkSize } from './common-chunk-size.ts';
 import { buildDirectory } from './directory-tree.ts';
 import { encodeSymlink } from './encode-node.ts';
@@ -74,6 +75,8 @@ export interface ImportedTree {
  * ERR_TOO_DEEP; ERR_NAME_COLLISION
  */
 export async function importTree(root: SourceEntry, options: ImportTreeOptions): Promise<ImportedTree> {
+  // There may be no file to find it out by.
+  if (options.chunkSize !== undefined) checkChunkSize(options.chunkSize);
   return new TreeImport(options).run(root);
 }
 

@@ -1,6 +1,7 @@
 import { open, realpath, rm } from 'node:fs/promises';
 import { basename, resolve, sep } from 'node:path';
 import type { CID } from 'multiformats/cid';
+import { checkChunkSize } from '../chunking/chunk-size.ts';
 import { importTree } from '../chunking/import-tree.ts';
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
@@ -62,6 +63,8 @@ export async function shareContent(
   source: ContentSource,
   options: ShareOptions,
 ): Promise<AssetRecord> {
+  // Before a stream is read that nobody can give again.
+  if (options.chunkSize !== undefined) checkChunkSize(options.chunkSize);
   const spool = catalog.folder.newSpoolPath();
   try {
     await fillSpool(catalog.folder.path, spool, source, options.signal);

@@ -50,4 +50,9 @@ describe('checkChunkSize', () => {
       assert.throws(() => checkChunkSize(size), { code: 'ERR_CHUNK_SIZE', fault: 'local' });
     });
   }
+
+  it('refuses the text of a number, with which cutting would never end', () => {
+    const text = '65536' as unknown as number;
+    assert.throws(() => checkChunkSize(text), { code: 'ERR_CHUNK_SIZE', message: /"65536" \(string\)/ });
+  });
 });

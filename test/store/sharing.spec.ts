@@ -359,6 +359,14 @@ describe('Sharing content', () => {
     assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
   });
 
+  it('refuses a chunk size that is none before it reads anything', async () => {
+    await using t = await setUp();
+    const content = (async function* (): AsyncGenerator<Uint8Array> {
+      yield assert.fail('it is read');
+    })();
+    await assert.rejects(t.store.share({ content }, { chunkSize: 1000 }), { code: 'ERR_CHUNK_SIZE' });
+  });
+
   it('refuses text: it would be shared as nothing', async () => {
     await using t = await setUp();
     const content = Readable.from(['text']) as AsyncIterable<never>;
