@@ -226,7 +226,8 @@ export class ActiveAsset {
   }
 
   #handleChunk(chunk: number, peer: string): void {
-    this.have.set(chunk);
+    // Near the end a chunk is asked of several peers, and may come from each.
+    if (!this.have.set(chunk)) return;
     const bytes = this.stored.manifest.chunkSize(chunk);
     for (const follower of this.#followers) follower(chunk, bytes, peer);
     this.#events.onChunk(chunk, bytes, peer);

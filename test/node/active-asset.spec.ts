@@ -61,6 +61,30 @@ describe('an asset that a node takes part in', () => {
     }
   });
 
+  it('counts a chunk once that comes from two peers', async () => {
+    const file = await fileOf(bytesOf(2 * 65_536));
+    const parts: JoinOptions[] = [];
+    const joining = {
+      join: (_stored: unknown, options: JoinOptions) => {
+        parts.push(options);
+        return new AssetSession({}, host);
+      },
+    };
+    const told: [number, string][] = [];
+    const onChunk = (chunk: number, _bytes: number, peer: string) => void told.push([chunk, peer]);
+    const events = { onError: () => {}, onUpload: () => {}, onChunk };
+    const asset = new ActiveAsset(
+      joining as unknown as SwarmShell,
+      file.root,
+      MemoryAsset.empty(file),
+      events,
+    );
+    const followed: [number, string][] = [];
+    using _follow = asset.follow((chunk, _bytes, peer) => void followed.push([chunk, peer]));
+    for (const peer of ['a', 'b']) parts[0]?.onChunk?.(1, peer);
+    assert.deepEqual([told, followed], [[[1, 'a']], [[1, 'a']]]);
+  });
+
   /** A download with all but its last chunk, and what its parts in the swarm are told, the newest last. */
   async function download() {
     const file = await fileOf(bytesOf(4 * 65_536));
