@@ -87,6 +87,8 @@ class FolderStore implements Store {
   readonly #lock = new KeyLock();
   /** Nodes of each root that go into the index together: those that come while others are written. */
   readonly #puts = new GatheredPuts<EncodedBlock>(this.#lock);
+  /** What reads or writes files without a lock: imports, and the hashing of whole assets. */
+  readonly #working = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
   constructor(catalog: Catalog, log: Log) {
@@ -146,7 +148,7 @@ class FolderStore implements Store {
 
   async recheck(root: CID, options: ResumeOptions = {}): Promise<Recheck | undefined> {
     this.#checkOpen();
-    return recheck(this.#catalog, this.#downloads, this.#lock, root, options);
+    return this.#whileOpen(recheck(this.#catalog, this.#downloads, this.#lock, root, options));
   }
 
   async startDownload(root: CID, options: DownloadOptions): Promise<StoredAsset> {
@@ -169,9 +171,11 @@ class FolderStore implements Store {
   async share(source: string | ContentSource, options: ShareOptions = {}): Promise<AssetRecord> {
     this.#checkOpen();
     options.signal?.throwIfAborted();
-    return typeof source === 'string'
-      ? sharePath(this.#catalog, this.#lock, source, options)
-      : shareContent(this.#catalog, this.#lock, source, options);
+    return this.#whileOpen(
+      typeof source === 'string'
+        ? sharePath(this.#catalog, this.#lock, source, options)
+        : shareContent(this.#catalog, this.#lock, source, options),
+    );
   }
 
   async remove(root: CID): Promise<void> {
@@ -194,7 +198,18 @@ class FolderStore implements Store {
     return this.close();
   }
 
+  /** The store is not closed before `work` has ended, however it ends: it has files open, and some of its own to delete. */
+  async #whileOpen<T>(work: Promise<T>): Promise<T> {
+    this.#working.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#working.delete(work);
+    }
+  }
+
   async #close(): Promise<void> {
+    await Promise.allSettled(this.#working);
     await this.#lock.idle();
     // What cannot be closed is told of, and does not keep the folder from the next who opens it.
     try {

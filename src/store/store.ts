@@ -156,5 +156,6 @@ export interface Store extends AsyncDisposable {
   share(source: string | ContentSource, options?: ShareOptions): Promise<AssetRecord>;
   /** Forgets the asset; deletes partials and content inside the data folder, never originals or saved copies. */
   remove(root: CID): Promise<void>;
+  /** Waits for what is under way: whoever began it ends it first, by its signal. */
   close(): Promise<void>;
 }

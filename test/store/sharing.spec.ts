@@ -407,6 +407,24 @@ describe('Sharing content', () => {
     assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
   });
 
+  it('has ended, and left nothing, when its store has been closed', async () => {
+    await using t = await setUp();
+    const stop = new AbortController();
+    const begun = Promise.withResolvers<void>();
+    const content = (async function* (): AsyncGenerator<Uint8Array> {
+      yield bytesOf(1000);
+      begun.resolve();
+      await new Promise(() => {});
+    })();
+    const sharing = t.store.share({ content }, { signal: stop.signal });
+    sharing.catch(() => {});
+    await begun.promise;
+    stop.abort(new Error('stop'));
+    await t.store.close();
+    assert.deepEqual(await readdir(join(t.path, 'data', 'content')), []);
+    await assert.rejects(sharing, /stop/);
+  });
+
   it('keeps nothing of it where the record cannot be written', async () => {
     await using t = await setUp();
     const real = NodeIndex.prototype.putRecord;
