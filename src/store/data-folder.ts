@@ -6,13 +6,14 @@ import {
   open,
   readdir,
   readFile,
+  realpath,
   rename,
   rm,
   stat,
   unlink,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
@@ -73,6 +74,12 @@ export class DataFolder {
     return join(this.path, 'content', `${SPOOL_PREFIX}${newId()}`);
   }
 
+  /** Whether a path leads to what a data folder is made of, or into it. @param real absolute, without links, of what need not be there */
+  async isPart(real: string): Promise<boolean> {
+    const [part = ''] = relative(await realpath(this.path), real).split(sep);
+    return PARTS.has(part);
+  }
+
   isThisFolder({ dev, ino }: { dev: bigint; ino: bigint }): boolean {
     return dev === this.#identity.dev && ino === this.#identity.ino;
   }
@@ -96,6 +103,9 @@ export class DataFolder {
     });
   }
 }
+
+/** The names in a data folder. */
+const PARTS: ReadonlySet<string> = new Set(['version', 'identity.key', 'index', 'partials', 'content']);
 
 const SPOOL_PREFIX = '.spool-';
 

@@ -1,5 +1,5 @@
 import { realpath, rm } from 'node:fs/promises';
-import { isAbsolute, relative, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
@@ -131,10 +131,19 @@ export async function checkDownloadTarget(
   force: boolean,
 ): Promise<void> {
   await checkTarget(target, manifest.type, force);
+  const { folder } = catalog;
+  // A link there is replaced itself.
+  const folderOfTarget = await realpath(dirname(target)).catch(() => undefined);
+  if (folderOfTarget !== undefined && (await folder.isPart(join(folderOfTarget, basename(target))))) {
+    throw new ShoalError(
+      'ERR_TARGET_EXISTS',
+      `${target} belongs to the data folder ${folder.path} itself; choose another target`,
+    );
+  }
   if (manifest.type !== 'directory') return;
   const real = await realpath(target).catch(() => undefined);
   if (real === undefined) return;
-  const fromTarget = relative(real, await realpath(catalog.folder.path));
+  const fromTarget = relative(real, await realpath(folder.path));
   if (isAbsolute(fromTarget) || fromTarget === '..' || fromTarget.startsWith(`..${sep}`)) return;
   throw new ShoalError(
     'ERR_TARGET_EXISTS',

@@ -421,6 +421,27 @@ describe('A download', () => {
     assert.deepEqual(await readdir(folder.path), ['home']);
   });
 
+  it('replaces nothing that the data folder is made of, and puts nothing there', async () => {
+    await using folder = await tempFolder();
+    const data = join(folder.path, 'data');
+    await using store = await openStore(data);
+    await store.identity();
+    const [file, tree] = [await remoteFile(bytesOf(3 * CHUNK)), await remoteTree({ a: bytesOf(10) })];
+    await Promise.all([putNodes(store, file), putNodes(store, tree)]);
+    const key = await readFile(join(data, 'identity.key'));
+    for (const [asset, path] of [
+      [file, 'identity.key'],
+      [file, 'content/mine'],
+      [tree, 'partials'],
+      [tree, 'index'],
+    ] as const) {
+      const starting = store.startDownload(asset.root, { path: join(data, path), force: true });
+      await assert.rejects(starting, { code: 'ERR_TARGET_EXISTS' }, path);
+    }
+    assert.deepEqual(await readFile(join(data, 'identity.key')), key);
+    await (await store.startDownload(file.root, { path: join(data, 'beside') })).close();
+  });
+
   it('does not replace a file that appeared at the target meanwhile', async () => {
     await using folder = await tempFolder();
     await using store = await openStore(join(folder.path, 'data'));
