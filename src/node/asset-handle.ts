@@ -149,6 +149,7 @@ export class AssetHandle implements Asset {
     signal: AbortSignal,
     onProgress?: (progress: Progress) => void,
   ): Promise<Manifest> {
+    signal.throwIfAborted();
     if (this.#manifest) return this.#manifest;
     onProgress?.(withoutPeers('searching', 0, this.#size ?? 0));
     const walk = await loadDag(this.#context, this.#root, {

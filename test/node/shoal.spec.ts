@@ -362,6 +362,18 @@ describe('a node', () => {
       assert.equal(await codeOf(a.share(new URL(url))), 'ERR_SHARE_SOURCE', url);
   });
 
+  it('gives no entries to who gave up, or closed it, though it knows them', async () => {
+    await mkdir(nodes.path('tree'));
+    await writeFile(nodes.path('tree/a'), 'a');
+    const a = await nodes.start();
+    const asset = await a.open((await a.share(nodes.path('tree'))).cid);
+    assert.equal((await Array.fromAsync(asset.entries())).length, 1);
+    const reason = new Error('enough');
+    await assert.rejects(Array.fromAsync(asset.entries({ signal: AbortSignal.abort(reason) })), reason);
+    await asset.close();
+    assert.equal(await codeOf(Array.fromAsync(asset.entries())), 'ERR_CLOSED');
+  });
+
   it('owns its data folder alone', async () => {
     const a = await nodes.start();
     assert.equal(await codeOf(nodes.start({ dataDir: a.dataDir })), 'ERR_DATA_DIR_IN_USE');
