@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'main-event';
 import type { CID } from 'multiformats/cid';
 import type {
   AssetInfo,
@@ -87,6 +88,8 @@ export class ShoalNode implements Shoal, NodeContext {
     this.book = parts.book;
     this.#keeper = parts.keeper;
     this.log = parts.log;
+    // Whoever reads an asset waits for it, and an application may listen as often as it likes.
+    setMaxListeners(Infinity, this.#events, this.#activated);
     const { signal } = this.#closing;
     const listen = { signal };
     this.libp2p.addEventListener(

@@ -374,6 +374,27 @@ describe('a node', () => {
     assert.equal(await codeOf(Array.fromAsync(asset.entries())), 'ERR_CLOSED');
   });
 
+  it('takes many listeners, and many readers of one asset, for no leak', async () => {
+    const leaks: Error[] = [];
+    const onWarning = (warning: Error): void => {
+      if (warning.name === 'MaxListenersExceededWarning') leaks.push(warning);
+    };
+    process.on('warning', onWarning);
+    try {
+      const { path, content } = await sharedFile(200_000);
+      const { link } = await (await nodes.start()).share(path);
+      const b = await nodes.start();
+      for (let i = 0; i < 12; i++) b.addEventListener('asset:chunk', () => {});
+      const asset = await b.open(link);
+      const reading = Array.from({ length: 12 }, (_, offset) => collect(asset.stream({ offset })));
+      for (const [offset, bytes] of (await Promise.all(reading)).entries())
+        assert.ok(bytes.equals(content.subarray(offset)));
+    } finally {
+      process.off('warning', onWarning);
+    }
+    assert.deepEqual(leaks, []);
+  });
+
   it('owns its data folder alone', async () => {
     const a = await nodes.start();
     assert.equal(await codeOf(nodes.start({ dataDir: a.dataDir })), 'ERR_DATA_DIR_IN_USE');
