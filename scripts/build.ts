@@ -26,9 +26,12 @@ const dist = join(root, 'dist');
 /** What a page loads to fetch from a link of a node may not grow beyond this (150 KB are aimed at, issue 5); libp2p and its Noise are most of it. */
 const MAX_BROWSER_GZIP_BYTES = 150_000;
 
-/** Bundled CommonJS dependencies call `require` for Node's own modules; ESM has none. */
+/**
+ * Bundled CommonJS dependencies call `require` for Node's own modules; ESM has none. In an application that is bundled into one
+ * file of CommonJS, `import.meta` is empty, and `__filename` is there.
+ */
 const REQUIRE_BANNER =
-  "import { createRequire as __shoalRequire } from 'node:module'; const require = __shoalRequire(import.meta.url);";
+  "import { createRequire as __shoalRequire } from 'node:module'; const require = __shoalRequire(import.meta.url ?? __filename);";
 
 async function buildNode(): Promise<Metafile> {
   const result = await build({

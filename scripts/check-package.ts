@@ -1,6 +1,7 @@
 /**
  * Packs the package, installs the tarball into an empty folder as a user would, and checks what the user gets:
- * size, number of packages, no install script needed, types that compile on their own, an SDK that imports, a CLI that starts.
+ * size, number of packages, no install script needed, types that compile on their own, an SDK that imports, also bundled into an
+ * application, a CLI that starts.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -15,6 +16,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { buildSync } from 'esbuild';
 
 /** From issue 2: what an install may bring, and what `--version` may cost. */
 const MAX_PACKAGES = 200;
@@ -153,6 +155,20 @@ try {
   );
   check('threads for many small files start', threads.includes('online'));
   check('pages reach it over WebRTC', imported.includes('/webrtc-direct/certhash/'));
+  // As applications for Electron or in one executable are: the threads' file is not there, and `import.meta` is empty.
+  const app =
+    "import { createShoal } from 'shoal'; void (async () => { const s = await createShoal({ dataDir: './bundled', mdns: false, listen: [] }); console.log((await s.share('many')).cid); await s.close(); })();";
+  writeFileSync(join(user, 'app.js'), app);
+  const isBundled = (['esm', 'cjs'] as const).every((format) => {
+    const outfile = join(user, `app.${format === 'esm' ? 'mjs' : 'cjs'}`);
+    const external = ['classic-level', 'node-datachannel', 'node-datachannel/polyfill'];
+    const entryPoints = [join(user, 'app.js')];
+    buildSync({ entryPoints, outfile, format, external, bundle: true, platform: 'node', logLevel: 'error' });
+    const { stdout, stderr } = spawnSync(process.execPath, [outfile], { cwd: user, encoding: 'utf8' });
+    process.stderr.write(stderr);
+    return stdout.startsWith('baf');
+  });
+  check('it runs bundled into one file, of ESM and of CommonJS', isBundled);
   const crowd = `file: 1 MiB
 groups:
   - { name: origin, role: origin, up: 100 Mbit/s }

@@ -184,14 +184,14 @@ export function errorOf({ code, message, syscall }: FileFailure): NodeJS.ErrnoEx
 
 /** The file beside this one; in the bundle, in the folder of this chunk or above it. */
 function workerUrl(): URL | undefined {
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const places = [`./file-worker.${ending}`, `../file-worker.${ending}`];
   try {
+    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const places = [`./file-worker.${ending}`, `../file-worker.${ending}`];
     return places
       .map((place) => new URL(place, import.meta.url))
       .find((url) => existsSync(fileURLToPath(url)));
   } catch {
-    // No file at all: code that was loaded from elsewhere.
+    // No file at all: code that was loaded from elsewhere, or bundled into CommonJS, which knows no address of its own.
     return undefined;
   }
 }
