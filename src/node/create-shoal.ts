@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { LogLevel, Shoal, ShoalOptions } from '../api.ts';
 import type { ShoalError } from '../errors.ts';
 import { absolutePath } from '../store/absolute-path.ts';
@@ -138,6 +139,8 @@ async function startNode(
     return node;
   } catch (error) {
     await node.close();
+    // It would keep the next try from starting.
+    if (options.trace !== undefined) await rm(options.trace, { force: true });
     throw error;
   }
 }

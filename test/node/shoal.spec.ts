@@ -413,6 +413,17 @@ describe('a node', () => {
     assert.equal(await codeOf(nodes.start({ listen: [`/ip4/127.0.0.1/tcp/${port}`] })), 'ERR_ADDRESS_IN_USE');
   });
 
+  it('leaves no trace of a start that failed, which would keep the next one from starting', async () => {
+    const a = await nodes.start();
+    const port = /\/tcp\/(\d+)/.exec(a.addresses[0] ?? '')?.[1];
+    const options = { trace: nodes.path('trace.jsonl'), dataDir: nodes.path('traced') };
+    const failing = nodes.start({ ...options, listen: [`/ip4/127.0.0.1/tcp/${port}`] });
+    assert.equal(await codeOf(failing), 'ERR_ADDRESS_IN_USE');
+    await nodes.start(options);
+    assert.equal(await codeOf(nodes.start({ trace: options.trace })), 'ERR_TARGET_EXISTS');
+    await stat(options.trace);
+  });
+
   it('lists, verifies and forgets', async () => {
     const { path, content } = await sharedFile();
     const a = await nodes.start();
