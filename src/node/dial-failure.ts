@@ -41,6 +41,7 @@ function reasonOfOne(thrown: unknown): DialReason {
   if (name === 'UnexpectedPeerError' || /unexpected ?peer|does not match (the )?expected/i.test(message)) {
     return 'wrong-peer';
   }
+  if (message === 'Can not dial self') return 'this-node';
   if (message.includes('ECONNREFUSED')) return 'refused';
   if (/EHOSTUNREACH|ENETUNREACH/.test(message)) return 'no-route';
   if (/ENOTFOUND|EAI_AGAIN/.test(message)) return 'unknown-host';
@@ -57,5 +58,6 @@ function messageOf(error: unknown): string {
 /** A browser says of a WebSocket that could not be opened no more than that: by an event without a word. */
 function textOf(error: unknown): string {
   if (error instanceof Event) return 'no connection; browsers do not tell why';
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return message.includes('has no valid addresses') ? 'this node has no way to such an address' : message;
 }

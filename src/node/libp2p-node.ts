@@ -194,5 +194,7 @@ export async function startLibp2pNode(node: ShoalLibp2p, listen: readonly string
 }
 
 function firstReason(text: string): string {
+  if (text.startsWith('UnsupportedListenAddressesError') && !/\bE[A-Z]{3,}/.test(text))
+    return 'this node listens over none of that; write it like /ip4/0.0.0.0/tcp/4001';
   return /\b(E[A-Z]{3,}[^\n]*)/.exec(text)?.[1] ?? text.split('\n', 1)[0] ?? text;
 }

@@ -23,6 +23,8 @@ export function dhtProtocol(network: string): string {
 /** Parses a multiaddr from a person or a link. @throws ERR_INVALID_MULTIADDR */
 export function parseMultiaddr(text: string): Multiaddr {
   try {
+    // Its own parser takes these for the address of nothing.
+    if (typeof text !== 'string' || !/[^/]/.test(text)) throw new Error('it is empty');
     return multiaddr(text);
   } catch (cause) {
     throw new ShoalError(

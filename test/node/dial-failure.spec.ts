@@ -13,6 +13,13 @@ describe('a dial that failed', () => {
       'no-route',
       'no route to it',
     ],
+    ['itself', new Error('Can not dial self'), 'this-node', 'this node itself listens there'],
+    [
+      'an address for which it has no transport',
+      new Error('The dial request has no valid addresses for peer: unknown peer'),
+      'failed',
+      'this node has no way to such an address',
+    ],
     ['what is not known', new Error('odd\nstack'), 'failed', 'odd'],
     ['a WebSocket in a browser', new Event('error'), 'failed', 'no connection; browsers do not tell why'],
     [

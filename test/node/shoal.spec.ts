@@ -341,7 +341,15 @@ describe('a node', () => {
     assert.equal(await codeOf(a.open(NOBODY_HAS, { timeoutMs: 1 })), 'ERR_NO_PROVIDERS');
     assert.equal(await codeOf(a.share(nodes.path('missing'))), 'ERR_NOT_FOUND');
     assert.equal(await codeOf(a.remove(NOBODY_HAS)), 'ERR_UNKNOWN_ASSET');
-    assert.equal(await codeOf(a.connect('nonsense')), 'ERR_INVALID_MULTIADDR');
+    for (const address of ['nonsense', '', '/', undefined as unknown as string]) {
+      assert.equal(await codeOf(a.connect(address)), 'ERR_INVALID_MULTIADDR', address);
+      assert.equal(await codeOf(nodes.start({ peers: [address] })), 'ERR_INVALID_MULTIADDR', address);
+    }
+    await assert.rejects(nodes.start({ listen: ['/ip4/127.0.0.1/udp/4001'] }), {
+      code: 'ERR_LISTEN',
+      message:
+        'cannot listen on /ip4/127.0.0.1/udp/4001: this node listens over none of that; write it like /ip4/0.0.0.0/tcp/4001',
+    });
     assert.equal(await codeOf(collect(asset.stream({ path: 'x' }))), 'ERR_ENTRY_NOT_FOUND');
     assert.equal(await codeOf(collect(asset.stream({ offset: 6 }))), 'ERR_RANGE');
     assert.equal(await readFile(nodes.path('there'), 'utf8'), 'x');
