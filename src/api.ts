@@ -123,7 +123,7 @@ export interface AssetInfo {
   type: AssetType;
   /** Content bytes; undefined while only the root is known. */
   bytes: number | undefined;
-  /** Bytes of it that are here and verified. */
+  /** Bytes of it that are here and verified. What recurs in it counts once, so that it may be less than `bytes` where all is here. */
   bytesHere: number;
   /** `shared`: published here; `complete`: fetched whole; `partial`: a download under way or interrupted. */
   state: 'shared' | 'complete' | 'partial';
@@ -143,9 +143,9 @@ export interface AssetEntry {
 
 /** How far a download is, and where its bytes came from. */
 export interface Progress {
-  /** Verified bytes here. */
+  /** Verified bytes here. What recurs in the asset counts once. */
   bytes: number;
-  /** Bytes in all. */
+  /** Bytes in all, counted likewise once all nodes are known; before that the size of a file, and 0 for a directory. */
   total: number;
   /** Peers connected for this asset. */
   peers: number;

@@ -1,3 +1,5 @@
+import { ShoalError } from '../errors.ts';
+
 /** Later than so much after its time a timer comes where the machine slept, or the page was frozen. */
 const ASLEEP_MS = 1000;
 
@@ -17,8 +19,16 @@ export class IdleWatch implements Disposable {
   /**
    * @param timeoutMs the longest time between two `touch` calls; Infinity: for ever
    * @param makeError called when the time is up; its result is the signal's reason
+   * @throws ERR_RANGE where the time is none
    */
   constructor(timeoutMs: number, makeError: () => Error) {
+    // A timer would take it for 1 ms, and nobody would be found in that.
+    if (!(timeoutMs >= 0)) {
+      throw new ShoalError(
+        'ERR_RANGE',
+        `timeoutMs is ${String(timeoutMs)}, and must be a number of ms from 0 on; Infinity waits for ever`,
+      );
+    }
     this.#timeoutMs = timeoutMs;
     this.#makeError = makeError;
     this.touch();

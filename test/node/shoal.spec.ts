@@ -339,6 +339,8 @@ describe('a node', () => {
       'ERR_UNSUPPORTED_CID',
     );
     assert.equal(await codeOf(a.open(NOBODY_HAS, { timeoutMs: 1 })), 'ERR_NO_PROVIDERS');
+    for (const timeoutMs of [NaN, -1])
+      assert.equal(await codeOf(a.open(NOBODY_HAS, { timeoutMs })), 'ERR_RANGE', `${timeoutMs}`);
     assert.equal(await codeOf(a.share(nodes.path('missing'))), 'ERR_NOT_FOUND');
     assert.equal(await codeOf(a.remove(NOBODY_HAS)), 'ERR_UNKNOWN_ASSET');
     for (const address of ['nonsense', '', '/', undefined as unknown as string]) {
