@@ -86,9 +86,12 @@ async function openLevel(
   } catch (cause) {
     await db.close();
     if (levelCode(cause) === 'LEVEL_LOCKED') {
+      // LevelDB's own table of locks, and not the kernel, says that it is this process.
+      const isHere = cause instanceof Error && String(cause.cause).includes('already held by process');
+      const who = isHere ? 'a node of this very program; close' : 'another process; stop';
       throw new ShoalError(
         'ERR_DATA_DIR_IN_USE',
-        `the data folder ${path} is in use by another process; stop that one, or use another folder (--data)`,
+        `the data folder ${path} is in use by ${who} that one, or use another folder (--data)`,
         { cause },
       );
     }

@@ -407,7 +407,10 @@ describe('a node', () => {
 
   it('owns its data folder alone', async () => {
     const a = await nodes.start();
-    assert.equal(await codeOf(nodes.start({ dataDir: a.dataDir })), 'ERR_DATA_DIR_IN_USE');
+    await assert.rejects(nodes.start({ dataDir: a.dataDir }), {
+      code: 'ERR_DATA_DIR_IN_USE',
+      message: /in use by a node of this very program; close that one/,
+    });
   });
 
   it('keeps its identity', async () => {
