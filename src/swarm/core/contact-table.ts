@@ -23,6 +23,8 @@ export class ContactTable {
   readonly #max: number;
   readonly #rng: Rng;
   readonly #known = new Map<PeerKey, KnownContact>();
+  /** Of those by who told of them, oldest first: a full table is not to be searched for each contact that somebody tells of. */
+  readonly #told = new Map<PeerKey, Set<PeerKey>>();
 
   constructor(max: number, rng: Rng) {
     this.#max = max;
@@ -47,6 +49,7 @@ export class ContactTable {
       const isBetter = source === undefined || source === known.source || known.failures > 0;
       if (addresses.length > 0 && isBetter) known.contact = { peer: contact.peer, addresses };
       if (source === undefined) {
+        this.#untell(contact.peer, known);
         known.source = undefined;
         known.isDone = false;
       }
@@ -57,6 +60,10 @@ export class ContactTable {
     const fresh = { peer: contact.peer, addresses };
     const state = { failures: 0, nextDialAtMs: notBeforeMs, isDone: false };
     this.#known.set(contact.peer, { contact: fresh, source, ...state });
+    if (source === undefined) return;
+    const told = this.#told.get(source);
+    if (told) told.add(contact.peer);
+    else this.#told.set(source, new Set([contact.peer]));
   }
 
   has(peer: PeerKey): boolean {
@@ -87,10 +94,6 @@ export class ContactTable {
     return this.#known.get(peer)?.isDone ?? false;
   }
 
-  forget(peer: PeerKey): void {
-    this.#known.delete(peer);
-  }
-
   /** A random contact that may be dialled now. */
   choose(nowMs: number, isFree: (peer: PeerKey) => boolean): Contact | undefined {
     let chosen: Contact | undefined;
@@ -103,22 +106,27 @@ export class ContactTable {
   }
 
   #keepQuota(source: PeerKey): void {
-    let oldest: PeerKey | undefined;
-    let count = 0;
-    for (const [peer, known] of this.#known) {
-      if (known.source !== source) continue;
-      oldest ??= peer;
-      count++;
-    }
-    if (oldest !== undefined && count >= MAX_CONTACTS_PER_SOURCE) this.#known.delete(oldest);
+    const told = this.#told.get(source);
+    if (told && told.size >= MAX_CONTACTS_PER_SOURCE) this.#forget(told.values().next().value as PeerKey);
+  }
+
+  #forget(peer: PeerKey): void {
+    const known = this.#known.get(peer);
+    if (known) this.#untell(peer, known);
+    this.#known.delete(peer);
+  }
+
+  #untell(peer: PeerKey, { source }: KnownContact): void {
+    const told = source === undefined ? undefined : this.#told.get(source);
+    if (!told?.delete(peer)) return;
+    if (told.size === 0) this.#told.delete(source as PeerKey);
   }
 
   #evict(): void {
     let left = randomInt(this.#rng, this.#known.size);
     for (const peer of this.#known.keys()) {
       if (left-- > 0) continue;
-      this.#known.delete(peer);
-      return;
+      return this.#forget(peer);
     }
   }
 }

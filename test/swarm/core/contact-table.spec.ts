@@ -21,6 +21,23 @@ describe('ContactTable', () => {
     assert.deepEqual(table.choose(0, (peer) => peer === 'mine')?.addresses, ['/ip4/192.0.2.1/tcp/1']);
   });
 
+  it('counts no contact for its source that is known otherwise by now, or gone', () => {
+    const table = new ContactTable(100, seededRng(1));
+    for (let i = 0; i < 50; i++) table.add({ peer: `told${i}`, addresses: [] }, 'peer');
+    table.add({ peer: 'told0', addresses: [] });
+    table.add({ peer: 'told50', addresses: [] }, 'peer');
+    assert.equal(table.size, 51);
+    assert.ok(table.has('told1'), 'the place of the one that is known otherwise was free');
+    table.add({ peer: 'told51', addresses: [] }, 'peer');
+    assert.deepEqual([table.size, table.has('told0'), table.has('told1')], [51, true, false]);
+    for (let i = 0; i < 1000; i++) table.add({ peer: `mine${i}`, addresses: [] });
+    const left = Array.from({ length: 52 }, (_, i) => `told${i}`).filter((peer) => table.has(peer)).length;
+    for (let i = 0; i < 200; i++) table.add({ peer: `more${i}`, addresses: [] }, 'peer');
+    assert.ok(left < 10 && table.size === 100, 'those that made room count no more');
+    const more = Array.from({ length: 200 }, (_, i) => `more${i}`).filter((peer) => table.has(peer)).length;
+    assert.ok(more > 30, `${more} of 50`);
+  });
+
   it('never holds more than it may', () => {
     assert.equal(tableOf('a', 'b', 'c', 'd', 'e').size, 3);
   });
