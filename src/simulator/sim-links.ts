@@ -121,6 +121,7 @@ export class SimLinks {
     const end = node.links.get(peer);
     if (!end) return;
     node.links.delete(peer);
+    end.isUp = false;
     // The core has forgotten the peer already; `gone` for one it does not know changes nothing.
     if (end.blockedAtMs === undefined) this.#later(end.rttMs / 2, () => this.lose(end.back));
   }
@@ -129,6 +130,7 @@ export class SimLinks {
   lose(end: LinkEnd): void {
     if (!end.isUp) return;
     end.from.links.delete(end.to.name);
+    end.isUp = false;
     this.#host.handle(end.from, { type: 'gone', peer: end.to.name });
     this.#host.pump(end.from);
   }

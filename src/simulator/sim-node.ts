@@ -19,6 +19,8 @@ export class LinkEnd {
   readonly rttMs: number;
   readonly pipe: TcpPipe;
   back!: LinkEnd;
+  /** Whether this end still knows of the link: it is among its node's. */
+  isUp = true;
   /** What is in this link's socket, where all links share the uplink, and how much may be. */
   readonly socket: InSocket[] = [];
   readonly window = new SocketWindow();
@@ -40,11 +42,6 @@ export class LinkEnd {
     this.to = to;
     this.rttMs = rttMs;
     this.pipe = pipe;
-  }
-
-  /** Whether this end still knows of the link. */
-  get isUp(): boolean {
-    return this.from.links.get(this.to.name) === this;
   }
 }
 

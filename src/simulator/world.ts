@@ -49,6 +49,7 @@ export class World {
   originBytes = 0;
   /** Called when a node has everything. */
   onComplete: (node: SimNode) => void = () => {};
+  readonly #origins: SimNode[] = [];
   readonly #network: NetworkModel;
   readonly #rng: Rng;
   readonly #links: SimLinks;
@@ -96,6 +97,7 @@ export class World {
       rng,
     });
     this.nodes.push(node);
+    if (group.role === 'origin') this.#origins.push(node);
     this.byName.set(name, node);
     this.handle(node, {
       type: 'asset-added',
@@ -111,10 +113,8 @@ export class World {
   /** The node hears of others, as from a link, the DHT or what it remembers. */
   introduce(node: SimNode): void {
     const known = new Map<PeerKey, Contact>();
-    for (const other of this.nodes) {
-      if (other.isGone || other === node) continue;
-      if (other.group.role === 'origin' || node.group.strategy === 'many-links')
-        known.set(other.name, contactOf(other));
+    for (const other of node.group.strategy === 'many-links' ? this.nodes : this.#origins) {
+      if (!other.isGone && other !== node) known.set(other.name, contactOf(other));
     }
     for (let tries = 0; this.#network.meet === 'random' && tries < FIRST_CONTACTS; tries++) {
       const other = this.nodes[randomInt(this.#rng, this.nodes.length)] as SimNode;
@@ -135,6 +135,7 @@ export class World {
     node.isGone = true;
     node.outcome.links = node.links.size;
     for (const end of node.links.values()) {
+      end.isUp = false;
       this.#later(end.rttMs / 2, () => this.#links.lose(end.back));
     }
     node.links.clear();
@@ -232,7 +233,7 @@ export class World {
 
   #deliver(end: LinkEnd, message: Message, atMs: number): void {
     this.wheel.at(atMs, () => {
-      if (end.to.links.get(end.from.name) !== end.back) return;
+      if (!end.back.isUp) return;
       this.handle(end.to, { type: 'message', peer: end.from.name, message });
     });
   }
@@ -315,8 +316,8 @@ export class World {
 
   /** A piece comes to the downlink of its receiver, and through it. What the path loses meanwhile is sent again. */
   #comeIn(end: LinkEnd, chunk: number, bytes: number, isLast: boolean): void {
-    const { from, to } = end;
-    if (to.links.get(from.name) !== end.back) return;
+    const { to } = end;
+    if (!end.back.isUp) return;
     to.downFreeAtMs = Math.max(to.downFreeAtMs, this.nowMs) + (bytes * 8000) / to.group.down;
     this.wheel.at(to.downFreeAtMs, () => {
       if (end.blockedAtMs === undefined) this.#arrived(end, chunk, bytes, isLast);
@@ -332,7 +333,7 @@ export class World {
         this.#pump(from);
       });
     }
-    if (to.links.get(from.name) !== end.back) return;
+    if (!end.back.isUp) return;
     if (this.#network.headers) this.#spend(to, ackWireBytes(bytes));
     to.outcome.receivedBytes += bytes;
     if (to.have.has(chunk)) to.outcome.wastedBytes += bytes;
