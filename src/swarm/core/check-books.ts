@@ -11,6 +11,10 @@ export function checkBooks(core: Core): void {
     let requested = 0;
     for (const request of peer.requests.values()) requested += request.bytes;
     equal(peer.requestedBytes, requested, `requested of ${peer.key}`);
+    let waiting = 0;
+    for (const { bytes } of peer.waiting.values()) waiting += bytes;
+    equal(peer.committedBytes, granted + waiting + peer.uploads.unackedBytes, `committed to ${peer.key}`);
+    equal(peer.promised, peer.grants.size + peer.waiting.size + peer.uploads.count, `promised ${peer.key}`);
     committed += peer.committedBytes;
     if (peer.isStuck) stuck += peer.committedBytes;
     for (const [asset, { swarm, have, isTold, lacks }] of peer.memberships) {

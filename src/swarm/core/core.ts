@@ -64,6 +64,7 @@ export class Core {
   /** So many bytes more are granted to the peer, or asked for by it and not acknowledged; less than 0: fewer. */
   commit(peer: Peer, bytes: number): void {
     this.committedBytes += bytes;
+    peer.committedBytes += bytes;
     if (peer.isStuck) this.stuckBytes += bytes;
   }
 

@@ -45,7 +45,8 @@ export class DeliveryRate {
   #deliveredAtMs = 0;
   #inFlight = 0;
   /** Samples, the largest first and each later one smaller: the first is the windowed maximum. */
-  #samples: { atMs: number; rate: number }[] = [];
+  readonly #samples: { atMs: number; rate: number }[] = [];
+  #bytesPerSec = 0;
   #starting = true;
   #roundStart = 0;
   #roundBase = 0;
@@ -60,7 +61,7 @@ export class DeliveryRate {
 
   /** Bytes per second, 0 while nothing was measured. */
   get bytesPerSec(): number {
-    return this.#samples[0]?.rate ?? 0;
+    return this.#bytesPerSec;
   }
 
   /** The best that was ever measured. */
@@ -144,6 +145,7 @@ export class DeliveryRate {
     while (samples.length > 0 && (samples.at(-1) as { rate: number }).rate <= rate) samples.pop();
     samples.push({ atMs: nowMs, rate });
     while ((samples[0] as { atMs: number }).atMs < nowMs - WINDOW_MS) samples.shift();
+    this.#bytesPerSec = (samples[0] as { rate: number }).rate;
   }
 
   /** A round is over when something sent after its beginning has been acknowledged. */

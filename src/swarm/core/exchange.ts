@@ -82,9 +82,7 @@ export class Exchange {
     const peers = this.#core.peers.size;
     this.#dispatch(event);
     this.#runTimers();
-    for (const { peer, fault } of this.#core.blamed.splice(0)) {
-      if (this.#core.peers.get(peer.key) === peer) this.#misbehaved(peer.key, fault);
-    }
+    if (this.#core.blamed.length > 0) this.#dropBlamed();
     // Most events are pieces of chunks, which change nothing for grants unless they cost the sender its link.
     if (event.type === 'data' && !event.last && this.#core.peers.size === peers) return;
     this.#granting.fill();
@@ -403,6 +401,12 @@ export class Exchange {
     this.#past.set(peer.key, { sentBytes, receivedBytes, lapses, conduct });
     if (this.#past.size > PAST_LEDGERS) this.#past.delete(this.#past.keys().next().value as PeerKey);
     this.#neighbourhood.gone(peer);
+  }
+
+  #dropBlamed(): void {
+    for (const { peer, fault } of this.#core.blamed.splice(0)) {
+      if (this.#core.peers.get(peer.key) === peer) this.#misbehaved(peer.key, fault);
+    }
   }
 
   #close(peer: Peer, reason: string): void {

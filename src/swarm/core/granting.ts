@@ -129,7 +129,7 @@ export class Granting {
 
   /** Ends a grant: what is left of it is free again. */
   close(peer: Peer, grant: Grant): void {
-    peer.grants.delete(grant.id);
+    if (peer.grants.delete(grant.id)) peer.promised--;
     peer.grantedBytes -= grant.left;
     this.#core.commit(peer, -grant.left);
     peer.throttle.upload?.giveBack(grant.left);
@@ -188,6 +188,7 @@ export class Granting {
   #open(peer: Peer, grant: Grant): void {
     const { id, left, only } = grant;
     peer.grants.set(id, grant);
+    peer.promised++;
     peer.grantedBytes += left;
     this.#core.commit(peer, left);
     peer.throttle.upload?.take(left);

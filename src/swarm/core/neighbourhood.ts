@@ -207,6 +207,7 @@ export class Neighbourhood {
     if (!this.#contacts.has(swarm.key)) return;
     if (swarm.wantedLeft === 0) return this.#keepGraph(swarm);
     const { degree } = this.#core.settings;
+    if (swarm.members.size >= FEW * degree) return;
     let live = this.#live(swarm);
     if (live >= FEW * degree) return;
     while (live < degree && this.#dial(swarm, dialsWith(live))) live++;

@@ -129,6 +129,10 @@ export class Peer {
   sentBytes: number;
   /** Bytes granted to it and not spent. */
   grantedBytes = 0;
+  /** Bytes granted to it or asked for by it, and not acknowledged. */
+  committedBytes = 0;
+  /** Chunks it has credit for, or has asked for and not acknowledged: grants, and what waits or is on its way. */
+  promised = 0;
   /** Verified bytes it sent me, ever, that I had asked for. */
   receivedBytes: number;
 
@@ -159,7 +163,6 @@ export class Peer {
   readonly throttle: Throttle = { upload: undefined, download: undefined };
   /** What it asked for and is not on its way yet, see {@link UploadLine}. */
   readonly waiting = new Map<number, Waiting>();
-  waitingBytes = 0;
   readonly uploads = new UploadQueue();
   readonly clock = new PeerClock();
   readonly deliveryRate = new DeliveryRate();
@@ -248,18 +251,13 @@ export class Peer {
     return Math.min(MAX_LEASE_MS, Math.max(MIN_LEASE_MS, 4 * this.rttMs, 2 * this.#answerMs));
   }
 
-  /** Bytes granted or asked for, and not acknowledged. */
-  get committedBytes(): number {
-    return this.grantedBytes + this.waitingBytes + this.uploads.unackedBytes;
-  }
-
   /** Chunks I hold and give that it lacks, less those on their way and those it has credit for. */
   get servable(): number {
     let lacks = 0;
     for (const membership of this.memberships.values()) {
       if (isServed(membership)) lacks += membership.lacks;
     }
-    return lacks - this.grants.size - this.waiting.size - this.uploads.count;
+    return lacks - this.promised;
   }
 
   /**
@@ -269,7 +267,7 @@ export class Peer {
    * @param alike so many nodes, this one among them, are taken to give it as much
    */
   progress(alike = 1): number {
-    let have = alike * (this.grants.size + this.waiting.size + this.uploads.count);
+    let have = alike * this.promised;
     let size = 0;
     for (const { have: theirs } of this.memberships.values()) {
       if (!theirs) continue;

@@ -75,6 +75,7 @@ export class Serving {
     if (acked === 'dropped') return undefined;
     if (!acked) return peer.conduct.wasted(core.nowMs, 'ACK');
     core.commit(peer, -acked.bytes);
+    peer.promised -= acked.arrived.length;
     peer.lastAckAtMs = core.nowMs;
     peer.windowBytes += acked.bytes / 2;
     const cameAtMs = peer.clock.toMine(core.nowMs, atMs);
@@ -196,8 +197,10 @@ export class Serving {
       uplinkStamp: this.#granting.ahead.rate.sent(nowMs, bytes, isStarved),
       peerStamp: peer.deliveryRate.sent(nowMs, bytes, false),
     };
-    if (bytes > 0) peer.uploads.push(upload);
-    else this.#arrived(peer, upload); // nothing to acknowledge
+    if (bytes > 0) {
+      peer.uploads.push(upload);
+      peer.promised++;
+    } else this.#arrived(peer, upload); // nothing to acknowledge
     const first = isDue(waiting, nowMs) || isFirstCopy(waiting);
     this.#core.act({ type: 'upload', peer: peer.key, asset: swarm.key, chunk, first });
   }
@@ -233,6 +236,7 @@ export class Serving {
   #drop(peer: Peer, asset: AssetKey, chunk: number): Upload | undefined {
     const upload = peer.uploads.drop(asset, chunk);
     if (!upload) return undefined;
+    peer.promised--;
     this.#granting.ahead.rate.forget(upload.left);
     peer.deliveryRate.forget(upload.left);
     this.#takeBack(peer, asset, chunk, upload.left);

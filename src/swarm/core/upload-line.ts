@@ -37,10 +37,10 @@ export class UploadLine {
   #busyUntilMs = 0;
 
   add(nowMs: number, wanted: Omit<Waiting, 'sinceMs'>): void {
-    const { peer, swarm, chunk, bytes } = wanted;
+    const { peer, swarm, chunk } = wanted;
     const waiting = { ...wanted, sinceMs: nowMs };
     peer.waiting.set(chunkKey(swarm.key, chunk), waiting);
-    peer.waitingBytes += bytes;
+    peer.promised++;
     this.#line.push(waiting);
   }
 
@@ -92,9 +92,9 @@ export class UploadLine {
   }
 
   #remove(at: number): void {
-    const [{ peer, swarm, chunk, bytes }] = this.#line.splice(at, 1) as [Waiting];
+    const [{ peer, swarm, chunk }] = this.#line.splice(at, 1) as [Waiting];
     peer.waiting.delete(chunkKey(swarm.key, chunk));
-    peer.waitingBytes -= bytes;
+    peer.promised--;
   }
 }
 
