@@ -21,9 +21,9 @@ export class LinkEnd {
   back!: LinkEnd;
   /** Whether this end still knows of the link: it is among its node's. */
   isUp = true;
-  /** What is in this link's socket, where all links share the uplink, and how much may be. */
+  /** What is in this link's socket, where all links share the uplink. */
   readonly socket: InSocket[] = [];
-  readonly window = new SocketWindow();
+  #window: SocketWindow | undefined;
   /** Bytes of chunks that wait in the socket, or where there are none, before the uplink. */
   queuedBytes = 0;
   /** What a cheat claims to itself to have sent. */
@@ -42,6 +42,11 @@ export class LinkEnd {
     this.to = to;
     this.rttMs = rttMs;
     this.pipe = pipe;
+  }
+
+  /** How much may be in the socket: made when it is asked for, as a large crowd has a million links and no sockets. */
+  get window(): SocketWindow {
+    return (this.#window ??= new SocketWindow());
   }
 }
 
