@@ -266,18 +266,30 @@ export class Granting {
 
   #rank(peer: Peer, grantBytes: number, isLeeching: boolean, giftBudget: boolean, isOpen: boolean): Rank {
     const { sentBytes, grantedBytes, receivedBytes } = peer;
-    const ledger = { grantBytes, sentBytes, grantedBytes, receivedBytes };
     const { fleet } = this.#core.settings;
+    // Each is written out: every neighbour is looked at for each grant, and spreads take longer than all the rest.
     if (isLeeching && !fleet) {
-      const debtor = { ...ledger, ...lagOf(peer), usualBytes: this.ahead.usualBytes };
+      const { ahead, bytesPerMember } = lagOf(peer);
+      const { usualBytes } = this.ahead;
+      const debtor = {
+        grantBytes,
+        sentBytes,
+        grantedBytes,
+        receivedBytes,
+        ahead,
+        bytesPerMember,
+        usualBytes,
+      };
       return rankWhileLeeching(debtor, giftBudget);
     }
     const passes = isLeeching ? undefined : originSwarm(peer)?.passes;
     // All who are complete give to who has least: what it gets of this one it gets of each of them.
     const alike = isLeeching || passes ? 1 : 1 + this.ahead.completePeers;
     const progress = peer.progress(alike);
-    if (!passes) return fleet ? rankInFleet({ progress }) : rankWhenComplete({ ...ledger, progress }, isOpen);
-    if (fleet && !passes.isFirstPass) return rankInFleet({ progress });
+    if (fleet && !passes?.isFirstPass) return rankInFleet({ progress });
+    if (!passes) {
+      return rankWhenComplete({ grantBytes, sentBytes, grantedBytes, receivedBytes, progress }, isOpen);
+    }
     const unforwarded = passes.unforwarded(peer.key);
     const isProven = passes.proof.isProven(peer.key);
     const atOrigin = { unforwarded, lastGrant: peer.lastGrant, progress, isProven };
