@@ -130,7 +130,7 @@ export class Announcing {
     const membership = membershipOf(peer, swarm);
     const isNew = !swarm.members.has(peer.key);
     replaceHave(peer, membership, have, message.have.kind === 'all');
-    swarm.members.set(peer.key, peer);
+    swarm.members.set(peer.key, membership);
     swarm.gone.delete(peer.key);
     hasNews(membership, this.#core.nowMs);
     if (isNew) swarm.membersVersion++;
@@ -180,9 +180,9 @@ export class Announcing {
 
   /** A chunk was verified: everybody hears of it, at the latest within {@link Announcing.#batchMs}. */
   note(swarm: AssetSwarm, chunk: number): void {
-    for (const peer of swarm.members.values()) {
-      const membership = peer.memberships.get(swarm.key);
-      if (!membership?.isTold || membership.have?.has(chunk)) continue;
+    for (const membership of swarm.members.values()) {
+      const { peer, isTold, have } = membership;
+      if (!isTold || have?.has(chunk)) continue;
       membership.lacks++;
       if (peer.declines < PATIENT_DECLINES) peer.declinedUntilMs = 0;
     }
@@ -212,8 +212,7 @@ export class Announcing {
 
   /** Takes a chunk back that turned out to be unreadable. */
   unannounce(swarm: AssetSwarm, chunk: number): void {
-    for (const peer of swarm.members.values()) {
-      const membership = membershipOf(peer, swarm);
+    for (const membership of swarm.members.values()) {
       if (membership.isTold && !membership.have?.has(chunk)) membership.lacks--;
     }
   }

@@ -3,7 +3,7 @@ import { ChunkPicker } from './chunk-picker.ts';
 import { PAST_LEDGERS } from './constants.ts';
 import type { AssetKey, ChunkRun, PeerKey } from './messages.ts';
 import { OriginPasses } from './origin-passes.ts';
-import type { Peer } from './peer.ts';
+import type { Membership, Peer } from './peer.ts';
 import type { Throttle } from './rate-limits.ts';
 import type { Rng } from './rng.ts';
 import { urgentOf, type Urgent } from './urgency.ts';
@@ -49,8 +49,8 @@ export class AssetSwarm {
   readonly passes: OriginPasses | undefined;
   readonly picker: ChunkPicker;
   readonly requests = new Map<number, ChunkRequest>();
-  /** Peers that joined. */
-  readonly members = new Map<PeerKey, Peer>();
+  /** Peers that joined, each with what is known of it here. */
+  readonly members = new Map<PeerKey, Membership>();
   readonly maxChunkBytes: number;
   readonly minChunkBytes: number;
   /** Sizes of all chunks together. */
@@ -201,7 +201,7 @@ export class AssetSwarm {
   /** A random member, or undefined where there is none. */
   randomMember(): Peer | undefined {
     let left = Math.floor(this.#rng() * this.members.size);
-    for (const peer of this.members.values()) if (left-- === 0) return peer;
+    for (const { peer } of this.members.values()) if (left-- === 0) return peer;
     return undefined;
   }
 

@@ -24,7 +24,7 @@ export function worthMoving(
   if (!have || swarm.picker.count > 0 || peer.serviceBytesPerSec <= 0) return undefined;
   let latest: ChunkRequest | undefined;
   let latestMs = 0;
-  for (const other of swarm.members.values()) {
+  for (const { peer: other } of swarm.members.values()) {
     if (other === peer || other.serviceBytesPerSec <= 0) continue;
     let bytesAhead = 0;
     for (const request of other.requests.values()) {

@@ -145,9 +145,7 @@ export class Exchange {
 
   /** Whether a connected peer lacks a chunk of the asset that is here. */
   isLacked(asset: AssetKey): boolean {
-    for (const peer of this.#core.assets.get(asset)?.members.values() ?? []) {
-      if ((peer.memberships.get(asset)?.lacks ?? 0) > 0) return true;
-    }
+    for (const { lacks } of this.#core.assets.get(asset)?.members.values() ?? []) if (lacks > 0) return true;
     return false;
   }
 

@@ -113,7 +113,7 @@ export class LinkRoom {
   }
 
   #givers(swarm: AssetSwarm): Peer[] {
-    return [...swarm.members.values()].filter((peer) => canGive(peer, swarm));
+    return [...swarm.members.values()].map(({ peer }) => peer).filter((peer) => canGive(peer, swarm));
   }
 
   /** Said to be in the swarm, and so new that they may still be joining, or getting something. */

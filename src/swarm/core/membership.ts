@@ -8,6 +8,7 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
   let membership = peer.memberships.get(swarm.key);
   if (!membership) {
     membership = {
+      peer,
       swarm,
       have: undefined,
       isSeed: false,

@@ -170,7 +170,7 @@ export class Neighbourhood {
       this.#keepDegree(swarm);
       let dials = this.#laggardDials(swarm);
       while (dials > 0 && this.#dial(swarm, DIALS_AT_ONCE)) dials--;
-      for (const peer of swarm.members.values()) this.#refreshContacts(peer, swarm);
+      for (const { peer } of swarm.members.values()) this.#refreshContacts(peer, swarm);
     }
     for (let peer = this.#room.surplus(); peer; peer = this.#room.surplus()) {
       this.#closing(peer, 'too many links');
@@ -271,8 +271,7 @@ export class Neighbourhood {
   #laggardDials(swarm: AssetSwarm): number {
     if (swarm.wantedLeft === 0) return 0;
     const progress: number[] = [];
-    for (const peer of swarm.members.values()) {
-      const have = peer.memberships.get(swarm.key)?.have;
+    for (const { have } of swarm.members.values()) {
       if (have) progress.push(have.count / have.size);
     }
     if (progress.length === 0) return 1;
@@ -307,7 +306,7 @@ export class Neighbourhood {
   #sendContacts(peer: Peer, swarm: AssetSwarm): void {
     const membership = membershipOf(peer, swarm);
     const contacts: Contact[] = [];
-    for (const other of swarm.members.values()) {
+    for (const { peer: other } of swarm.members.values()) {
       if (other === peer || other.isLeaving || other.addresses.length === 0) continue;
       contacts.push({ peer: other.key, addresses: other.addresses });
     }

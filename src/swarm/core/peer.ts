@@ -30,6 +30,7 @@ const ANSWER_SMOOTHING = 1 / 8;
 
 /** What this node knows of a peer in one asset's swarm. */
 export interface Membership {
+  readonly peer: Peer;
   readonly swarm: AssetSwarm;
   /** What the peer has; undefined until it joined. */
   have: Bitfield | undefined;

@@ -56,12 +56,11 @@ export function isSilent(peer: Peer, nowMs: number): boolean {
 
 /** Another peer, which gives credit for the asset and has not failed since it last delivered, has the chunk. */
 export function isElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number, nowMs: number): boolean {
-  for (const other of swarm.members.values()) {
+  for (const { peer: other, have, creditAtMs } of swarm.members.values()) {
     if (other === peer || other.lapses > 0 || other.conduct.broken > 0) continue;
-    const membership = other.memberships.get(swarm.key);
     // Who holds it and gives nothing for it (a free-rider) is no help: the chunk would never be asked for again.
-    if (!membership || nowMs - membership.creditAtMs > CREDIT_MS) continue;
-    if (membership.have?.has(chunk)) return true;
+    if (nowMs - creditAtMs > CREDIT_MS) continue;
+    if (have?.has(chunk)) return true;
   }
   return false;
 }

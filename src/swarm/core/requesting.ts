@@ -286,7 +286,7 @@ export class Requesting {
     if (isSilent(peer, nowMs)) return undefined;
     for (const { swarm, have } of peer.memberships.values()) {
       if (!have || isSpent(swarm.throttle.download) || (only !== undefined && swarm.key !== only)) continue;
-      for (const other of swarm.members.values()) {
+      for (const { peer: other } of swarm.members.values()) {
         if (other === peer || !isSilent(other, nowMs)) continue;
         for (const request of other.requests.values()) {
           const { asset, chunk, bytes } = request;

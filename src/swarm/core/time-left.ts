@@ -30,8 +30,7 @@ export class TimeLeft {
 /** Chunks that members lack, over all of them. */
 function lackedIn(swarm: AssetSwarm): number {
   let lacked = 0;
-  for (const peer of swarm.members.values()) {
-    const have = peer.memberships.get(swarm.key)?.have;
+  for (const { have } of swarm.members.values()) {
     if (have) lacked += have.size - have.count;
   }
   return lacked;

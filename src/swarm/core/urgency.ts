@@ -96,10 +96,10 @@ export function lateUrgent(
 /** Another neighbour, which delivered lately, has the chunk and takes less than half as long. */
 function isFasterElsewhere(swarm: AssetSwarm, peer: Peer, nowMs: number, chunk: number): boolean {
   const limitMs = expectedMs(peer) / FASTER;
-  for (const other of swarm.members.values()) {
+  for (const { peer: other, have } of swarm.members.values()) {
     if (other === peer || other.isLeaving || other.lapses > 0 || other.serviceMs === 0) continue;
     if (nowMs - other.lastServedAtMs > LATELY_MS || expectedMs(other) > limitMs) continue;
-    if (other.memberships.get(swarm.key)?.have?.has(chunk)) return true;
+    if (have?.has(chunk)) return true;
   }
   return false;
 }
