@@ -17,8 +17,9 @@ export class KeptNodes {
     this.#records = records;
   }
 
+  /** @throws ERR_IO, ERR_CLOSED */
   async get(root: CID, node: CID): Promise<Uint8Array | undefined> {
-    const bytes = await unlessLost(this.#records.getNode(root.toString(), node.toString()));
+    const bytes = await this.#read(root.toString(), node);
     const verified = bytes && (await VerifiedChunk.verify(node.multihash.digest, bytes));
     return verified?.bytes;
   }
@@ -40,9 +41,7 @@ export class KeptNodes {
       let added = 0;
       const needs = walk.needs(BATCH);
       const text = root.toString();
-      const read = (cid: CID): Promise<Uint8Array | undefined> =>
-        unlessLost(this.#records.getNode(text, cid.toString()));
-      const nodes = await Promise.all(needs.map(read));
+      const nodes = await Promise.all(needs.map((cid) => this.#read(text, cid)));
       for (const [i, cid] of needs.entries()) {
         const bytes = nodes[i];
         if (bytes && (await walk.add(cid, bytes)) === 'ok') added++;
@@ -50,6 +49,14 @@ export class KeptNodes {
       if (added === 0) return undefined;
     }
     return walk.manifest();
+  }
+
+  async #read(root: string, node: CID): Promise<Uint8Array | undefined> {
+    try {
+      return await unlessLost(this.#records.getNode(root, node.toString()));
+    } catch (error) {
+      throw await storageError(error, root, 'read a node');
+    }
   }
 
   /** What the asset is, as its root tells. @throws ERR_CHUNK_HASH_MISMATCH where it is not the root it is said to be */

@@ -1,3 +1,4 @@
+import { ShoalError } from '../errors.ts';
 import type { KeptShare } from './kept-shares.ts';
 import type { KeptNode, KeptRecord, PageRecords } from './page-records.ts';
 
@@ -58,7 +59,7 @@ export class PageDatabase implements PageRecords {
     const db = await this.#connection();
     // All that are asked for in one turn are one transaction: a directory can have thousands.
     if (!this.#nodes) {
-      this.#nodes = db.transaction(NODES).objectStore(NODES);
+      this.#nodes = this.#begin(db, [NODES], 'readonly').objectStore(NODES);
       queueMicrotask(() => (this.#nodes = undefined));
     }
     return bytesOf(await resultOf(this.#nodes.get([root, node])));
@@ -172,10 +173,30 @@ export class PageDatabase implements PageRecords {
   /**
    * The open connection, or a new one where the browser ended it: iOS does so while the page is in the background, others
    * after an error of their storage.
+   *
+   * @throws ERR_CLOSED; ERR_IO where it was deleted
    */
-  #connection(): Promise<IDBDatabase> {
+  async #connection(): Promise<IDBDatabase> {
+    if (this.#isClosed) throw closed();
     if (this.#opened) return this.#opened;
-    return this.#isClosed ? Promise.reject(new Error('the database was closed')) : this.#open(false);
+    try {
+      return await this.#open(false);
+    } catch (cause) {
+      if ((cause as Error).name !== 'AbortError') throw cause;
+      throw new ShoalError(
+        'ERR_IO',
+        "what this page keeps was deleted while it was open, as by whoever clears the site's data; open the page anew",
+        { cause },
+      );
+    }
+  }
+
+  #begin(db: IDBDatabase, stores: string[], mode: IDBTransactionMode): IDBTransaction {
+    try {
+      return db.transaction(stores, mode);
+    } catch (error) {
+      throw this.#isClosed ? closed() : error;
+    }
   }
 
   /** @param mayMake whether there may be none yet. One that is gone later was deleted: records without their nodes are no use */
@@ -189,13 +210,13 @@ export class PageDatabase implements PageRecords {
 
   async #read(store: string): Promise<IDBObjectStore> {
     const db = await this.#connection();
-    return db.transaction(store).objectStore(store);
+    return this.#begin(db, [store], 'readonly').objectStore(store);
   }
 
   async #change(stores: string[], change: (tx: IDBTransaction) => void): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const db = await this.#connection();
-    const tx = db.transaction(stores, 'readwrite');
+    const tx = this.#begin(db, stores, 'readwrite');
     tx.addEventListener('complete', () => resolve());
     tx.addEventListener('abort', () => reject(tx.error ?? new Error('the browser gave the change up')));
     change(tx);
@@ -215,9 +236,17 @@ async function openDatabase(mayMake: boolean, onLost: () => void): Promise<IDBDa
   });
   const db = await resultOf(opening);
   // Another page deletes the database, or has a later version of it: this one is in nobody's way.
-  db.addEventListener('versionchange', () => db.close());
+  db.addEventListener('versionchange', () => {
+    // Nobody is told who closes it.
+    onLost();
+    db.close();
+  });
   db.addEventListener('close', onLost);
   return db;
+}
+
+function closed(): ShoalError {
+  return new ShoalError('ERR_CLOSED', 'the storage of this page has been closed', { fault: 'none' });
 }
 
 /** All keys of an asset: an array sorts behind every number and text. */

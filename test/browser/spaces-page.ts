@@ -2,6 +2,7 @@
 import { IndexedChunks } from '../../src/browser-store/indexed-chunks.ts';
 import { OpfsChunks } from '../../src/browser-store/opfs-chunks.ts';
 import { PageDatabase } from '../../src/browser-store/page-database.ts';
+import type { ShoalError } from '../../src/errors.ts';
 import type { ChunkSpace } from '../../src/browser-store/chunk-space.ts';
 import { CHUNK_SPACE_CONTRACT } from '../contracts/chunk-space-contract.ts';
 
@@ -44,18 +45,45 @@ export async function loseConnection(): Promise<string[]> {
   }
 }
 
-/** Keeps a setting, has the site's data cleared, and keeps another. @returns whether that failed, and what is there then */
-export async function loseData(clear: () => Promise<void>): Promise<{ hasFailed: boolean; names: string[] }> {
+/**
+ * Keeps a setting, has the site's data deleted, keeps another and reads a node.
+ *
+ * @param clear by the browser; undefined: by a script of the site
+ * @returns what both failed with, what is there then, and what reading fails with when it was closed
+ */
+export async function loseData(
+  clear?: () => Promise<void>,
+): Promise<{ failures: string[]; names: string[]; whenClosed: string }> {
   const db = await PageDatabase.open();
   await db.putSetting('a', Uint8Array.of(1));
-  await clear();
-  const hasFailed = await db.putSetting('a', Uint8Array.of(2)).then(
-    () => false,
-    () => true,
-  );
+  if (clear) await clear();
+  else await deleteDatabase();
+  const failures = [
+    await failureOf(db.putSetting('a', Uint8Array.of(2))),
+    await failureOf(db.getNode('root', 'node')),
+  ];
   const names = (await indexedDB.databases()).map(({ name }) => String(name));
   await db.close();
-  return { hasFailed, names };
+  return { failures, names, whenClosed: await failureOf(db.getNode('root', 'node')) };
+}
+
+async function deleteDatabase(): Promise<void> {
+  const deleting = indexedDB.deleteDatabase('shoal');
+  await new Promise((resolve, reject) => {
+    deleting.addEventListener('success', resolve);
+    deleting.addEventListener('error', reject);
+  });
+}
+
+/** The code of what it fails with, and whether it says what helps. */
+async function failureOf(task: Promise<unknown>): Promise<string> {
+  try {
+    await task;
+    return 'none';
+  } catch (error) {
+    const { code, message } = error as Partial<ShoalError>;
+    return `${code}${message?.endsWith('open the page anew') ? ', open the page anew' : ''}`;
+  }
 }
 
 /** @throws where it does not hold */

@@ -48,7 +48,7 @@ for (const kind of ['opfs', 'indexeddb'] as const) {
       await page.context().close();
     });
 
-    it('is not made anew under a page whose data was cleared', async () => {
+    it('is not made anew under a page whose data was deleted, which is told so', async () => {
       const page = await rig.page();
       const devTools = await page.context().newCDPSession(page);
       await page.addScriptTag({ path: join(folder, 'spaces.js') });
@@ -56,10 +56,13 @@ for (const kind of ['opfs', 'indexeddb'] as const) {
       await page.exposeFunction('clearData', async () => {
         await devTools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
       });
-      const found = await page.evaluate(() =>
+      const told = 'ERR_IO, open the page anew';
+      const lost = { failures: [told, told], names: [], whenClosed: 'ERR_CLOSED' };
+      const byBrowser = await page.evaluate(() =>
         spaces.loseData((globalThis as unknown as { clearData: () => Promise<void> }).clearData),
       );
-      assert.deepEqual(found, { hasFailed: true, names: [] });
+      assert.deepEqual(byBrowser, lost);
+      assert.deepEqual(await page.evaluate(() => spaces.loseData()), lost);
       await page.context().close();
     });
   });
