@@ -143,9 +143,12 @@ export interface AssetEntry {
 
 /** How far a download is, and where its bytes came from. */
 export interface Progress {
-  /** Verified bytes here. What recurs in the asset counts once. */
+  /**
+   * Verified bytes here, of what is saved or streamed: of an asset, of one of its files, or of a part of that, in whole chunks. What
+   * recurs in it counts once.
+   */
   bytes: number;
-  /** Bytes in all, counted likewise once all nodes are known; before that the size of a file, and 0 for a directory. */
+  /** Bytes of it in all, counted likewise once all nodes are known; before that the size of a file, and 0 for a directory. */
   total: number;
   /** Peers connected for this asset. */
   peers: number;

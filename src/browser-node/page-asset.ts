@@ -1,4 +1,4 @@
-import type { AssetEntry, AssetType, OpenOptions, SourceShare, StreamOptions } from '../api.ts';
+import type { AssetEntry, AssetType, OpenOptions, Progress, SourceShare, StreamOptions } from '../api.ts';
 import type {
   BytesOptions,
   PageAsset,
@@ -87,26 +87,30 @@ export class PageAssetHandle implements PageAsset {
     const manifest = await this.#handle.manifest(options);
     const file = findFile(manifest, options.path, this.cid);
     const { root } = manifest;
-    const sources = await this.#download(manifest.type === 'file', options);
+    const entry = manifest.entries[file];
+    const size = entry?.type === 'file' ? entry.size : 0;
+    const sources = await this.#download(manifest.type === 'file', size, options);
     const blob = await this.#store.blob(root, file, options.type);
     return { blob, bytes: blob.size, durationMs: performance.now() - startedMs, sources };
   }
 
   /** A file asset is fetched as a whole, rarest first; one file of a directory as a range of it. */
-  async #download(isWhole: boolean, options: SaveBlobOptions): Promise<readonly SourceShare[]> {
+  async #download(isWhole: boolean, size: number, options: SaveBlobOptions): Promise<readonly SourceShare[]> {
     const { timeoutMs, onProgress, signal } = options;
     if (isWhole) return (await this.#handle.download(undefined, { timeoutMs, onProgress, signal })).sources;
-    let sources: readonly SourceShare[] = [];
+    // All of it may be here, so that nothing is told.
+    let last: Progress = { bytes: 0, total: size, peers: 0, sources: [], bytesPerSec: 0, phase: 'fetching' };
     const stream = this.#handle.stream({
       path: options.path,
       timeoutMs,
       signal,
       onProgress: (progress) => {
-        ({ sources } = progress);
+        last = progress;
         onProgress?.(progress);
       },
     });
     for await (const _piece of stream);
-    return sources;
+    onProgress?.({ ...last, bytes: last.total, phase: 'done' });
+    return last.sources;
   }
 }

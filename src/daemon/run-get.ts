@@ -167,7 +167,8 @@ async function writeOut(
   let written = offset;
   const onProgress = (progress: Progress): void => {
     sources = progress.sources;
-    reporter.report(progress);
+    // Of a file that another owner had written a part of, the rest is streamed.
+    reporter.report({ ...progress, bytes: offset + progress.bytes, total: offset + progress.total });
   };
   for await (const bytes of asset.stream({
     offset,

@@ -48,6 +48,8 @@ class RangeReader {
   readonly #leaves: readonly Leaf[];
   readonly #options: TransferOptions;
   readonly #want: Want;
+  /** All of the range: progress is of that, and not of the asset. */
+  readonly #chunks: ReadonlySet<number>;
   readonly #stopped = new AbortController();
   readonly #failed = new AbortController();
   readonly #wanting: { update: () => void } & Disposable;
@@ -62,7 +64,8 @@ class RangeReader {
     this.#context = context;
     this.#asset = asset;
     this.#leaves = leaves;
-    this.#want = { wanted: runsOf(leaves), urgent: this.#urgentFrom(0) };
+    this.#chunks = new Set(leaves.map(({ chunk }) => chunk));
+    this.#want = { wanted: runsOf(this.#chunks), urgent: this.#urgentFrom(0) };
     this.#signal = AbortSignal.any([options.signal, this.#failed.signal]);
     this.#options = { ...options, signal: AbortSignal.any([options.signal, this.#stopped.signal]) };
     this.#wanting = asset.want(this.#want);
@@ -102,7 +105,7 @@ class RangeReader {
     const chunks = this.#leaves.slice(this.#at).map(({ chunk }) => chunk);
     const missing = chunks.filter((chunk) => !this.#asset.have.has(chunk));
     if (missing.length === 0) return;
-    const meter = new TransferMeter(this.#asset);
+    const meter = new TransferMeter(this.#asset, this.#chunks);
     this.#transfer = transferring(this.#context, this.#asset, meter, this.#options, (signal) =>
       this.#asset.waitFor(missing, signal),
     ).then(
@@ -128,11 +131,10 @@ function isOfPeers(error: unknown): boolean {
   return error instanceof ShoalError && error.code === 'ERR_NO_PROVIDERS';
 }
 
-/** The chunks of some leaves as runs, ascending, each once. */
-function runsOf(leaves: readonly Leaf[]): ChunkRun[] {
-  const chunks = [...new Set(leaves.map((leaf) => leaf.chunk))].sort((a, b) => a - b);
+/** Chunks as runs, ascending. */
+function runsOf(chunks: ReadonlySet<number>): ChunkRun[] {
   const runs: ChunkRun[] = [];
-  for (const chunk of chunks) {
+  for (const chunk of [...chunks].sort((a, b) => a - b)) {
     const last = runs.at(-1);
     if (last && last.from + last.count === chunk) last.count++;
     else runs.push({ from: chunk, count: 1 });

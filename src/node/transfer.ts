@@ -1,4 +1,5 @@
 import type { Progress, SourceShare } from '../api.ts';
+import type { Manifest } from '../integrity/manifest.ts';
 import type { ActiveAsset } from './active-asset.ts';
 import type { IdleWatch } from './idle-watch.ts';
 import { withSearch } from './load-dag.ts';
@@ -55,8 +56,8 @@ export async function transferring<T>(
 ): Promise<T> {
   return withSearch(context, asset.root, options, async (watch, signal) => {
     const announceAtMs = performance.now() + ANNOUNCE_MS + Math.random() * ANNOUNCE_SPREAD_MS;
-    using _follow = asset.follow((_chunk, bytes, peer) => {
-      meter.add(bytes, peer);
+    using _follow = asset.follow((chunk, bytes, peer) => {
+      meter.add(chunk, bytes, peer);
       watch.touch();
       // A downloader is a provider of what it has so far.
       if (performance.now() >= announceAtMs) context.discovery.provide(asset.root);
@@ -100,15 +101,24 @@ export class TransferMeter {
   readonly #asset: ActiveAsset;
   readonly #bySource = new Map<string, number>();
   readonly #rate = new RateMeter();
+  /** What it is about, where that is not all of the asset. */
+  readonly #part: ReadonlySet<number> | undefined;
+  readonly #total: number;
   #bytesHere: number;
   #received = 0;
 
-  constructor(asset: ActiveAsset) {
+  /** @param part the chunks that it is about. Default: all */
+  constructor(asset: ActiveAsset, part?: ReadonlySet<number>) {
+    const { manifest } = asset.stored;
     this.#asset = asset;
-    this.#bytesHere = asset.bytesHere();
+    this.#part = part;
+    this.#total = part ? sizeOf(manifest, part) : manifest.chunkBytes;
+    const here = part && [...part].filter((chunk) => asset.have.has(chunk));
+    this.#bytesHere = here ? sizeOf(manifest, here) : asset.bytesHere();
   }
 
-  add(bytes: number, peer: string): void {
+  add(chunk: number, bytes: number, peer: string): void {
+    if (this.#part && !this.#part.has(chunk)) return;
     this.#bytesHere += bytes;
     this.#received += bytes;
     this.#bySource.set(peer, (this.#bySource.get(peer) ?? 0) + bytes);
@@ -121,15 +131,20 @@ export class TransferMeter {
   progress(nowMs: number): Progress {
     this.#rate.sample(nowMs, this.#received);
     const peers = this.#asset.session.peerCount;
-    const total = this.#asset.stored.manifest.chunkBytes;
     return {
       // What was lost on the disk is counted again when it comes again.
-      bytes: Math.min(this.#bytesHere, total),
-      total,
+      bytes: Math.min(this.#bytesHere, this.#total),
+      total: this.#total,
       peers,
       sources: this.sources(),
       bytesPerSec: this.#rate.bytesPerSec,
       phase: peers === 0 && this.#rate.bytesPerSec === 0 ? 'searching' : 'fetching',
     };
   }
+}
+
+function sizeOf(manifest: Manifest, chunks: Iterable<number>): number {
+  let bytes = 0;
+  for (const chunk of chunks) bytes += manifest.chunkSize(chunk);
+  return bytes;
 }

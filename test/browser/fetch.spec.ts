@@ -32,10 +32,10 @@ async function save(page: Page, link: string, path?: string) {
     async ([link, network, path]) => {
       await using node = await shoal.createShoal({ network });
       const asset = await node.open(link ?? '');
-      const progress: number[] = [];
+      const progress: shoalOfPage.Progress[] = [];
       const { blob, bytes, sources } = await asset.save({
         path,
-        onProgress: (each) => progress.push(each.bytes),
+        onProgress: (each) => progress.push(each),
       });
       const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer());
       const hash = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -89,7 +89,7 @@ describe('a page in Chromium', function () {
       const got = await save(await rig.page(), only(link, `/${way}/`));
       assert.equal(got.hash, hashOf(bytes));
       assert.equal(got.bytes, bytes.byteLength);
-      assert.equal(got.last, bytes.byteLength);
+      assert.equal(got.last?.bytes, bytes.byteLength);
       assert.equal(got.name, 'a.bin');
       assert.deepEqual(got.sources, [{ peer: seed.id, bytes: bytes.byteLength }]);
     });
@@ -148,7 +148,10 @@ describe('a page in Chromium', function () {
     const seed = await nodes.start({ web: true });
     const { link } = await seed.share(nodes.path('folder'));
     const page = await rig.page();
-    assert.equal((await save(page, link, 'a.bin')).hash, hashOf(bytes));
+    const { hash, last } = await save(page, link, 'a.bin');
+    assert.equal(hash, hashOf(bytes));
+    const done = { bytes: 700_000, total: 700_000, phase: 'done' };
+    assert.deepEqual({ bytes: last?.bytes, total: last?.total, phase: last?.phase }, done);
     const seen = await page.evaluate(
       async ([link, network]) => {
         await using node = await shoal.createShoal({ network });

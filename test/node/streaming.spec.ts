@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock } from 'node:test';
-import { ShoalError, type Shoal } from '../../src/index.ts';
+import { ShoalError, type Progress, type Shoal, type StreamOptions } from '../../src/index.ts';
 import { HandlePool } from '../../src/store/handle-pool.ts';
 import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
@@ -44,6 +44,28 @@ describe('streaming', () => {
       // Four chunks were asked for; what else came meanwhile is less than what a fetch from the start would take.
       assert.ok((await bytesHere(b)) - before < 3 * MIB, `${await bytesHere(b)} bytes`);
     }
+  });
+
+  it('tells how far it is of what it reads, and not of all that the asset has', async () => {
+    await using nodes = await TestNodes.create();
+    await mkdir(nodes.path('folder'));
+    await writeFile(nodes.path('folder', 'large.bin'), pseudoRandomBytes(2 * MIB, 2));
+    await writeFile(nodes.path('folder', 'small.bin'), pseudoRandomBytes(5 * CHUNK, 3));
+    const origin = await nodes.start();
+    const { link } = await origin.share(nodes.path('folder'), { chunkSize: CHUNK });
+    const asset = await (await nodes.start()).open(link);
+    const toldOf = async (options: StreamOptions): Promise<Progress[]> => {
+      const told: Progress[] = [];
+      for await (const _ of asset.stream({ ...options, onProgress: (each) => told.push(each) }));
+      return told;
+    };
+    const whole = await toldOf({ path: 'small.bin' });
+    assert.ok(whole.every(({ total }) => total === 5 * CHUNK));
+    assert.equal(whole.at(-1)?.bytes, 5 * CHUNK);
+    assert.deepEqual(whole.at(-1)?.sources, [{ peer: origin.id, bytes: 5 * CHUNK }]);
+    const part = await toldOf({ path: 'large.bin', offset: CHUNK, length: 2 * CHUNK });
+    assert.ok(part.every(({ total }) => total === 2 * CHUNK));
+    assert.equal(part.at(-1)?.bytes, 2 * CHUNK);
   });
 
   it('gives bytes while a save that began before goes on', async () => {
