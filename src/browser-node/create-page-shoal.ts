@@ -114,7 +114,7 @@ async function start(
     exchangeConfig: { maxInboundBytes: MAX_INBOUND_BYTES, degree: DEGREE, idleDialMs: IDLE_DIAL_MS },
     dialsAtATime: DIALS_AT_A_TIME,
     resolveAsset: async (root: CID) => late.node?.resolve(root),
-    getNode: (root: CID, cid: CID) => store.getNode(root, cid),
+    getNode: async (root: CID, cid: CID) => late.node?.nodeFor(root, cid),
     onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),
     onAssetError: (root: CID, error: ShoalError) => late.node?.handleAssetError(root, error),
     onAssetReadable: (root: CID) => late.node?.handleAssetReadable(root),

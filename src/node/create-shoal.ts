@@ -87,7 +87,7 @@ async function startNode(
     trace: options.trace === undefined ? undefined : openTrace(options.trace, log),
     exchangeConfig: { fleet: options.fleet ?? false, offload: options.offload ?? false },
     resolveAsset: async (root: CID): Promise<StoredAsset | undefined> => late.node?.resolve(root),
-    getNode: (root: CID, cid: CID) => store.getNode(root, cid),
+    getNode: async (root: CID, cid: CID) => late.node?.nodeFor(root, cid),
     onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),
     onAssetError: (root: CID, error: ShoalError) => late.node?.handleAssetError(root, error),
     onAssetReadable: (root: CID) => late.node?.handleAssetReadable(root),

@@ -99,11 +99,16 @@ async function walkLocally(
     signal.throwIfAborted();
     let found = 0;
     for (const cid of walk.needs(LOCAL_BATCH)) {
-      const bytes = await context.store.getNode(root, cid);
+      // What cannot be read here others may have.
+      const bytes = await context.store.getNode(root, cid).catch(unlessChanged);
       if (bytes && (await walk.add(cid, bytes)) === 'ok') found++;
     }
     if (found === 0) return;
   }
+}
+
+function unlessChanged(error: unknown): undefined {
+  if (!(error instanceof ShoalError) || error.code !== 'ERR_FILE_CHANGED') throw error;
 }
 
 /** Members of the swarm that are connected: two, since the first may be the origin alone, which may be about to go. */

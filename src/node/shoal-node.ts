@@ -372,6 +372,16 @@ export class ShoalNode implements Shoal, NodeContext {
     }
   }
 
+  /** A node of an asset that a peer asks for. What can no longer be read is told of, and served no more. */
+  async nodeFor(root: CID, cid: CID): Promise<Uint8Array | undefined> {
+    try {
+      return await this.store.getNode(root, cid);
+    } catch (error) {
+      if (error instanceof ShoalError && !this.closing.aborted) this.handleAssetError(root, error);
+      throw error;
+    }
+  }
+
   /** Bytes of an asset were sent to a peer. */
   handleUpload(root: CID, peer: string, bytes: number): void {
     this.#uploads.add(root.toString(), peer, bytes);

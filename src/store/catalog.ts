@@ -95,13 +95,14 @@ export class Catalog {
     }
   }
 
+  /** See `Store.getNode`. */
   async getNode(root: CID, node: CID): Promise<Uint8Array | undefined> {
     const entry = this.entry(root);
     if (!entry) return undefined;
     const bytes = await this.folder.index.getNode(entry.nodes, node);
     if (bytes || node.code !== RAW_CODE || !node.equals(root)) return bytes;
     // A file of one chunk has no nodes: it is its own root, and lies where its content lies.
-    return this.#readRawRoot(root, entry).catch(() => undefined);
+    return entry.places.length > 0 ? this.#readRawRoot(root, entry) : undefined;
   }
 
   async putNodes(root: CID, nodes: readonly EncodedBlock[]): Promise<void> {

@@ -387,7 +387,7 @@ export class Downloads {
     const base = live.partial.base;
     await checkSpace(dirname(base), live.partial.bytesMissing(), root.toString());
     if (root.code === RAW_CODE && manifest.chunkCount === 1) {
-      const bytes = await this.#catalog.getNode(root, root);
+      const bytes = await this.#catalog.getNode(root, root).catch(() => undefined);
       const chunk = bytes && (await VerifiedChunk.verify(root.multihash.digest, bytes));
       if (chunk) await live.partial.write(0, chunk);
     }

@@ -106,7 +106,11 @@ export interface Store extends AsyncDisposable {
   putSetting(key: string, value: Uint8Array | undefined): Promise<void>;
   list(): AsyncIterable<AssetRecord>;
   get(root: CID): Promise<AssetRecord | undefined>;
-  /** An interior node (or a raw root block kept as one) of any asset. */
+  /**
+   * An interior node (or a raw root block kept as one) of any asset.
+   *
+   * @throws ERR_FILE_CHANGED where a file is one chunk, its own root, and lies nowhere any more as it was
+   */
   getNode(root: CID, node: CID): Promise<Uint8Array | undefined>;
   /** Keeps a verified interior node of a DAG that is being fetched. Creates a `partial` record without path where there is none. */
   putNode(root: CID, node: CID, bytes: Uint8Array): Promise<void>;

@@ -310,6 +310,27 @@ describe('a node', () => {
     assert.equal(which, cid);
   });
 
+  it('tells that a file of one chunk was changed, and gives it again when it is what it was', async () => {
+    await using nodes = await TestNodes.create();
+    const path = nodes.path('small.txt');
+    await writeFile(path, 'what I have');
+    const a = await nodes.start();
+    const { link, cid } = await a.share(path);
+    await writeFile(path, 'something else');
+    const told = new Promise<{ cid: string; code: string }>((resolve) =>
+      a.addEventListener('asset:error', ({ detail }) => resolve(detail), { once: true }),
+    );
+    const b = await nodes.start();
+    const stop = new AbortController();
+    const opening = b.open(link, { signal: stop.signal });
+    const { cid: changed, code } = await told;
+    assert.deepEqual([changed, code], [cid, 'ERR_FILE_CHANGED']);
+    stop.abort();
+    await assert.rejects(opening);
+    await writeFile(path, 'what I have');
+    assert.equal(String(await collect((await b.open(link)).stream())), 'what I have');
+  });
+
   it('serves an original that was away when a peer asked for it, once it is back', async () => {
     const { path, content } = await sharedFile();
     const dataDir = nodes.path('data');
