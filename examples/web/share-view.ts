@@ -1,5 +1,11 @@
 import { encodeQR } from 'qr';
-import type { PageAsset, PageFile, PickedHandle } from 'shoal/browser';
+import {
+  ShoalError,
+  type PageAsset,
+  type PageFile,
+  type PickedHandle,
+  type ShoalEvents,
+} from 'shoal/browser';
 import { at } from './elements.ts';
 import type { Here } from './node.ts';
 import { hideProblem, showProblem } from './problem.ts';
@@ -33,6 +39,7 @@ export class ShareView {
     this.#swarm = swarm;
     at('shared-stop').addEventListener('click', () => void this.close(true).then(() => this.onStop()));
     here.shoal.addEventListener('addresses:change', () => this.#showLink());
+    here.shoal.addEventListener('asset:error', ({ detail }) => this.#failed(detail));
     for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-copy]'))
       button.addEventListener('click', () => void copy(button));
   }
@@ -141,6 +148,16 @@ export class ShareView {
     this.#showLink();
     if (this.#asset) this.#swarm.show(this.#asset.cid, bytes, 1);
     this.update();
+  }
+
+  /** Whoever asks for it finds out that its files are no longer what they were, or cannot be read. */
+  #failed({ cid, code, message }: ShoalEvents['asset:error']['detail']): void {
+    if (cid !== this.#asset?.cid) return;
+    if (code === 'ERR_FILE_CHANGED') {
+      at('shared-state').textContent = 'No longer shared: it has changed.';
+      at('shared-ready').hidden = true;
+    }
+    showProblem(new ShoalError(code, message));
   }
 
   #showLink(): void {

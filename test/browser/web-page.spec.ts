@@ -269,6 +269,24 @@ describe('the page in Chromium', function () {
     await page.locator('#kept').waitFor({ state: 'hidden' });
   });
 
+  it('says so when what it shares has changed: nobody can fetch it any more', async () => {
+    const seed = await nodes.start({ web: true });
+    await using site = await PageSite.start({ node: { network: 'test', addresses: seed.addresses } });
+    await writeFile(nodes.path('mine.txt'), 'what I have');
+    const page = await openPage(site.url());
+    await shows(page, '#status-text', /Connected to 1 peer/);
+    await page.setInputFiles('#files', nodes.path('mine.txt'));
+    await shows(page, '#shared-state', /^11 bytes, shared/);
+    const cid = /shoal:(\w+)/.exec(await page.inputValue('#shared-link'))?.[1] ?? '';
+    await writeFile(nodes.path('mine.txt'), 'something else');
+    await assert.rejects(seed.open(cid, { timeoutMs: 2000 }), { code: 'ERR_NO_PROVIDERS' });
+    await shows(page, '#shared-state', /^No longer shared: it has changed\.$/);
+    await page.locator('#shared-link').waitFor({ state: 'hidden' });
+    await shows(page, '#problem', /The file has changed.*mine\.txt is no longer.*Share it again/is);
+    await page.click('#shared-stop');
+    await shows(page, '#start-title', /./);
+  });
+
   it('shows only what is shared, where that was chosen while a link was looked for', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     await writeFile(nodes.path('mine.txt'), 'what I have');
