@@ -1,5 +1,8 @@
-import { ShoalError, type AssetEntry, type PageAsset, type Progress } from 'shoal/browser';
+import { ShoalError, type AssetEntry, type PageAsset } from 'shoal/browser';
+import { say, showProgress } from './asset-state.ts';
+import { revokeUrls, saveLink, urlOf } from './blob-urls.ts';
 import { at, make } from './elements.ts';
+import { FolderFiles } from './folder-files.ts';
 import { saveBelow } from './folder-saving.ts';
 import { mediaKind, type MediaKind } from './media-kind.ts';
 import type { Here } from './node.ts';
@@ -13,9 +16,6 @@ const MOST_UNASKED_BYTES = 512e6;
 
 /** How long the rest of a film waits for its first frame. */
 const MOST_WAIT_MS = 3_000;
-
-/** Addresses of what was fetched, for as long as it is shown: each keeps its Blob, which may lie in memory. */
-const blobUrls = new Set<string>();
 
 /** Most of a text that is shown. */
 const MOST_TEXT_BYTES = 64 << 10;
@@ -46,8 +46,7 @@ export class AssetView {
     this.#asset = undefined;
     clearStage();
     at('asset').hidden = true;
-    for (const url of blobUrls) URL.revokeObjectURL(url);
-    blobUrls.clear();
+    revokeUrls();
     this.#swarm.hide();
   }
 
@@ -58,7 +57,7 @@ export class AssetView {
     const { signal } = this.#stop;
     const named = new URLSearchParams(link.split('?')[1]).get('n') ?? 'What this link names';
     at('asset-name').textContent = plainText(named);
-    at('asset-state').textContent = 'Looking for somebody who has it…';
+    say('Looking for somebody who has it…');
     at('asset-stop').textContent = 'Stop';
     at('asset-files').hidden = true;
     at('asset-files').replaceChildren();
@@ -68,14 +67,17 @@ export class AssetView {
     at('asset').hidden = false;
     try {
       const asset = await this.#here.shoal.open(link, { signal });
+      // It may have been told to stop at the last moment, here and wherever else something was waited for.
+      signal.throwIfAborted();
       this.#asset = asset;
       at('asset-name').textContent = plainText(asset.name ?? asset.cid);
       document.title = `${plainText(asset.name ?? 'Shoal')} · Shoal`;
       const files: AssetEntry[] = [];
       for await (const entry of asset.entries({ signal })) if (entry.type === 'file') files.push(entry);
       const size = files.reduce((sum, file) => sum + file.size, 0);
-      this.#swarm.show(asset.cid, size, await this.#partHere(asset.cid, size));
+      const partHere = await this.#partHere(asset.cid, size);
       signal.throwIfAborted();
+      this.#swarm.show(asset.cid, size, partHere);
       const [file] = files;
       if (asset.type === 'file' && file) await this.#showFile(asset, file, signal);
       else this.#showFolder(asset, files, size, signal);
@@ -100,7 +102,7 @@ export class AssetView {
       const isPlaying = await this.#play(asset, file, kind);
       if (isPlaying && file.size > MOST_UNASKED_BYTES) {
         at('asset-progress').hidden = true;
-        at('asset-state').textContent = `${sizeText(file.size)}, fetched as you watch.`;
+        say(`${sizeText(file.size)}, fetched as you watch.`);
         const all = make('button', { type: 'button' }, 'Fetch all of it');
         all.onclick = () => {
           all.remove();
@@ -125,20 +127,24 @@ export class AssetView {
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      const onProgress = (progress: Progress): void => showProgress(progress);
-      const { blob, durationMs } = await asset.save({ path: file.path || undefined, onProgress, signal });
+      const { blob, durationMs } = await asset.save({
+        path: file.path || undefined,
+        onProgress: showProgress,
+        signal,
+      });
       signal.throwIfAborted();
       at('asset-progress', HTMLProgressElement).value = 1;
-      at('asset-state').textContent =
-        `All of it is here and checked: ${sizeText(blob.size)} in ${(durationMs / 1000).toFixed(1)} s. While this page is open, others fetch it from you.`;
+      say(
+        `All of it is here and checked: ${sizeText(blob.size)} in ${(durationMs / 1000).toFixed(1)} s. While this page is open, others fetch it from you.`,
+      );
       at('asset-stop').textContent = 'Close';
       this.#swarm.complete();
       at('asset-actions').replaceChildren(saveLink(blob, name));
-      if (at('stage').hidden || hasFailed) await showBlob(blob, kind);
-      else onFailureToBegin(() => void showBlob(blob, kind));
+      if (at('stage').hidden || hasFailed) await showBlob(blob, kind, signal);
+      else onFailureToBegin(() => void showBlob(blob, kind, signal));
     } catch (error) {
       if (signal.aborted) return;
-      at('asset-state').textContent = 'It stopped before all of it was here. What came is kept.';
+      say('It stopped before all of it was here. What came is kept.');
       showProblem(error, () => void this.#fetch(asset, file, name, kind, signal));
     }
   }
@@ -155,25 +161,24 @@ export class AssetView {
     at('asset-stop').textContent = 'Close';
     at('asset-progress').hidden = true;
     const what = `${countText(files.length, 'file')}, ${sizeText(size)}.`;
-    at('asset-state').textContent = canSaveFolders
-      ? what
-      : `${what} This browser cannot save a folder as a whole: save its files one by one.`;
-    const rows = files.map((file) => this.#row(asset, file, signal));
-    at('asset-files').replaceChildren(...rows.map(({ row }) => row));
-    at('asset-files').hidden = false;
+    say(
+      canSaveFolders
+        ? what
+        : `${what} This browser cannot save a folder as a whole: save its files one by one.`,
+    );
+    const list = new FolderFiles(asset, files, {
+      signal,
+      play: (file, kind) => void this.#play(asset, file, kind),
+      canPlay: this.#here.media.then((media) => media !== undefined),
+      onAllHere: () => this.#swarm.complete(),
+    });
+    list.show();
     if (asset.type === 'symlink') {
-      at('asset-state').textContent = 'A symbolic link, which a page has no use for.';
+      say('A symbolic link, which a page has no use for.');
       return;
     }
-    const all = make('button', { type: 'button' }, 'Fetch all of it');
-    all.onclick = async () => {
-      all.remove();
-      at('asset-progress').hidden = false;
-      for (const { fetchIt } of rows) await fetchIt();
-      if (rows.every(({ row }) => row.querySelector('a'))) this.#swarm.complete();
-    };
     const actions = [
-      ...(files.length > 0 ? [all] : []),
+      ...(files.length > 0 ? [list.allButton()] : []),
       ...(canSaveFolders ? [this.#saveButton(asset, signal)] : []),
     ];
     at('asset-actions').replaceChildren(...actions);
@@ -191,8 +196,9 @@ export class AssetView {
       });
       const links =
         linksSkipped.length > 0 ? ` ${countText(linksSkipped.length, 'link')} could not be made.` : '';
-      at('asset-state').textContent =
-        `All of it is in the folder “${plainText(name)}”, and checked: ${countText(files, 'file')}, ${sizeText(bytes)}.${links}`;
+      say(
+        `All of it is in the folder “${plainText(name)}”, and checked: ${countText(files, 'file')}, ${sizeText(bytes)}.${links}`,
+      );
       if (filesWritten > 0) this.#swarm.complete();
     };
     const start = async (picked?: FileSystemDirectoryHandle): Promise<void> => {
@@ -204,7 +210,7 @@ export class AssetView {
         if (to && !signal.aborted) await save(to);
       } catch (error) {
         if (signal.aborted) return;
-        at('asset-state').textContent = 'It stopped before all of it was in the folder. What came is kept.';
+        say('It stopped before all of it was in the folder. What came is kept.');
         showProblem(error, to && (() => void start(to)));
       } finally {
         isSaving = false;
@@ -214,70 +220,6 @@ export class AssetView {
     button.onclick = () => void start();
     return button;
   }
-
-  #row(
-    asset: PageAsset,
-    file: AssetEntry,
-    signal: AbortSignal,
-  ): { row: HTMLLIElement; fetchIt: () => Promise<void> } {
-    const kind = mediaKind(file.path);
-    const title = plainText(file.path);
-    const get = make('button', { type: 'button', className: 'quiet' }, 'Fetch');
-    const row = make(
-      'li',
-      {},
-      make('span', { className: 'name' }, title),
-      make('span', { className: 'size' }, sizeText(file.size)),
-    );
-    get.setAttribute('aria-label', `Fetch ${title}`);
-    const fetchIt = async (): Promise<void> => {
-      if (!get.isConnected) return;
-      get.disabled = true;
-      try {
-        at('asset-progress').hidden = false;
-        const { blob } = await asset.save({ path: file.path, onProgress: showProgress, signal });
-        at('asset-state').textContent = `${title} is here and checked.`;
-        get.replaceWith(saveLink(blob, file.path.split('/').at(-1) ?? ''));
-      } catch (error) {
-        get.disabled = false;
-        if (signal.aborted) return;
-        at('asset-state').textContent = `${title} is not all here. What came is kept.`;
-        at('asset-progress').hidden = true;
-        showProblem(error, () => void fetchIt());
-      }
-    };
-    get.onclick = () => void fetchIt();
-    if (kind === 'video' || kind === 'audio' || kind === 'image') {
-      const show = make('button', { type: 'button' }, kind === 'image' ? 'Show' : 'Play');
-      show.setAttribute('aria-label', `${show.textContent} ${title}`);
-      show.onclick = () => void this.#play(asset, file, kind);
-      // Where no service worker runs, only what is here in full can be shown.
-      void this.#here.media.then((media) => (show.hidden = media === undefined));
-      row.append(show);
-    }
-    row.append(get);
-    return { row, fetchIt };
-  }
-}
-
-function showProgress({ bytes, total, peers, phase }: Progress): void {
-  const bar = at('asset-progress', HTMLProgressElement);
-  if (phase === 'searching' && bytes === 0) {
-    bar.removeAttribute('value');
-    at('asset-state').textContent = 'Looking for somebody who has it…';
-    return;
-  }
-  bar.value = total > 0 ? bytes / total : 1;
-  const percent = total > 0 ? Math.floor((100 * bytes) / total) : 100;
-  const doing =
-    phase === 'checking'
-      ? 'checking what is here'
-      : phase === 'searching'
-        ? 'nobody gives at the moment; looking for others'
-        : phase === 'writing'
-          ? 'writing it to the folder'
-          : `from ${countText(peers, 'peer')}`;
-  at('asset-state').textContent = `${percent} % (${sizeText(bytes)} of ${sizeText(total)}), ${doing}`;
 }
 
 function showMedia(kind: 'video' | 'audio' | 'image', source: string, name: string): void {
@@ -363,27 +305,15 @@ function clearStage(): void {
 }
 
 /** What could not be played while it came, once it is here. */
-async function showBlob(blob: Blob, kind: MediaKind): Promise<void> {
+async function showBlob(blob: Blob, kind: MediaKind, signal: AbortSignal): Promise<void> {
   if (kind === 'video' || kind === 'audio' || kind === 'image') {
     showMedia(kind, urlOf(blob), '');
   } else if (kind === 'text') {
     const text = await blob.slice(0, MOST_TEXT_BYTES).text();
+    signal.throwIfAborted();
     at('stage').replaceChildren(make('pre', { tabIndex: 0 }, text));
     at('stage').hidden = false;
     at('stage-note').textContent = `The first ${sizeText(MOST_TEXT_BYTES)} of it.`;
     at('stage-note').hidden = blob.size <= MOST_TEXT_BYTES;
   }
-}
-
-function urlOf(blob: Blob): string {
-  const url = URL.createObjectURL(blob);
-  blobUrls.add(url);
-  return url;
-}
-
-/** A Blob has no type here: a browser that opens the address runs nothing of it. */
-function saveLink(blob: Blob, name: string): HTMLAnchorElement {
-  const link = make('a', { className: 'button', href: urlOf(blob), download: name }, 'Save');
-  link.setAttribute('aria-label', `Save ${plainText(name)}`);
-  return link;
 }

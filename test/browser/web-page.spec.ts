@@ -206,9 +206,32 @@ describe('the page in Chromium', function () {
     await shows(page, '#problem', /ERR_NO_PROVIDERS/);
     await shows(page, '#asset-state', /^two\.bin is not all here\. What came is kept\.$/);
     await page.locator('#asset-progress').waitFor({ state: 'hidden' });
+    await page.click('#problem-close');
+    await page.click('text=Fetch all of it');
+    await shows(page, '#problem', /ERR_NO_PROVIDERS/);
+    await shows(page, '#asset-state', /^It stopped before all of it was here\. What came is kept\.$/);
+    await shows(page, '#asset-actions button', /^Fetch all of it$/);
     await page.click('#asset-stop');
     await shows(page, '#start-title', /./);
     assert.ok(!(await kept()).includes(url));
+  });
+
+  it('shows a folder of many files by and by, and fetches all of it, also what it does not show', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    await mkdir(nodes.path('folder'));
+    for (let i = 0; i < 503; i++)
+      await writeFile(nodes.path('folder', `${String(i).padStart(3, '0')}.txt`), i < 490 ? '' : `file ${i}`);
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(nodes.path('folder'));
+    const page = await openPage(`${site.url()}#${link}`);
+    await shows(page, '#asset-state', /^503 files, /);
+    assert.equal(await page.locator('#asset-files .name').count(), 500);
+    await page.click('text=Fetch all of it');
+    await shows(page, '#asset-state', /^All of it is here and checked: 503 files, /);
+    await page.click('text=Show 3 more of 3');
+    assert.equal(await page.locator('#asset-files .name').count(), 503);
+    const saved = await savedFrom(page, '[aria-label="Save 502.txt"]');
+    assert.equal(String(saved.bytes), 'file 502');
   });
 
   it('saves a folder into one that is picked, by keyboard, and says where a browser cannot', async () => {

@@ -1,0 +1,32 @@
+import type { Progress } from 'shoal/browser';
+import { at } from './elements.ts';
+import { countText, sizeText } from './text.ts';
+
+/** Says how it stands with what is looked at. */
+export function say(text: string): void {
+  at('asset-state').ariaLive = 'polite';
+  at('asset-state').textContent = text;
+}
+
+/** Shows how far it is: the bar, and a line that screen readers do not read out each time that it changes. */
+export function showProgress({ bytes, total, peers, phase }: Progress): void {
+  const bar = at('asset-progress', HTMLProgressElement);
+  if (phase === 'searching' && bytes === 0) {
+    bar.removeAttribute('value');
+    const text = 'Looking for somebody who has it…';
+    if (at('asset-state').textContent !== text) say(text);
+    return;
+  }
+  bar.value = total > 0 ? bytes / total : 1;
+  const percent = total > 0 ? Math.floor((100 * bytes) / total) : 100;
+  const doing =
+    phase === 'checking'
+      ? 'checking what is here'
+      : phase === 'searching'
+        ? 'nobody gives at the moment; looking for others'
+        : phase === 'writing'
+          ? 'writing it to the folder'
+          : `from ${countText(peers, 'peer')}`;
+  at('asset-state').ariaLive = 'off';
+  at('asset-state').textContent = `${percent} % (${sizeText(bytes)} of ${sizeText(total)}), ${doing}`;
+}
