@@ -16,19 +16,26 @@ interface Tally {
   given: number;
 }
 
+/** What moved in some time: the timer of a tab that nobody looks at comes late. */
+interface Sample {
+  bytes: number;
+  ms: number;
+}
+
 /** The card with the picture, the speed and who gave what, of one asset at a time. */
 export class SwarmView {
   readonly #here: Here;
   readonly #picture = new SwarmPicture(at('picture', HTMLCanvasElement));
   readonly #connected = new Set<string>();
   readonly #tallies = new Map<string, Tally>();
-  readonly #samples: number[] = [];
+  readonly #samples: Sample[] = [];
   #cid: string | undefined;
   #size = 0;
   #chunks = 0;
   /** The part of it that was here when it was shown. */
   #before = 0;
   #moved = 0;
+  #sampledMs = 0;
 
   constructor(here: Here) {
     this.#here = here;
@@ -56,8 +63,10 @@ export class SwarmView {
   show(cid: string, size: number, here: number): void {
     this.#cid = cid;
     this.#tallies.clear();
-    this.#samples.splice(0, Infinity, ...Array.from({ length: LINE_SAMPLES }, () => 0));
+    const none = Array.from({ length: LINE_SAMPLES }, () => ({ bytes: 0, ms: SAMPLE_MS }));
+    this.#samples.splice(0, Infinity, ...none);
     this.#moved = 0;
+    this.#sampledMs = performance.now();
     this.#before = here;
     this.#size = size;
     this.#chunks = likelyChunks(size);
@@ -117,12 +126,17 @@ export class SwarmView {
   }
 
   #sample(): void {
-    if (this.#cid === undefined || document.hidden) return;
-    this.#samples.push(this.#moved);
+    if (this.#cid === undefined) return;
+    const nowMs = performance.now();
+    this.#samples.push({ bytes: this.#moved, ms: nowMs - this.#sampledMs });
+    this.#sampledMs = nowMs;
     this.#moved = 0;
     if (this.#samples.length > LINE_SAMPLES) this.#samples.shift();
+    if (document.hidden) return;
     const recent = this.#samples.slice(-WINDOW_SAMPLES);
-    const perSec = (recent.reduce((sum, bytes) => sum + bytes, 0) * 1000) / (recent.length * SAMPLE_MS);
+    const sum = (of: (sample: Sample) => number): number =>
+      recent.reduce((total, sample) => total + of(sample), 0);
+    const perSec = (1000 * sum(({ bytes }) => bytes)) / sum(({ ms }) => ms);
     at('speed').textContent = `${sizeText(perSec)}/s`;
     this.#line();
     this.#table();
@@ -132,12 +146,13 @@ export class SwarmView {
     const canvas = at('speed-line', HTMLCanvasElement);
     const draw = canvas.getContext('2d') as CanvasRenderingContext2D;
     const { width, height } = canvas;
-    const most = Math.max(1, ...this.#samples);
+    const rates = this.#samples.map(({ bytes, ms }) => bytes / Math.max(1, ms));
+    const most = Math.max(1, ...rates);
     draw.clearRect(0, 0, width, height);
     draw.beginPath();
-    for (const [index, bytes] of this.#samples.entries()) {
-      const x = width - ((this.#samples.length - 1 - index) * width) / (LINE_SAMPLES - 1);
-      draw.lineTo(x, height - 2 - (bytes / most) * (height - 4));
+    for (const [index, rate] of rates.entries()) {
+      const x = width - ((rates.length - 1 - index) * width) / (LINE_SAMPLES - 1);
+      draw.lineTo(x, height - 2 - (rate / most) * (height - 4));
     }
     draw.strokeStyle = getComputedStyle(canvas).color;
     draw.lineWidth = 2;
