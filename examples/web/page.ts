@@ -34,9 +34,11 @@ function linkInAddress(): string {
 async function showKept({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
   const rows: HTMLLIElement[] = [];
   for await (const { cid, name, bytes, bytesHere, state } of shoal.list()) {
-    if (state === 'shared' || bytesHere === 0) continue;
+    if (state === 'shared') continue;
     const title = plainText(name ?? cid);
     const part = state === 'complete' || bytes === undefined ? '' : ` of ${sizeText(bytes)}`;
+    // What was only looked at takes room, too.
+    const isNothing = bytesHere === 0 && state === 'partial';
     const open = make('button', { type: 'button', className: 'quiet' }, 'Open');
     open.setAttribute('aria-label', `Open ${title}`);
     open.onclick = () => (location.hash = cid);
@@ -47,7 +49,11 @@ async function showKept({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
       await showKept({ shoal });
       await showStorage({ shoal });
     };
-    const size = make('span', { className: 'size' }, `${sizeText(bytesHere)}${part}`);
+    const size = make(
+      'span',
+      { className: 'size' },
+      isNothing ? `nothing${part || ' of it'} yet` : `${sizeText(bytesHere)}${part}`,
+    );
     rows.push(make('li', {}, make('span', { className: 'name' }, title), size, open, remove));
   }
   at('kept-list').replaceChildren(...rows);
@@ -77,6 +83,7 @@ function run(here: Here): App {
   const share = new ShareView(here, swarm);
   const showLists = async (): Promise<void> => {
     await showKept(here);
+    await showStorage(here);
     await showSharedBefore(here, {
       show: (cid) => void share.show(cid),
       share: (chosen) => void app.share(chosen).catch(showProblem),
@@ -100,8 +107,8 @@ function run(here: Here): App {
         await asset.open(link);
         // What could not be opened leaves nothing to look at but the start.
         if (at('asset').hidden && isStill()) at('start').hidden = false;
+        await showStorage(here);
       }
-      await showStorage(here);
     },
     async share(chosen) {
       if (!chosen) return;

@@ -226,6 +226,13 @@ describe('the page in Chromium', function () {
     const page = await openPage(`${site.url()}#${link}`);
     await shows(page, '#asset-state', /^503 files, /);
     assert.equal(await page.locator('#asset-files .name').count(), 500);
+    // What it keeps of what was only looked at can be removed.
+    await page.click('#asset-stop');
+    await shows(page, '#kept-list .size', /^nothing of it yet$/);
+    await page.click('text=Remove');
+    await page.locator('#kept').waitFor({ state: 'hidden' });
+    await page.goBack();
+    await shows(page, '#asset-state', /^503 files, /);
     await page.click('text=Fetch all of it');
     await shows(page, '#asset-state', /^All of it is here and checked: 503 files, /);
     await page.click('text=Show 3 more of 3');
@@ -362,6 +369,60 @@ describe('the page in Chromium', function () {
     assert.notEqual(await page.inputValue('#shared-link'), link);
     await page.click('#shared-stop');
     await page.locator('#before').waitFor({ state: 'hidden' });
+  });
+
+  it('shares again what was not written since, and lists it, while other files are still read', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const page = await openPage(site.url(), {
+      before: () => {
+        const put = async (name: string, text: string): Promise<FileSystemFileHandle> => {
+          const top = await navigator.storage.getDirectory();
+          const file = await top.getFileHandle(name, { create: true });
+          const writing = await file.createWritable();
+          await writing.write(text);
+          await writing.close();
+          return file;
+        };
+        let name = sessionStorage.getItem('name') ?? 'slow.txt';
+        const { promise: isRead, resolve } = Promise.withResolvers<void>();
+        const { arrayBuffer } = Blob.prototype;
+        Object.assign(globalThis, {
+          put,
+          read: resolve,
+          showOpenFilePicker: async () => {
+            const file = await put(name, name === 'slow.txt' ? 'what I have, and more' : 'what I have');
+            sessionStorage.setItem('name', 'quick.txt');
+            return [file];
+          },
+          holdReading: () => {
+            Blob.prototype.arrayBuffer = async function () {
+              if (this.size > 11) await isRead;
+              return arrayBuffer.call(this);
+            };
+          },
+        });
+        if (sessionStorage.getItem('hold') !== null)
+          (globalThis as unknown as { holdReading(): void }).holdReading();
+      },
+    });
+    for (const name of ['slow.txt', 'quick.txt']) {
+      await page.click('#choose');
+      await shows(page, '#shared-name', new RegExp(name));
+      await shows(page, '#shared-state', /^\d+ bytes, shared/);
+      await page.reload();
+    }
+    await page.evaluate('put("slow.txt", "what I have, and less")');
+    await page.evaluate('sessionStorage.setItem("hold", "yes")');
+    await page.reload();
+    const state = (name: string) => page.locator('#before-list li', { hasText: name }).locator('.size');
+    await state('quick.txt')
+      .filter({ hasText: /^11 bytes, shared$/ })
+      .waitFor();
+    assert.equal(await state('slow.txt').textContent(), '21 bytes, being looked at…');
+    await page.evaluate('read()');
+    await state('slow.txt')
+      .filter({ hasText: /^21 bytes, has changed since$/ })
+      .waitFor();
   });
 
   it('in a second tab shares what was picked as long as it is shown: nobody could stop it later', async () => {
