@@ -7,7 +7,12 @@ import {
 } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { isForPages } from '../node/listen-addresses.ts';
+import { sleep } from '../node/sleep.ts';
 import type { FurtherTransports, NodeParts } from './further-transports.ts';
+
+/** As long as a node waits before it goes back to a relay: then twice as long each time, up to a minute. */
+const LEAST_PAUSE_MS = 5_000;
+const MOST_PAUSE_MS = 60_000;
 
 /**
  * Stands in for the transports that a page does without at first: they are loaded when somebody is dialled over one of
@@ -20,7 +25,8 @@ export class LaterTransports implements Transport {
   readonly #further: FurtherTransports;
   #loaded: Promise<void> | undefined;
   #isLoaded = false;
-  #isStopped = false;
+  #isAwaited = false;
+  #stopped = new AbortController();
 
   constructor(parts: NodeParts, further: FurtherTransports) {
     this.#parts = parts;
@@ -35,6 +41,21 @@ export class LaterTransports implements Transport {
       throw error;
     });
     return this.#loaded;
+  }
+
+  /** Loads them, again and again until they are there: the network may have been away just then, and nobody else asks. */
+  async keepLoading(onFailed: (error: unknown) => void): Promise<void> {
+    if (this.#isAwaited) return;
+    this.#isAwaited = true;
+    const { signal } = this.#stopped;
+    for (let pauseMs = LEAST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(MOST_PAUSE_MS, 2 * pauseMs)) {
+      try {
+        return await this.load();
+      } catch (error) {
+        if (!signal.aborted) onFailed(error);
+      }
+      await sleep(pauseMs, signal);
+    }
   }
 
   async dial(address: Multiaddr, options: DialTransportOptions): Promise<Connection> {
@@ -58,16 +79,17 @@ export class LaterTransports implements Transport {
 
   /** libp2p calls these. */
   start(): void {
-    this.#isStopped = false;
+    this.#stopped = new AbortController();
+    this.#isAwaited = false;
   }
 
   stop(): void {
-    this.#isStopped = true;
+    this.#stopped.abort();
   }
 
   async #load(): Promise<void> {
     const { addTransports } = await import('./further-transports.ts');
-    if (this.#isStopped) throw new Error('the node was closed');
+    if (this.#stopped.signal.aborted) throw new Error('the node was closed');
     await addTransports(this.#parts, this.#further);
     this.#isLoaded = true;
   }

@@ -87,8 +87,8 @@ export async function createPageLibp2p(options: PageLibp2pOptions): Promise<Shoa
   closeSpareConnections(node, MAX_CONNECTIONS);
   node.addEventListener('peer:identify', ({ detail: { protocols } }) => {
     if (!webRtc || !protocols.includes(RELAY_PROTOCOL)) return;
-    later?.load().catch((error: unknown) => {
-      options.log('warn', `other pages cannot be met: ${String(error)}`);
+    void later?.keepLoading((error) => {
+      options.log('warn', `other pages cannot be met yet: ${String(error)}`);
     });
   });
   return node as unknown as ShoalLibp2p;

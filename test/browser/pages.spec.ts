@@ -243,6 +243,31 @@ describe('pages in Chromium', function () {
     await page.context().close();
   });
 
+  it('can be met although what that takes could not be loaded at first', async () => {
+    const seed = await nodes.start({ web: true });
+    const direct = seed.addresses.find((each) => each.includes('/webrtc-direct/')) ?? '';
+    const page = await rig.page();
+    let tries = 0;
+    await page.route('**/further-transports*', (route) => (tries++ === 0 ? route.abort() : route.continue()));
+    const logged = await page.evaluate(
+      async ([direct, network]) => {
+        const logged: string[] = [];
+        const log = (_: string, message: string): void => void logged.push(message);
+        await using node = await shoal.createShoal({ network, peers: [direct ?? ''], log });
+        while (node.addresses.length === 0)
+          await new Promise((resolve) => node.addEventListener('addresses:change', resolve, { once: true }));
+        return logged;
+      },
+      [direct, NETWORK],
+    );
+    assert.equal(tries, 2);
+    assert.ok(
+      logged.some((each) => each.startsWith('other pages cannot be met yet: TypeError')),
+      `${logged.join()}`,
+    );
+    await page.context().close();
+  });
+
   it('dial each other again and again, and each dial succeeds', async () => {
     const relay = await nodes.start({ web: true, dht: false });
     const dialled = await startPage(rig, relay);
