@@ -34,6 +34,7 @@ export class AssetView {
     this.#here = here;
     this.#swarm = swarm;
     at('asset-stop').addEventListener('click', () => {
+      hideProblem();
       location.hash = '';
     });
   }

@@ -84,5 +84,7 @@ export function hideProblem(): void {
 }
 
 function sentence(text: string): string {
-  return plainText(text.charAt(0).toUpperCase() + text.slice(1));
+  // Names of files stay as they are.
+  const begins = /^[a-z]+[ ,']/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return plainText(begins);
 }

@@ -37,7 +37,10 @@ export class ShareView {
   constructor(here: Here, swarm: SwarmView) {
     this.#here = here;
     this.#swarm = swarm;
-    at('shared-stop').addEventListener('click', () => void this.close(true).then(() => this.onStop()));
+    at('shared-stop').addEventListener('click', () => {
+      hideProblem();
+      void this.close(true).then(() => this.onStop());
+    });
     here.shoal.addEventListener('addresses:change', () => this.#showLink());
     here.shoal.addEventListener('asset:error', ({ detail }) => this.#failed(detail));
     for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-copy]'))

@@ -312,8 +312,9 @@ describe('the page in Chromium', function () {
     await assert.rejects(seed.open(cid, { timeoutMs: 2000 }), { code: 'ERR_NO_PROVIDERS' });
     await shows(page, '#shared-state', /^No longer shared: it has changed\.$/);
     await page.locator('#shared-link').waitFor({ state: 'hidden' });
-    await shows(page, '#problem', /The file has changed.*mine\.txt is no longer.*Share it again/is);
+    await shows(page, '#problem', /The file has changed\s*mine\.txt is no longer.*Share it again/s);
     await page.click('#shared-stop');
+    await page.locator('#problem').waitFor({ state: 'hidden' });
     await shows(page, '#start-title', /./);
   });
 
