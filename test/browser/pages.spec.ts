@@ -263,7 +263,7 @@ describe('pages in Chromium', function () {
     assert.equal(tries, 2);
     assert.ok(
       logged.some((each) => each.startsWith('other pages cannot be met yet: TypeError')),
-      `${logged.join()}`,
+      logged.join(),
     );
     await page.context().close();
   });

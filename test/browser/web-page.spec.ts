@@ -384,7 +384,7 @@ describe('the page in Chromium', function () {
           await writing.close();
           return file;
         };
-        let name = sessionStorage.getItem('name') ?? 'slow.txt';
+        const name = sessionStorage.getItem('name') ?? 'slow.txt';
         const { promise: isRead, resolve } = Promise.withResolvers<void>();
         const { arrayBuffer } = Blob.prototype;
         Object.assign(globalThis, {
