@@ -43,6 +43,8 @@ export class ActiveAsset {
   #have: Bitfield;
   /** Chunks that something changed on the disk when they had come. */
   readonly #lost = new Set<number>();
+  /** Chunks that could not be read for a peer, though they are here, since something was last wanted. */
+  readonly #unread = new Set<number>();
   #failure: ShoalError | undefined;
   #bytesArrived = 0;
   #isBroken = false;
@@ -99,6 +101,7 @@ export class ActiveAsset {
    */
   want(want: Want): { update: () => void } & Disposable {
     this.#failure = undefined;
+    this.#unread.clear();
     this.#wants.add(want);
     this.#applyWants();
     return {
@@ -140,7 +143,7 @@ export class ActiveAsset {
 
   /** Fetches again what something changed on the disk, of a download: the store has forgotten it. */
   refetchLost(): void {
-    if (this.#replacing || !this.#noteLost()) return;
+    if (this.#replacing || this.#noteLost() !== 'once') return;
     // The exchange is told of what is here by joining.
     this.#session.leave();
     this.#take(this.#stored);
@@ -204,7 +207,8 @@ export class ActiveAsset {
         this.#bytesArrived += bytes;
       },
       onChunk: (chunk: number, peer: string) => this.#handleChunk(chunk, peer),
-      onError: (error: ShoalError) => this.#handleError(error),
+      onError: (error: ShoalError) => this.#fail(error),
+      onUnread: (chunk: number, error: ShoalError) => this.#handleUnread(chunk, error),
       onUpload: (peer: string, bytes: number) => this.#events.onUpload(peer, bytes),
     });
   }
@@ -234,26 +238,37 @@ export class ActiveAsset {
     this.#notify();
   }
 
-  #handleError(error: ShoalError): void {
-    // A chunk that could not be sent for that the exchange wants again by itself.
-    if (error.code !== 'ERR_FILE_CHANGED' || !this.#noteLost()) this.#failure = error;
+  /** What cannot be stored ends the download. */
+  #fail(error: ShoalError): void {
+    this.#failure = error;
     this.#events.onError(error);
     this.#notify();
   }
 
-  /** @returns whether the store has forgotten chunks, each for the first time: a disk that loses one twice fails */
-  #noteLost(): boolean {
-    if (this.#stored.state !== 'partial') return false;
+  /**
+   * A peer did not get a chunk, which costs this node's own download nothing: the exchange wants it again by itself. A disk
+   * that loses one twice, or does not give one twice, would have it fetched again and again: it fails.
+   */
+  #handleUnread(chunk: number, error: ShoalError): void {
+    const isChanged = error.code === 'ERR_FILE_CHANGED';
+    const isAgain = isChanged ? this.#noteLost() === 'again' : this.#unread.has(chunk);
+    if (isAgain) return this.#fail(error);
+    if (!isChanged && this.#wants.size > 0) this.#unread.add(chunk);
+    this.#events.onError(error);
+  }
+
+  /** @returns whether the store has forgotten chunks since it was last asked, and one of them not for the first time */
+  #noteLost(): 'none' | 'once' | 'again' {
+    if (this.#stored.state !== 'partial') return 'none';
     const here = this.#stored.have();
-    let isAny = false;
-    let isAgain = false;
+    let found: 'none' | 'once' | 'again' = 'none';
     for (let chunk = 0; chunk < here.size; chunk++) {
       if (here.has(chunk) || !this.#have.clear(chunk)) continue;
-      isAny = true;
-      isAgain ||= this.#lost.has(chunk);
+      if (this.#lost.has(chunk)) found = 'again';
+      else if (found === 'none') found = 'once';
       this.#lost.add(chunk);
     }
-    return isAny && !isAgain;
+    return found;
   }
 
   /** What a store keeps without a path is fetched again when it is opened anew, which it is not while it is active. */

@@ -9,8 +9,10 @@ export interface AssetSessionEvents {
   onChunk?: (chunk: number, peer: PeerKey) => void;
   /** All wanted chunks are here. */
   onComplete?: () => void;
-  /** The local side failed: disk full, original changed … The asset stays joined. */
+  /** The local side failed: the disk is full … The asset stays joined. */
   onError?: (error: ShoalError) => void;
+  /** A chunk that is here could not be read for a peer. It is wanted again where it was. */
+  onUnread?: (chunk: number, error: ShoalError) => void;
   /** Bytes of the asset were handed to the socket for a peer. */
   onUpload?: (peer: PeerKey, bytes: number) => void;
 }

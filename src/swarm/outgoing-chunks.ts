@@ -128,7 +128,7 @@ export class OutgoingChunks {
     if (!asset) return;
     this.#unread.add(asset, chunk, peer);
     const error = localError(cause, `chunk ${chunk} of ${asset.text} could not be read`);
-    if (asset.session) asset.session.events.onError?.(error);
+    if (asset.session) asset.session.events.onUnread?.(chunk, error);
     else this.#host.onAssetError?.(asset.root, error);
   }
 }

@@ -116,7 +116,7 @@ describe('an asset that a node takes part in', () => {
     const send = (chunk: number): Promise<void> =>
       stored.read(chunk).then(
         () => {},
-        (error: ShoalError) => parts.at(-1)?.onError?.(error),
+        (error: ShoalError) => parts.at(-1)?.onUnread?.(chunk, error),
       );
     const waiting = asset.waitFor('all', new AbortController().signal);
     await send(1);
@@ -128,6 +128,35 @@ describe('an asset that a node takes part in', () => {
     await again;
     await send(1);
     await assert.rejects(asset.waitFor('all', new AbortController().signal), { code: 'ERR_FILE_CHANGED' });
+  });
+
+  it('goes on with a download of which two peers ask for the same chunk that the disk has lost', async () => {
+    const { asset, parts, arrives } = await download();
+    const waiting = asset.waitFor('all', new AbortController().signal);
+    await assert.rejects(asset.stored.read(1), (error: ShoalError) => {
+      parts.at(-1)?.onUnread?.(1, error);
+      parts.at(-1)?.onUnread?.(1, error);
+      return true;
+    });
+    for (const chunk of [1, 3]) await arrives(chunk);
+    await waiting;
+  });
+
+  it('goes on with a download of which a chunk could not be read for a peer once, and fails where it cannot again', async () => {
+    const { asset, parts, arrives } = await download();
+    using _want = asset.want({ wanted: 'all', urgent: { chunks: [], dueInMs: [] } });
+    const unread = (chunk: number): void =>
+      parts.at(-1)?.onUnread?.(chunk, new ShoalError('ERR_TOO_MANY_FILES', 'too many open files'));
+    const { signal } = new AbortController();
+    const waiting = asset.waitFor('all', signal);
+    for (const chunk of [0, 1, 2]) unread(chunk);
+    unread(1);
+    await assert.rejects(waiting, { code: 'ERR_TOO_MANY_FILES' });
+    using _again = asset.want({ wanted: 'all', urgent: { chunks: [], dueInMs: [] } });
+    const waitingAgain = asset.waitFor('all', signal);
+    unread(1);
+    await arrives(3);
+    await waitingAgain;
   });
 
   it('tells the exchange of what the disk lost when a reader finds it', async () => {
