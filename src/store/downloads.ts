@@ -18,6 +18,7 @@ import {
   deleteReplaced,
   finishDownload,
   isAtTarget,
+  notAllHere,
 } from './finish-download.ts';
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
@@ -174,12 +175,7 @@ export class Downloads {
     const download = this.#catalog.entry(root)?.download;
     // Another may have begun where this one was, since the asset was removed.
     const isThis = this.#live.get(root.toString()) === live;
-    if (!live.partial.isFull || !download || !isThis) {
-      throw new ShoalError(
-        'ERR_INCOMPLETE',
-        `not all of ${root.toString()} is here yet; download the rest first`,
-      );
-    }
+    if (!live.partial.isFull || !download || !isThis) throw notAllHere(root);
     await finishDownload(this.#catalog, this.#log, manifest, live, download, force);
   }
 
@@ -429,8 +425,8 @@ export class Downloads {
     } finally {
       await partial.close();
     }
-    await commitPlace(this.#catalog, root, download.path, stamps);
-    await deleteTree(folder.bitmapPath(root));
+    await commitPlace(this.#catalog, this.#log, manifest, download.path, stamps);
+    await isDeleted(this.#log, folder.bitmapPath(root));
     await deleteReplaced(this.#log, download);
     return true;
   }

@@ -6,6 +6,7 @@ import type { Manifest } from '../integrity/manifest.ts';
 import { RAW_CODE } from '../integrity/parse-cid.ts';
 import type { AssetEntry, Download, Place } from './asset-entry.ts';
 import type { Catalog } from './catalog.ts';
+import { isDeleted } from './change-target.ts';
 import type { Log } from './data-folder.ts';
 import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
 import { checkTarget, moveIntoPlace } from './move-into-place.ts';
@@ -20,7 +21,7 @@ const MAX_LINK_WARNINGS = 10;
 /**
  * Puts a download that has every chunk at its target: syncs it, renames it, and makes it a place of the asset.
  *
- * @throws ERR_TARGET_EXISTS unless `force`, ERR_DISK_FULL, ERR_ACCESS, ERR_IO. The partial stays, and can be finished again
+ * @throws ERR_INCOMPLETE, ERR_TARGET_EXISTS unless `force`, ERR_DISK_FULL, ERR_ACCESS, ERR_IO. The partial stays, and can be finished again
  */
 export async function finishDownload(
   catalog: Catalog,
@@ -39,10 +40,13 @@ export async function finishDownload(
   };
   if (live.path !== undefined)
     await checkDownloadTarget(catalog, manifest, target, force).catch(keepsPartial);
-  const { stamps, skippedLinks } = await partial.seal();
-  warnOfLinks(log, target, skippedLinks);
+  let sealed = await partial.seal();
+  warnOfLinks(log, target, sealed.skippedLinks);
   const asidePath = partialName(target, root.toString(), newId().slice(0, 8), '.shoal-old');
   await partial.pause(async () => {
+    // That may have taken minutes, in which a peer was to be sent a chunk that something had changed on the disk.
+    if (!partial.isFull) throw notAllHere(root);
+    if (!partial.isSealed) sealed = await partial.seal();
     await moveIntoPlace(partial.base, target, {
       type: manifest.type,
       force: force || live.path === undefined,
@@ -52,14 +56,24 @@ export async function finishDownload(
         await catalog.put(root, entry);
       },
     }).catch(keepsPartial);
-    await commitPlace(catalog, root, live.path, stamps);
-    const placed = (await catalog.openPlace(root, manifest)) as PlacedContent;
+    const placed = await commitPlace(catalog, log, manifest, live.path, sealed.stamps);
     live.placed = placed;
     return placed;
   });
-  await partial.close();
-  await rm(catalog.folder.bitmapPath(root), { force: true });
+  // It is whole, whatever cannot be tidied up.
+  await partial
+    .close()
+    .catch((error: unknown) => log('warn', `${partial.base} could not be closed: ${String(error)}`));
+  await isDeleted(log, catalog.folder.bitmapPath(root));
   await deleteReplaced(log, download);
+}
+
+/** ERR_INCOMPLETE of a download that is to be put at its target. */
+export function notAllHere(root: CID): ShoalError {
+  return new ShoalError(
+    'ERR_INCOMPLETE',
+    `not all of ${root.toString()} is here yet; download the rest first`,
+  );
 }
 
 /** Deletes what `force` moved aside. Where this user may not, the download is whole all the same. */
@@ -100,11 +114,13 @@ function warnOfLinks(log: Log, target: string, { outside, unmade }: SkippedLinks
 /** The download of an entry has become a place. Where that cannot be kept the entry is as it was. */
 export async function commitPlace(
   catalog: Catalog,
-  root: CID,
+  log: Log,
+  manifest: Manifest,
   path: string | undefined,
   stamps: FileStamps,
-): Promise<void> {
+): Promise<PlacedContent> {
   const { folder } = catalog;
+  const { root } = manifest;
   const entry = catalog.entry(root) as AssetEntry;
   const place: Place = { id: newId(), kind: 'complete', path };
   // What a stream left in the data folder has now a place of its own; it would be there twice.
@@ -112,11 +128,13 @@ export async function commitPlace(
   const isTwice = inside !== undefined && path !== undefined;
   const places = isTwice ? entry.places.filter((old) => old !== inside) : entry.places;
   await catalog.putPlace(root, { ...entry, places, download: undefined }, place, stamps);
-  if (root.code === RAW_CODE) await folder.index.deleteNodes(entry.nodes);
+  // It is whole from here on, whatever of the rest fails. Stamps that nobody refers to are deleted at the next start.
+  if (root.code === RAW_CODE) await folder.index.deleteNodes(entry.nodes).catch(() => {});
   if (isTwice) {
-    await folder.index.deleteStamps(inside.id);
-    await deleteTree(folder.contentPath(root));
+    await folder.index.deleteStamps(inside.id).catch(() => {});
+    await isDeleted(log, folder.contentPath(root));
   }
+  return catalog.content(manifest, place, stamps);
 }
 
 /**

@@ -14,7 +14,7 @@ import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
 import { beyondRepair, damageWarning } from './open-index.ts';
 import { deleteTree } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
-import { removeUnrecorded } from './placing.ts';
+import { removeEnded, removeUnrecorded } from './placing.ts';
 import { recheck } from './recheck.ts';
 import { shareContent, sharePath } from './share-source.ts';
 import { SmallFiles } from './small-files.ts';
@@ -67,6 +67,7 @@ async function load(
     });
     await folder.index.deleteOrphans(entries.values());
     await removeUnrecorded(folder.path, entries, isWhole);
+    await removeEnded(folder.path, entries, log);
     options.signal?.throwIfAborted();
     if (folder.damage) log('warn', damageWarning(folder.path, folder.damage, entries.size));
     return { folder, entries };

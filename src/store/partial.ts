@@ -59,6 +59,8 @@ export class Partial {
   /** While the files are being moved: reads and writes wait for it, and it for those that have begun. */
   #moving: Promise<void> | undefined;
   #isEnded = false;
+  /** Nothing was written since all of it was brought to the disk. */
+  #isSealed = false;
   /** What it became when it was finished. */
   #successor: PlacedContent | undefined;
 
@@ -84,6 +86,11 @@ export class Partial {
 
   get isFull(): boolean {
     return this.#have.isFull;
+  }
+
+  /** Whether {@link seal} would find nothing to do: a chunk that was damaged may have been written anew since. */
+  get isSealed(): boolean {
+    return this.#isSealed;
   }
 
   have(): Bitfield {
@@ -189,6 +196,7 @@ export class Partial {
   /** All is here: brings it to the disk and makes the links. */
   async seal(): Promise<{ stamps: FileStamps; skippedLinks: SkippedLinks }> {
     await this.#settle();
+    this.#isSealed = true;
     const stamps = await syncTree(this, this.#pool, this.#base, this.#manifest, this.#small.workers);
     await this.#pool.release(this);
     return { stamps, skippedLinks: await makeLinks(this.#base, this.#manifest) };
@@ -247,6 +255,7 @@ export class Partial {
     const [first, ...others] = this.#manifest.places(chunk) as [ChunkPlace, ...ChunkPlace[]];
     const write = ({ file, offset }: ChunkPlace): Promise<void> => this.#writePlace(file, offset, bytes);
     if (isReadSoon) this.#seals.keep(data);
+    this.#isSealed = false;
     await write(first);
     if (others.length > 0) await forEachBounded(others, PARALLEL_SMALL, write);
     await this.#bitmap.mark(chunk);

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import type { AssetEntry } from './asset-entry.ts';
 import type { Catalog } from './catalog.ts';
+import { isDeleted } from './change-target.ts';
+import type { Log } from './data-folder.ts';
 import { withFsErrors } from './fs-error.ts';
 
 /** Begins the name of a mark in `content/`, which the root's CID ends: an import puts its content there just now. */
@@ -57,6 +59,25 @@ export async function removeUnrecorded(
       await rm(join(folder, name), { force: true });
     }
   });
+}
+
+/**
+ * Deletes the bitmaps of downloads that had ended when the process was killed.
+ *
+ * @param path of the data folder
+ * @param entries all records, by root
+ */
+export async function removeEnded(
+  path: string,
+  entries: ReadonlyMap<string, AssetEntry>,
+  log: Log,
+): Promise<void> {
+  const folder = join(path, 'partials');
+  for (const name of await withFsErrors('read', folder, () => readdir(folder))) {
+    const entry = entries.get(name.split('.', 1)[0] as string);
+    // Where the record was lost it may be found again, with a copy of the index.
+    if (entry && !entry.download) await isDeleted(log, join(folder, name));
+  }
 }
 
 /** Whether a record names the content in the data folder, or may: a download may have been killed as it was put there. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { existsSync, promises } from 'node:fs';
 import {
   lstat,
   mkdir,
+  open,
   readdir,
   readFile,
   readlink,
@@ -12,6 +14,7 @@ import {
   writeFile,
   type FileHandle,
 } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import fc from 'fast-check';
@@ -22,6 +25,7 @@ import { HandlePool } from '../../src/store/handle-pool.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { Partial } from '../../src/store/partial.ts';
 import { makeTree } from '../../src/store/partial-tree.ts';
+import type { StoredAsset } from '../../src/store/store.ts';
 import {
   bytesOf,
   CHUNK,
@@ -285,6 +289,93 @@ describe('A download', () => {
     const stored = await store.startDownload(asset.root, { path });
     assert.equal(stored.have().count, 3);
     await stored.close();
+  });
+
+  /** A whole download that is finished, with something that happens while it is brought to the disk. */
+  async function finishing(
+    folder: string,
+    meanwhile: (stored: StoredAsset, partial: string) => Promise<void>,
+  ) {
+    const asset = await remoteFile(bytesOf(9 * CHUNK));
+    const store = await openStore(join(folder, 'data'));
+    await putNodes(store, asset);
+    const path = join(folder, 'target');
+    const stored = await store.startDownload(asset.root, { path });
+    await writeChunks(stored, asset);
+    const partial = (await readdir(folder)).find((name) => name.endsWith('.shoal-part')) as string;
+    const seal = mock.method(Partial.prototype, 'seal', async function (this: Partial) {
+      seal.mock.restore();
+      const sealed = await this.seal();
+      await meanwhile(stored, join(folder, partial));
+      return sealed;
+    });
+    return { asset, store, stored, path };
+  }
+
+  /** Something changes the third chunk, and a peer is to be sent it. */
+  async function damage(stored: StoredAsset, partial: string): Promise<void> {
+    const handle = await open(partial, 'r+');
+    await handle.write(new Uint8Array(CHUNK), 0, CHUNK, 2 * CHUNK);
+    await handle.close();
+    await assert.rejects(stored.read(2), { code: 'ERR_FILE_CHANGED' });
+  }
+
+  it('is not put at its target where a chunk of it was found damaged while it was brought to the disk', async () => {
+    await using folder = await tempFolder();
+    const { asset, store, stored, path } = await finishing(folder.path, damage);
+    await using _store = store;
+    await assert.rejects(stored.finish(), { code: 'ERR_INCOMPLETE' });
+    assert.equal(existsSync(path), false);
+    await writeChunks(stored, asset, [2]);
+    await stored.finish();
+    assert.ok(await sameFile(path, bytesOf(9 * CHUNK)));
+    await stored.close();
+  });
+
+  it('is served where a chunk of it was fetched anew while it was brought to the disk', async () => {
+    await using folder = await tempFolder();
+    const { asset, store, stored, path } = await finishing(folder.path, async (live, partial) => {
+      await damage(live, partial);
+      await writeChunks(live, asset, [2]);
+    });
+    await using _store = store;
+    await stored.finish();
+    assert.ok(await sameFile(path, bytesOf(9 * CHUNK)));
+    assert.equal(await readAll(stored), 9);
+    await stored.close();
+    await (await store.open(asset.root))?.close();
+  });
+
+  it('is complete although what is of no more use cannot be deleted, which is deleted at the next start', async () => {
+    await using folder = await tempFolder();
+    const logged: string[] = [];
+    const log = (_level: string, message: string): void => void logged.push(message);
+    const [dataDir, path] = [join(folder.path, 'data'), join(folder.path, 'target')];
+    const bitmaps = join(dataDir, 'partials');
+    {
+      await using store = await openStore(dataDir, { log });
+      const asset = await remoteFile(bytesOf(9 * CHUNK));
+      await (await download(store, asset, undefined)).close();
+      const { rm } = promises;
+      const failing = mock.method(promises, 'rm', async (...[what, options]: Parameters<typeof rm>) => {
+        if (!String(what).startsWith(dataDir)) return rm(what, options);
+        throw Object.assign(new Error('the disk fails'), { code: 'EIO', syscall: 'unlink' });
+      });
+      syncBuiltinESMExports();
+      try {
+        const stored = await download(store, asset, path);
+        assert.equal(stored.state, 'complete');
+        await stored.close();
+      } finally {
+        failing.mock.restore();
+        syncBuiltinESMExports();
+      }
+    }
+    assert.ok(await sameFile(path, bytesOf(9 * CHUNK)));
+    assert.match(logged.join(), /is of no more use and cannot be deleted/);
+    assert.equal((await readdir(bitmaps)).length, 1);
+    await using _store = await openStore(dataDir);
+    assert.deepEqual(await readdir(bitmaps), []);
   });
 
   it('does not wait for who hashes what is here when it is aborted', async () => {
