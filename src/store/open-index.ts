@@ -42,7 +42,12 @@ export async function openIndex(
     if (isExpected) damage = { copy: undefined };
     db = await openLevel(path, { createIfMissing: true, mayRepair: false });
   }
-  await rm(mark, { force: true });
+  try {
+    await rm(mark, { force: true });
+  } catch (error) {
+    await db?.close();
+    throw error;
+  }
   return {
     index: new NodeIndex(db as Level, () => writeFile(mark, '').catch(() => {})),
     damage,

@@ -103,6 +103,17 @@ describe('The data folder', () => {
     await (await openStore(dataDir)).close();
   });
 
+  it('can be opened by the same process after an opening that failed late', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    await (await openStore(dataDir)).close();
+    // In the place of the mark of damage, which is deleted when the index is open.
+    await mkdir(join(dataDir, 'index-damaged'));
+    await assert.rejects(openStore(dataDir));
+    await rm(join(dataDir, 'index-damaged'), { recursive: true });
+    await (await openStore(dataDir)).close();
+  });
+
   it('cannot be opened twice by one process', async () => {
     await using folder = await tempFolder();
     await using _store = await openStore(join(folder.path, 'data'));
