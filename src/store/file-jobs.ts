@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash, hash, type KeyObject } from 'node:crypto';
 import {
   closeSync,
@@ -96,7 +97,7 @@ function setStamp(stamps: BigInt64Array, item: number, { size, mtimeNs }: Stamp)
 export interface FileFailure {
   /** Index of the item. */
   at: number;
-  /** An errno (`ENOENT`), {@link NOT_A_FILE} or {@link CHANGED}. */
+  /** An errno (`ENOENT`), {@link NOT_A_FILE}, {@link CHANGED} or {@link NOT_TEXT}. */
   code: string;
   message: string;
   /** Undefined where the operating system is not whose word it is. */
@@ -108,6 +109,9 @@ export const NOT_A_FILE = 'NOT_A_FILE';
 
 /** The file is not what it was when it was looked at. */
 export const CHANGED = 'CHANGED';
+
+/** Where a link leads is not UTF-8. */
+export const NOT_TEXT = 'NOT_TEXT';
 
 /** What an entry of a folder is. */
 export type FoundType = 'file' | 'directory' | 'symlink' | 'other' | 'failed';
@@ -221,12 +225,19 @@ function runImport({ folder, names, maxBytes }: ImportJob): FileJobResults['impo
       if (stats.isFile() && stats.size <= maxBytes) {
         result.digests.set(hashSmall(path, stats), i * DIGEST_BYTES);
         result.isHashed[i] = 1;
-      } else if (stats.isSymbolicLink()) result.targets.set(i, readlinkSync(path));
+      } else if (stats.isSymbolicLink()) result.targets.set(i, readLinkText(path));
       else if (stats.isDirectory()) result.folders.set(i, { dev: stats.dev, ino: stats.ino });
       result.types[i] = typeOf(stats);
     });
   }
   return result;
+}
+
+/** Where a link leads. @throws {@link NOT_TEXT}: it would be shared as another link */
+export function readLinkText(path: string): string {
+  const bytes = readlinkSync(path, { encoding: 'buffer' });
+  if (!isUtf8(bytes)) throw failure(NOT_TEXT, 'it leads to a name that is not UTF-8');
+  return bytes.toString();
 }
 
 function typeOf(stats: BigIntStats): FoundType {

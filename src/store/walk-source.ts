@@ -1,14 +1,21 @@
 import { constants } from 'node:fs';
-import { lstat, open, opendir, readlink, type FileHandle } from 'node:fs/promises';
+import { lstat, open, opendir, type FileHandle } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import type { Leaf } from '../chunking/hash-leaves.ts';
 import type { SourceEntry, SourceFile } from '../chunking/import-tree.ts';
 import { ShoalError } from '../errors.ts';
 import type { DataFolder } from './data-folder.ts';
-import { CHANGED, stampAt, type FileFailure, type FileJobResults } from './file-jobs.ts';
+import {
+  CHANGED,
+  NOT_TEXT,
+  readLinkText,
+  stampAt,
+  type FileFailure,
+  type FileJobResults,
+} from './file-jobs.ts';
 import { stampOf, type FileStamp } from './file-stamps.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
-import { fsError, withFsErrors } from './fs-error.ts';
+import { fsError, isErrno, withFsErrors } from './fs-error.ts';
 import type { Seals } from './seals.ts';
 import { MANY_FILES, SMALL_FILE_BYTES } from './small-files.ts';
 
@@ -29,9 +36,6 @@ const LARGE_PART_BYTES = 4 * PART_BYTES;
 
 /** Parts from which on they are large: the threads end less than a part apart. */
 const MANY_PARTS = 256;
-
-/** What stands for bytes that are no UTF-8 in a name that was read. Others are called so. */
-const NOT_TEXT = '\ufffd';
 
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
@@ -77,12 +81,15 @@ export class SourceWalk {
 
   async #entry(path: string): Promise<SourceEntry> {
     const name = basename(path);
-    const stats = await withFsErrors('read', path, () => lstat(path, { bigint: true }));
-    if (stats.isFile()) return this.#file(path, name, stats);
-    if (stats.isSymbolicLink())
-      return { type: 'symlink', name, target: await withFsErrors('read', path, () => readlink(path)) };
-    if (!stats.isDirectory()) throw unsupported(path);
-    return this.#directory(path, name, stats);
+    try {
+      const stats = await lstat(path, { bigint: true });
+      if (stats.isFile()) return this.#file(path, name, stats);
+      if (stats.isSymbolicLink()) return { type: 'symlink', name, target: readLinkText(path) };
+      if (!stats.isDirectory()) throw unsupported(path);
+      return this.#directory(path, name, stats);
+    } catch (error) {
+      throw readError(error, path);
+    }
   }
 
   #directory(path: string, name: string, identity: { dev: bigint; ino: bigint }): SourceEntry {
@@ -107,7 +114,6 @@ export class SourceWalk {
       names = [];
     };
     for await (const { name } of folder) {
-      if (name.includes(NOT_TEXT)) await checkText(join(path, name));
       names.push(name);
       if (names.length < NAMES_PER_JOB) continue;
       look();
@@ -216,7 +222,22 @@ export class SourceWalk {
 }
 
 function readFailure(failure: FileFailure, path: string): unknown {
-  return failure.code === CHANGED ? fileChanged(path) : fsError(errorOf(failure), 'read', path);
+  return failure.code === CHANGED ? fileChanged(path) : readError(errorOf(failure), path);
+}
+
+/** What it means that something could not be looked at. */
+function readError(error: unknown, path: string): unknown {
+  if (isErrno(error, NOT_TEXT)) return notUtf8(path, 'leads to');
+  // What is not UTF-8 is given with this character in its place, and then found by no call.
+  if (isErrno(error, 'ENOENT') && basename(path).includes('\uFFFD')) return notUtf8(path, 'has');
+  return fsError(error, 'read', path);
+}
+
+function notUtf8(path: string, verb: string): ShoalError {
+  return new ShoalError(
+    'ERR_UNSAFE_NAME',
+    `${path} ${verb} a name that is not UTF-8, which not every system can store; rename it, or leave it out`,
+  );
 }
 
 function fileChanged(path: string): ShoalError {
@@ -224,12 +245,6 @@ function fileChanged(path: string): ShoalError {
     'ERR_FILE_CHANGED',
     `${path} changed while it was being shared; share it again when nothing writes to it`,
   );
-}
-
-/** @throws ERR_UNSAFE_NAME where nothing is called so as it was read */
-async function checkText(path: string): Promise<void> {
-  if (await lstat(path).catch(() => undefined)) return;
-  throw new ShoalError('ERR_UNSAFE_NAME', `${path} has a name that is not UTF-8; rename it`);
 }
 
 function unsupported(path: string): ShoalError {
