@@ -22,7 +22,7 @@ export interface Download {
    * deleted.
    */
   other?: string;
-  /** Where `finish` moved what `force` replaces; deleted once the new one is in its place. */
+  /** Where `finish` moved what `force` replaces; deleted once the new one is in its place and has its record. */
   aside?: string;
   /** Bytes of chunks here, as of the last time it was noted. The bitmap is what counts. */
   bytesHere: number;
@@ -44,6 +44,8 @@ export interface AssetEntry {
   /** Newest first; the first valid one is served. */
   places: Place[];
   download?: Download;
+  /** What a finished download replaced and is being deleted, see {@link Download.aside}. */
+  aside?: string;
 }
 
 /** Places remembered of one asset. More copies than this are of no use for serving. */
@@ -70,7 +72,8 @@ export function decodeEntry(key: string, bytes: Uint8Array): AssetEntry {
 
 function isAssetEntry(value: unknown): value is AssetEntry {
   if (typeof value !== 'object' || value === null) return false;
-  const { v, nodes, name, type, bytes, chunkBytes, chunks, places, download } = value as Partial<AssetEntry>;
+  const { v, nodes, name, type, bytes, chunkBytes, chunks, places, download, aside } =
+    value as Partial<AssetEntry>;
   return (
     v === 1 &&
     typeof nodes === 'string' &&
@@ -81,7 +84,8 @@ function isAssetEntry(value: unknown): value is AssetEntry {
     isOptional(chunks, 'number') &&
     Array.isArray(places) &&
     places.every(isPlace) &&
-    (download === undefined || isDownload(download))
+    (download === undefined || isDownload(download)) &&
+    isOptional(aside, 'string')
   );
 }
 

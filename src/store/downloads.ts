@@ -427,7 +427,7 @@ export class Downloads {
     }
     await commitPlace(this.#catalog, this.#log, manifest, download.path, stamps);
     await isDeleted(this.#log, folder.bitmapPath(root));
-    await deleteReplaced(this.#log, download);
+    await deleteReplaced(this.#catalog, this.#log, root);
     return true;
   }
 }

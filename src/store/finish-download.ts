@@ -9,6 +9,7 @@ import type { Catalog } from './catalog.ts';
 import { isDeleted } from './change-target.ts';
 import type { Log } from './data-folder.ts';
 import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
+import { withFsErrors } from './fs-error.ts';
 import { checkTarget, moveIntoPlace } from './move-into-place.ts';
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
@@ -65,7 +66,7 @@ export async function finishDownload(
     .close()
     .catch((error: unknown) => log('warn', `${partial.base} could not be closed: ${String(error)}`));
   await isDeleted(log, catalog.folder.bitmapPath(root));
-  await deleteReplaced(log, download);
+  await deleteReplaced(catalog, log, root);
 }
 
 /** ERR_INCOMPLETE of a download that is to be put at its target. */
@@ -76,14 +77,25 @@ export function notAllHere(root: CID): ShoalError {
   );
 }
 
-/** Deletes what `force` moved aside. Where this user may not, the download is whole all the same. */
-export async function deleteReplaced(log: Log, { aside }: Download): Promise<void> {
-  if (aside === undefined) return;
+/**
+ * Deletes what `force` moved aside. Where this user may not, the download is whole all the same. Where its disk is away the
+ * next start tries again.
+ */
+export async function deleteReplaced(catalog: Catalog, log: Log, root: CID): Promise<void> {
+  const entry = catalog.entry(root);
+  if (entry?.aside === undefined) return;
+  const { aside, ...settled } = entry;
   try {
+    if (!(await lstatOrUndefined(dirname(aside)))) return;
     await deleteTree(aside);
   } catch (error) {
     log('warn', `what was replaced lies in ${aside} now and cannot be deleted: ${String(error)}`);
   }
+  await catalog
+    .put(root, settled)
+    .catch((error: unknown) =>
+      log('warn', `that ${aside} is of no more use was not noted: ${String(error)}`),
+    );
 }
 
 /** A target that is taken costs nobody what was downloaded: says where it is, and how it is used or deleted. */
@@ -127,7 +139,8 @@ export async function commitPlace(
   const inside = entry.places.find((old) => old.path === undefined && old.kind === 'complete');
   const isTwice = inside !== undefined && path !== undefined;
   const places = isTwice ? entry.places.filter((old) => old !== inside) : entry.places;
-  await catalog.putPlace(root, { ...entry, places, download: undefined }, place, stamps);
+  const aside = entry.download?.aside ?? entry.aside;
+  await catalog.putPlace(root, { ...entry, places, download: undefined, aside }, place, stamps);
   // It is whole from here on, whatever of the rest fails. Stamps that nobody refers to are deleted at the next start.
   if (root.code === RAW_CODE) await folder.index.deleteNodes(entry.nodes).catch(() => {});
   if (isTwice) {
@@ -161,7 +174,7 @@ export async function checkDownloadTarget(
   if (manifest.type !== 'directory') return;
   const real = await realpath(target).catch(() => undefined);
   if (real === undefined) return;
-  const fromTarget = relative(real, await realpath(folder.path));
+  const fromTarget = relative(real, await withFsErrors('look at', folder.path, () => realpath(folder.path)));
   if (isAbsolute(fromTarget) || fromTarget === '..' || fromTarget.startsWith(`..${sep}`)) return;
   throw new ShoalError(
     'ERR_TARGET_EXISTS',

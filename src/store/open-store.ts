@@ -7,6 +7,7 @@ import { openDataFolder, type DataFolder, type Log } from './data-folder.ts';
 import type { ResumeOptions } from './copy-chunks.ts';
 import { Downloads } from './downloads.ts';
 import { FileWorkers } from './file-workers.ts';
+import { deleteReplaced } from './finish-download.ts';
 import { GatheredPuts } from './gathered-puts.ts';
 import { HandlePool } from './handle-pool.ts';
 import { KeyLock } from './key-lock.ts';
@@ -45,10 +46,10 @@ export async function openStore(dataDir: string, options: OpenStoreOptions = {})
   options.signal?.throwIfAborted();
   const log = options.log ?? (() => {});
   const { folder, entries } = await load(dataDir, options, log, false);
-  return new FolderStore(
-    new Catalog(folder, new HandlePool(), new SmallFiles(new FileWorkers()), entries),
-    log,
-  );
+  const catalog = new Catalog(folder, new HandlePool(), new SmallFiles(new FileWorkers()), entries);
+  for (const [root, { aside }] of entries)
+    if (aside !== undefined) await deleteReplaced(catalog, log, CID.parse(root));
+  return new FolderStore(catalog, log);
 }
 
 /** Opens the folder and reads its list. Damage that only shows in reading is repaired at once, and then read again. */

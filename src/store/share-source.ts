@@ -154,6 +154,7 @@ async function commit(
     chunks: manifest.chunkCount,
     places: before?.places ?? [],
     download: before?.download,
+    aside: before?.aside,
   };
   await catalog.putPlace(root, entry, place, stamps);
   if (before) await index.deleteNodes(before.nodes);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, promises } from 'node:fs';
 import {
+  cp,
   lstat,
   mkdir,
   open,
@@ -494,6 +495,42 @@ describe('A download', () => {
     assert.deepEqual(await readdir(join(folder.path, 'data', 'partials')), []);
     assert.match(warnings.join(), /what was replaced lies in .*shoal-old now and cannot be deleted/);
     await (await store.open(asset.root))!.close();
+  });
+
+  it('has what it replaced deleted at the next start where the process was killed before', async () => {
+    await using folder = await tempFolder();
+    const [dataDir, target, killed] = ['data', 'tree', 'killed'].map((name) => join(folder.path, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await mkdir(target);
+    await writeFile(join(target, 'old'), 'old');
+    const asset = await remoteTree({ new: bytesOf(3 * CHUNK) });
+    const { rm } = promises;
+    const deleting = mock.method(promises, 'rm', async (...[what, options]: Parameters<typeof rm>) => {
+      if (!String(what).endsWith('.shoal-old')) return rm(what, options);
+      // What the data folder is when the process ends here.
+      await cp(dataDir, killed, { recursive: true });
+      throw Object.assign(new Error('killed'), { code: 'EIO', syscall: 'rm' });
+    });
+    syncBuiltinESMExports();
+    try {
+      await using store = await openStore(dataDir);
+      await (await download(store, asset, target, { force: true })).close();
+    } finally {
+      deleting.mock.restore();
+      syncBuiltinESMExports();
+    }
+    const hidden = async (): Promise<string[]> =>
+      (await readdir(folder.path)).filter((name) => name.startsWith('.'));
+    assert.equal((await hidden()).length, 1);
+    {
+      await using store = await openStore(killed);
+      assert.deepEqual(await hidden(), []);
+      assert.deepEqual(await readdir(target), ['new']);
+      assert.equal((await store.get(asset.root))?.state, 'complete');
+    }
   });
 
   it('never replaces a folder by a file, nor what holds the data folder', async () => {
