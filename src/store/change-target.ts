@@ -54,8 +54,10 @@ export async function changeTarget(
       const isMoved = manifest.type !== 'symlink' && (await isRenamed(old, to));
       if (!isMoved) return await copyTo(change, old, options);
     } catch (error) {
-      // Where this fails too, the next resume finds out.
-      await putDownload(catalog, root, { ...before, bytesHere: old.bytesHere }).catch(() => {});
+      // What could not be deleted there is named until it can. Where this fails too, the next resume finds out.
+      const isLeft = to !== old.base && (await lstatOrUndefined(to).catch(() => true));
+      const other = isLeft ? to : undefined;
+      await putDownload(catalog, root, { ...before, other, bytesHere: old.bytesHere }).catch(() => {});
       throw error;
     }
   }

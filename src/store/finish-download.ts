@@ -13,7 +13,7 @@ import { withFsErrors } from './fs-error.ts';
 import { checkTarget, moveIntoPlace } from './move-into-place.ts';
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
-import { deleteTree, partialName, type SkippedLinks } from './partial-tree.ts';
+import { deleteTree, partialGone, partialName, type SkippedLinks } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 
 /** Links named one by one that were not made: a person reads the first few. */
@@ -22,7 +22,7 @@ const MAX_LINK_WARNINGS = 10;
 /**
  * Puts a download that has every chunk at its target: syncs it, renames it, and makes it a place of the asset.
  *
- * @throws ERR_INCOMPLETE, ERR_TARGET_EXISTS unless `force`, ERR_DISK_FULL, ERR_ACCESS, ERR_IO. The partial stays, and can be finished again
+ * @throws ERR_INCOMPLETE, ERR_NOT_FOUND, ERR_TARGET_EXISTS unless `force`, ERR_DISK_FULL, ERR_ACCESS, ERR_IO. The partial stays, and can be finished again
  */
 export async function finishDownload(
   catalog: Catalog,
@@ -48,6 +48,7 @@ export async function finishDownload(
     // That may have taken minutes, in which a peer was to be sent a chunk that something had changed on the disk.
     if (!partial.isFull) throw notAllHere(root);
     if (!partial.isSealed) sealed = await partial.seal();
+    if (!(await lstatOrUndefined(partial.base))) throw partialGone(partial.base, root.toString());
     await moveIntoPlace(partial.base, target, {
       type: manifest.type,
       force: force || live.path === undefined,
@@ -66,6 +67,7 @@ export async function finishDownload(
     .close()
     .catch((error: unknown) => log('warn', `${partial.base} could not be closed: ${String(error)}`));
   await isDeleted(log, catalog.folder.bitmapPath(root));
+  if (download.other !== undefined) await isDeleted(log, download.other);
   await deleteReplaced(catalog, log, root);
 }
 

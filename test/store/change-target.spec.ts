@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { promises } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import { ShoalError } from '../../src/errors.ts';
 import { NodeIndex } from '../../src/store/node-index.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -63,6 +66,66 @@ describe('A change of target', () => {
     const after = await store.startDownload(asset.root, { path: target });
     assert.equal(after.have().count, 60);
     await after.close();
+  });
+
+  it('deletes a copy that could not be finished, nor deleted, when it can be', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
+    if (!mount) this.skip();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(9 * CHUNK));
+    await putNodes(store, asset);
+    const target = join(folder.path, 'file');
+    const before = await store.startDownload(asset.root, { path: target });
+    await writeChunks(before, asset, [1, 2, 3]);
+    await before.close();
+    const fails = async (): Promise<never> => {
+      throw Object.assign(new Error('the disk fails'), { code: 'EIO', syscall: 'write' });
+    };
+    const { rm } = promises;
+    const writing = mock.method(Partial.prototype, 'write', fails);
+    const deleting = mock.method(promises, 'rm', async (...[path, options]: Parameters<typeof rm>) =>
+      String(path).startsWith(mount.path) ? fails() : rm(path, options),
+    );
+    syncBuiltinESMExports();
+    try {
+      await assert.rejects(store.startDownload(asset.root, { path: join(mount.path, 'file') }), /disk fails/);
+    } finally {
+      writing.mock.restore();
+      deleting.mock.restore();
+      syncBuiltinESMExports();
+    }
+    assert.equal((await partialsIn(mount.path)).length, 1);
+    const after = await store.startDownload(asset.root, { path: target });
+    assert.equal(after.have().count, 3);
+    await after.close();
+    assert.deepEqual(await readdir(mount.path), []);
+  });
+
+  it('leaves nothing at the old target though what was there could not be deleted at first', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
+    if (!mount) this.skip();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(9 * CHUNK));
+    await putNodes(store, asset);
+    const before = await store.startDownload(asset.root, { path: join(folder.path, 'file') });
+    await writeChunks(before, asset, [1, 2, 3]);
+    await before.close();
+    const { rename } = promises;
+    const renaming = mock.method(promises, 'rename', async (from: string, to: string) => {
+      if (from.endsWith('.next.bits')) throw Object.assign(new Error('the disk fails'), { code: 'EIO' });
+      await rename(from, to);
+    });
+    syncBuiltinESMExports();
+    const after = await store.startDownload(asset.root, { path: join(mount.path, 'file') });
+    renaming.mock.restore();
+    syncBuiltinESMExports();
+    assert.equal((await partialsIn(folder.path)).length, 1);
+    await writeChunks(after, asset);
+    await after.finish();
+    await after.close();
+    assert.deepEqual(await partialsIn(folder.path), []);
   });
 
   it('loses nothing where the old disk can no longer be read', async function () {
