@@ -204,7 +204,7 @@ export class Downloads {
     await deleteTree(this.#catalog.folder.bitmapPath(root));
   }
 
-  /** What an earlier download left; where that is for another target, what is wrong with it does not matter. */
+  /** What an earlier download left; where that is for another target, it does not matter that it is gone. */
   async #resumeElsewhere(
     root: CID,
     manifest: Manifest,
@@ -218,7 +218,8 @@ export class Downloads {
       return live ?? (known.path === target ? 'finished' : undefined);
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (known.path === target || isOfThisProcess(error)) throw error;
+      if (known.path === target) throw error;
+      if (mayPass(error)) throw cannotMove(known.partial, error);
       this.#log('warn', `the unfinished download in ${known.partial} cannot be used: ${String(error)}`);
       return undefined;
     }
@@ -432,9 +433,24 @@ export class Downloads {
   }
 }
 
-/** Says nothing of a partial, which would be deleted for it when another is begun in its place. */
-function isOfThisProcess(error: unknown): boolean {
-  return error instanceof ShoalError && error.code === 'ERR_TOO_MANY_FILES';
+/** What keeps a partial from being used now, and perhaps not later: it would be deleted for that when another is begun. */
+const MAY_PASS: ReadonlySet<string> = new Set([
+  'ERR_ACCESS',
+  'ERR_DISK_FULL',
+  'ERR_IO',
+  'ERR_TOO_MANY_FILES',
+]);
+
+function mayPass(error: unknown): error is ShoalError {
+  return error instanceof ShoalError && MAY_PASS.has(error.code);
+}
+
+function cannotMove(partial: string, error: ShoalError): ShoalError {
+  return new ShoalError(
+    error.code,
+    `the unfinished download ${partial} cannot be used for another target now, and stays as it is: ${error.message}. Try again, or delete that to begin anew`,
+    { cause: error },
+  );
 }
 
 function bytesOf(chunks: Bitfield, manifest: Manifest): number {

@@ -273,22 +273,38 @@ describe('A download', () => {
     assert.ok(await sameFile(join(target, 'd', 'f'), bytesOf(4 * CHUNK)));
   });
 
-  it('is not begun anew for another target because too many files were open for a moment', async () => {
-    await using folder = await tempFolder();
-    const asset = await remoteFile(bytesOf(9 * CHUNK));
-    const { dataDir } = await interrupted(folder.path, asset, [1, 2, 3]);
-    await using store = await openStore(dataDir);
-    const path = join(folder.path, 'other');
-    const check = mock.method(Partial.prototype, 'check', async () => {
-      throw new ShoalError('ERR_TOO_MANY_FILES', 'too many files are open');
+  for (const code of ['ERR_TOO_MANY_FILES', 'ERR_ACCESS', 'ERR_IO', 'ERR_DISK_FULL']) {
+    it(`is not begun anew for another target because it could not be used for a moment (${code})`, async () => {
+      await using folder = await tempFolder();
+      const asset = await remoteFile(bytesOf(9 * CHUNK));
+      const { dataDir } = await interrupted(folder.path, asset, [1, 2, 3]);
+      await using store = await openStore(dataDir);
+      const path = join(folder.path, 'other');
+      const check = mock.method(Partial.prototype, 'check', async () => {
+        throw new ShoalError(code, 'not now');
+      });
+      try {
+        await assert.rejects(store.startDownload(asset.root, { path }), {
+          code,
+          message: /stays as it is: not now\. Try again/,
+        });
+      } finally {
+        check.mock.restore();
+      }
+      const stored = await store.startDownload(asset.root, { path });
+      assert.equal(stored.have().count, 3);
+      await stored.close();
     });
-    try {
-      await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_TOO_MANY_FILES' });
-    } finally {
-      check.mock.restore();
-    }
-    const stored = await store.startDownload(asset.root, { path });
-    assert.equal(stored.have().count, 3);
+  }
+
+  it('says that it is gone where something deleted it before it could be put at its target', async () => {
+    await using folder = await tempFolder();
+    const { store, stored } = await finishing(folder.path, (_stored, partial) => rm(partial));
+    await using _store = store;
+    await assert.rejects(stored.finish(), {
+      code: 'ERR_NOT_FOUND',
+      message: /the unfinished download .* is not there/,
+    });
     await stored.close();
   });
 
