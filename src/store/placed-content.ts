@@ -1,10 +1,11 @@
+import type { FileHandle } from 'node:fs/promises';
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import type { VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import { NOT_A_FILE } from './file-jobs.ts';
 import type { FileStamps } from './file-stamps.ts';
-import { fsError, isErrno } from './fs-error.ts';
+import { fsError, isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { readFilePart } from './read-file-part.ts';
 import type { Seals } from './seals.ts';
@@ -96,13 +97,14 @@ export class PlacedContent {
 
   /** @returns undefined where the file is not what it was */
   #readPart(file: number, path: string, offset: number, size: number): Promise<Uint8Array | undefined> {
-    return this.#pool.use(this, path, 'read', async (handle) => {
+    const read = async (handle: FileHandle): Promise<Uint8Array | undefined> => {
       const [stats, bytes] = await Promise.all([
         handle.stat({ bigint: true }),
         readFilePart(handle, offset, size),
       ]);
       return this.#stamps.matches(file, stats) ? bytes : undefined;
-    });
+    };
+    return this.#pool.use(this, path, 'read', (handle) => withFsErrors('read', path, () => read(handle)));
   }
 
   async #readSmall(

@@ -62,7 +62,8 @@ export async function removeUnrecorded(
 }
 
 /**
- * Deletes the bitmaps of downloads that had ended when the process was killed.
+ * Deletes what was of no more use when the process was killed: bitmaps of downloads that had ended, and content that a
+ * saved copy had taken the place of.
  *
  * @param path of the data folder
  * @param entries all records, by root
@@ -72,11 +73,13 @@ export async function removeEnded(
   entries: ReadonlyMap<string, AssetEntry>,
   log: Log,
 ): Promise<void> {
-  const folder = join(path, 'partials');
-  for (const name of await withFsErrors('read', folder, () => readdir(folder))) {
-    const entry = entries.get(name.split('.', 1)[0] as string);
-    // Where the record was lost it may be found again, with a copy of the index.
-    if (entry && !entry.download) await isDeleted(log, join(folder, name));
+  for (const folder of ['partials', 'content'].map((name) => join(path, name))) {
+    for (const name of await withFsErrors('read', folder, () => readdir(folder))) {
+      const entry = entries.get(name.split('.', 1)[0] as string);
+      const isOfUse = folder.endsWith('content') ? isNeeded(entry) : entry?.download !== undefined;
+      // Where the record was lost it may be found again, with a copy of the index.
+      if (entry && !isOfUse) await isDeleted(log, join(folder, name));
+    }
   }
 }
 

@@ -391,8 +391,10 @@ describe('A download', () => {
     assert.ok(await sameFile(path, bytesOf(9 * CHUNK)));
     assert.match(logged.join(), /is of no more use and cannot be deleted/);
     assert.equal((await readdir(bitmaps)).length, 1);
+    assert.equal((await readdir(join(dataDir, 'content'))).length, 1);
     await using _store = await openStore(dataDir);
     assert.deepEqual(await readdir(bitmaps), []);
+    assert.deepEqual(await readdir(join(dataDir, 'content')), []);
   });
 
   it('does not wait for who hashes what is here when it is aborted', async () => {
@@ -619,6 +621,36 @@ describe('A download', () => {
       code: 'ERR_NOT_FOUND',
       message: /no does not exist/,
     });
+  });
+
+  it('is filled from another copy as far as the disk of that gives it', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(9 * CHUNK));
+    const [first, second] = [join(folder.path, 'first'), join(folder.path, 'second')];
+    await (await download(store, asset, first)).close();
+    const real = HandlePool.prototype.use;
+    const used = mock.method(
+      HandlePool.prototype,
+      'use',
+      function (this: HandlePool, ...[owner, path, mode, task]: Parameters<typeof real>) {
+        const read = (at: number): void => {
+          if (path === first && at === 2 * CHUNK)
+            throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' });
+        };
+        return real.call(this, owner, path, mode, (handle) => task(spoiled(handle, read)));
+      },
+    );
+    try {
+      const stored = await store.startDownload(asset.root, { path: second });
+      assert.equal(stored.have().count, 8);
+      await writeChunks(stored, asset, [2]);
+      await stored.finish();
+      await stored.close();
+    } finally {
+      used.mock.restore();
+    }
+    assert.ok(await sameFile(second, bytesOf(9 * CHUNK)));
   });
 
   it('takes its chunks along to another target', async () => {
