@@ -113,7 +113,8 @@ async function start(
     perPeer: options.perPeer,
     exchangeConfig: { maxInboundBytes: MAX_INBOUND_BYTES, degree: DEGREE, idleDialMs: IDLE_DIAL_MS },
     dialsAtATime: DIALS_AT_A_TIME,
-    resolveAsset: async (root: CID) => late.node?.resolve(root),
+    resolveAsset: async (root: CID, isSlowTurn: () => Promise<boolean>) =>
+      late.node?.resolve(root, isSlowTurn),
     getNode: async (root: CID, cid: CID) => late.node?.nodeFor(root, cid),
     onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),
     onAssetError: (root: CID, error: ShoalError) => late.node?.handleAssetError(root, error),

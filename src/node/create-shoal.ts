@@ -86,7 +86,8 @@ async function startNode(
     perPeer: options.perPeer,
     trace: options.trace === undefined ? undefined : openTrace(options.trace, log),
     exchangeConfig: { fleet: options.fleet ?? false, offload: options.offload ?? false },
-    resolveAsset: async (root: CID): Promise<StoredAsset | undefined> => late.node?.resolve(root),
+    resolveAsset: async (root: CID, isSlowTurn: () => Promise<boolean>): Promise<StoredAsset | undefined> =>
+      late.node?.resolve(root, isSlowTurn),
     getNode: async (root: CID, cid: CID) => late.node?.nodeFor(root, cid),
     onUpload: (root: CID, peer: string, bytes: number) => late.node?.handleUpload(root, peer, bytes),
     onAssetError: (root: CID, error: ShoalError) => late.node?.handleAssetError(root, error),

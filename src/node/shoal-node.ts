@@ -356,11 +356,14 @@ export class ShoalNode implements Shoal, NodeContext {
   /**
    * The asset that a peer named and that nobody here is active on, for the swarm to serve.
    *
+   * @param isSlowTurn asked before what is here of it is hashed
    * @throws why it is here and cannot be opened now
    */
-  async resolve(root: CID): Promise<StoredAsset | undefined> {
+  async resolve(root: CID, isSlowTurn: () => Promise<boolean>): Promise<StoredAsset | undefined> {
     const record: AssetRecord | undefined = await this.store.get(root);
-    if (!record || this.closing.aborted) return undefined;
+    if (!record) return undefined;
+    if (record.state === 'partial' && !(await isSlowTurn())) return undefined;
+    if (this.closing.aborted) return undefined;
     try {
       const stored = await this.store.open(root, { signal: this.closing });
       if (stored) this.handleAssetReadable(root);

@@ -7,7 +7,7 @@ import type { Event } from './core/events.ts';
 import type { AssetKey, PeerKey } from './core/messages.ts';
 import type { Log } from './log.ts';
 
-/** Store lookups at a time for roots that peers name: opening an asset may re-hash what an interruption left. */
+/** Store lookups at a time for roots that peers name; and so many of those that are slow, for which the others do not wait. */
 const MAX_PARALLEL_LOOKUPS = 4;
 
 /** Roots of one peer that wait for a lookup, as many as a link keeps; more are passed over for now. */
@@ -60,8 +60,13 @@ const RETRIES_AT_ONCE = 32;
 export interface AssetTableHost {
   nowMs(): number;
   handle(event: Event): void;
-  /** Looks a root up in the store. */
-  resolve(root: CID): Promise<StoredAsset | undefined>;
+  /**
+   * Looks a root up in the store.
+   *
+   * @param isSlowTurn to be asked before what may take hours, as an unfinished download is hashed when it is opened. Resolves
+   * when it is this one's turn among such; false: it is not to be opened any more
+   */
+  resolve(root: CID, isSlowTurn: () => Promise<boolean>): Promise<StoredAsset | undefined>;
   onActive(asset: ActiveAsset): void;
   /** Whether a connected peer names the root. */
   isNamed(root: CID): boolean;
@@ -82,6 +87,8 @@ export class AssetTable {
   /** The same, by peer: they take turns, so that who names thousands keeps nobody else waiting. */
   readonly #lines = new Map<PeerKey | undefined, Set<string>>();
   readonly #lookups = new Map<string, Promise<void>>();
+  /** Those of them that are slow: at work, or waiting for their turn. */
+  readonly #slow = new Map<string, 'at-work' | ((isTurn: boolean) => void)>();
   /** Roots whose lookup came to nothing, oldest first. */
   readonly #failed = new Map<string, { untilMs: number; waitMs: number }>();
   /** Roots that could not be opened, or were passed over; those that were looked at longest ago first. */
@@ -159,6 +166,7 @@ export class AssetTable {
   async forget(text: string): Promise<void> {
     this.#takeOut(text);
     this.#retries.delete(text);
+    this.#dropSlow(text);
     await this.#lookups.get(text);
     const asset = this.#byText.get(text);
     if (asset && !asset.session) await this.#release(asset);
@@ -198,6 +206,7 @@ export class AssetTable {
     this.#isStopped = true;
     this.#waiting.clear();
     this.#lines.clear();
+    for (const text of this.#slow.keys()) this.#dropSlow(text);
     for (const asset of [...this.#byKey.values()]) {
       if (asset.session) this.remove(asset);
       else void this.#release(asset);
@@ -206,13 +215,15 @@ export class AssetTable {
   }
 
   #nextLookup(): void {
-    while (this.#lookups.size < MAX_PARALLEL_LOOKUPS) {
+    while (this.#lookups.size - this.#slow.size < MAX_PARALLEL_LOOKUPS) {
       const [line] = this.#lines.values();
       const text = line?.values().next().value;
       const root = text === undefined ? undefined : this.#takeOut(text);
       if (text === undefined || !root) return;
       const lookup = this.#resolve(root, text).finally(() => {
         this.#lookups.delete(text);
+        this.#slow.delete(text);
+        this.#nextSlow();
         this.#nextLookup();
       });
       this.#lookups.set(text, lookup);
@@ -232,9 +243,35 @@ export class AssetTable {
     return root;
   }
 
+  #slowTurn(text: string): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    if (this.#isStopped) resolve(false);
+    this.#slow.set(text, resolve);
+    this.#nextSlow();
+    this.#nextLookup();
+    return promise;
+  }
+
+  #nextSlow(): void {
+    let atWork = [...this.#slow.values()].filter((state) => state === 'at-work').length;
+    for (const [text, state] of this.#slow) {
+      if (atWork >= MAX_PARALLEL_LOOKUPS) return;
+      if (state === 'at-work') continue;
+      this.#slow.set(text, 'at-work');
+      state(true);
+      atWork++;
+    }
+  }
+
+  /** A slow lookup that waits for its turn is given up. */
+  #dropSlow(text: string): void {
+    const state = this.#slow.get(text);
+    if (typeof state === 'function') state(false);
+  }
+
   async #resolve(root: CID, text: string): Promise<void> {
     try {
-      const stored = await this.#host.resolve(root);
+      const stored = await this.#host.resolve(root, () => this.#slowTurn(text));
       if (!stored) return this.#noteFailed(text);
       if (this.#isStopped || this.#byText.has(text)) return await stored.close();
       this.add(stored, { origin: stored.state === 'shared', wanted: 'none', session: undefined });

@@ -55,8 +55,10 @@ export interface SwarmShellOptions {
   /**
    * Looks up a root that a peer named and that nobody joined. What it returns is the shell's to close; where it throws, the
    * root is looked up again while a peer names it.
+   *
+   * @param isSlowTurn see `AssetTableHost.resolve`
    */
-  resolveAsset: (root: CID) => Promise<StoredAsset | undefined>;
+  resolveAsset: (root: CID, isSlowTurn: () => Promise<boolean>) => Promise<StoredAsset | undefined>;
   /** An interior node of any asset, for peers that named its root. */
   getNode: (root: CID, cid: CID) => Promise<Uint8Array | undefined>;
   uploadBytesPerSec?: number | undefined;

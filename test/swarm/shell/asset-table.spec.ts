@@ -5,6 +5,8 @@ import { AssetTable } from '../../../src/swarm/asset-table.ts';
 import type { StoredAsset } from '../../../src/store/store.ts';
 import { bytesOf, fileOf, MemoryAsset } from './memory-asset.ts';
 
+const settled = () => new Promise((next) => setImmediate(next));
+
 describe('asset table', () => {
   /** A table on a clock of the test's, and a way to have the store open one asset after another. */
   async function world() {
@@ -89,6 +91,39 @@ describe('asset table', () => {
     assert.ok(table.get(second.text));
   });
 
+  it('looks others up while some are slow to open, of which a few are at a time, and gives up those that wait', async () => {
+    const asked: string[] = [];
+    const opening: string[] = [];
+    const ends: (() => void)[] = [];
+    const isSlow = (text: string): boolean => asked.indexOf(text) < 6;
+    const table = new AssetTable({
+      nowMs: () => 0,
+      log: () => {},
+      handle: () => {},
+      isLacked: () => false,
+      isNamed: () => true,
+      resolve: async (root, isSlowTurn) => {
+        const text = root.toString();
+        asked.push(text);
+        await settled();
+        if (isSlow(text) && !(await isSlowTurn())) return undefined;
+        opening.push(text);
+        return new Promise((resolve) => ends.push(() => resolve(undefined)));
+      },
+      onActive: () => {},
+    });
+    const names = Array.from({ length: 8 }, (_, n) => cidOf(DAG_PB_CODE, new Uint8Array(32).fill(n)));
+    const texts = names.map(String);
+    for (const root of names) table.lookUp(root, root.toString(), 'peer');
+    while (opening.length < 6) await settled();
+    // The fifth and the sixth wait for one of the first four, the others for none.
+    assert.deepEqual(opening.toSorted(), [0, 1, 2, 3, 6, 7].map((n) => texts[n]).toSorted());
+    await table.forget(texts[4] as string);
+    ends[0]?.();
+    while (opening.length < 7) await settled();
+    assert.equal(opening.at(-1), texts[5]);
+  });
+
   it('asks the store seldom for a root that it could not open, however often peers name it', async () => {
     let nowMs = 0;
     let lookups = 0;
@@ -162,8 +197,6 @@ describe('asset table: roots that peers have named, and that could not be opened
     };
     return { asked, name, named, retryAt };
   }
-
-  const settled = () => new Promise((next) => setImmediate(next));
 
   const rootOf = (n: number): CID => {
     const digest = new Uint8Array(32);
