@@ -215,7 +215,7 @@ export class SourceWalk {
   }
 
   async #checkUnchanged(path: string, handle: FileHandle, found: FileStamp): Promise<void> {
-    const now = await handle.stat({ bigint: true });
+    const now = await withFsErrors('read', path, () => handle.stat({ bigint: true }));
     if (now.isFile() && now.size === found.size && now.mtimeNs === found.mtimeNs) return;
     throw fileChanged(path);
   }

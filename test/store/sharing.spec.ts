@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { promises } from 'node:fs';
-import { appendFile, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  open,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -300,6 +310,32 @@ describe('Sharing a path', () => {
         message: /to leads to a name that is not UTF-8/,
       });
     }
+  });
+
+  it('says what could not be looked at, of the data folder and of a file that was read', async () => {
+    await using t = await setUp();
+    const path = join(t.path, 'file');
+    await writeFile(path, bytesOf(10));
+    const tooMany = async (): Promise<never> => {
+      throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' });
+    };
+    const handle = await open(path);
+    const prototype = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    for (const fails of [
+      () => mock.method(promises, 'realpath', tooMany),
+      () => mock.method(prototype, 'stat', tooMany),
+    ]) {
+      const failing = fails();
+      syncBuiltinESMExports();
+      try {
+        await assert.rejects(t.store.share(path), { name: 'ShoalError', code: 'ERR_TOO_MANY_FILES' });
+      } finally {
+        failing.mock.restore();
+        syncBuiltinESMExports();
+      }
+    }
+    await t.store.share(path);
   });
 
   it('says what is missing', async () => {
