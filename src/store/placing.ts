@@ -27,13 +27,15 @@ export async function placeContent<T>(
     await writeFile(mark, '', { mode: 0o600 });
     await rename(spool, path);
   });
+  let isLeft = false;
   try {
     return await commit(path);
   } catch (error) {
-    if (!isNeeded(catalog.entry(root))) await rm(path, { force: true });
+    // The mark stays where this fails, so that the next start deletes both.
+    if (!isNeeded(catalog.entry(root))) await rm(path, { force: true }).catch(() => (isLeft = true));
     throw error;
   } finally {
-    await rm(mark, { force: true });
+    if (!isLeft) await rm(mark, { force: true }).catch(() => {});
   }
 }
 

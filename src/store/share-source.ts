@@ -76,7 +76,8 @@ export async function shareContent(
       );
     return await whenFree(catalog, lock, imported, task, options.signal);
   } finally {
-    await rm(spool, { force: true });
+    // What cannot be deleted now is at the next start.
+    await rm(spool, { force: true }).catch(() => {});
   }
 }
 

@@ -539,6 +539,26 @@ describe('Sharing content', () => {
     }
   });
 
+  it('is shared although what is of no more use cannot be deleted, and what failed before that is told', async () => {
+    await using t = await setUp();
+    const content = (): AsyncIterable<Uint8Array> => Readable.from([bytesOf(10)]);
+    const deleting = mock.method(promises, 'rm', async () => {
+      throw Object.assign(new Error('the disk fails'), { code: 'EIO', syscall: 'rm' });
+    });
+    syncBuiltinESMExports();
+    try {
+      const noting = mock.method(NodeIndex.prototype, 'putRecord', async () => {
+        throw new Error('no room for a record');
+      });
+      await assert.rejects(t.store.share({ content: content() }), /no room for a record/);
+      noting.mock.restore();
+      assert.equal((await t.store.share({ content: content() })).bytes, 10);
+    } finally {
+      deleting.mock.restore();
+      syncBuiltinESMExports();
+    }
+  });
+
   it('is deleted with its asset', async () => {
     await using t = await setUp();
     const { root } = await t.store.share(source([bytesOf(5000)]));
