@@ -1,6 +1,7 @@
 import { limitOf, type Allowance } from './allowance.ts';
 import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import { MAX_PAUSE_MS, PAUSES_MS, TICK_MS } from './constants.ts';
+import { DownlinkQueue } from './downlink-queue.ts';
 import type { Action } from './events.ts';
 import type { Settings } from './exchange-config.ts';
 import type { AssetKey, Message, PeerKey } from './messages.ts';
@@ -28,6 +29,8 @@ export class Core {
   committedBytes = 0;
   /** The limit of the downlink. */
   download: Allowance | undefined;
+  /** What stands before this node's downlink, whatever its limit. */
+  readonly downlinkQueue = new DownlinkQueue();
   /** The part of them that went to peers from which nothing comes back: the uplink has no work of it. */
   stuckBytes = 0;
   /** Bytes asked for by this node and not stored, over all peers. */

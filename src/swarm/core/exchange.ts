@@ -428,6 +428,7 @@ export class Exchange {
     this.#receiving.disownUnkept();
     this.#granting.expire();
     this.#serving.watchStuck();
+    this.#core.downlinkQueue.look(nowMs, this.#core.peers.values());
     this.#requesting.giveUpLate();
     this.#requesting.rushLate();
     this.#requesting.remind();

@@ -38,6 +38,7 @@ export class Receiving {
     const isAwaited = peer.requests.has(chunkKey(data.asset, data.chunk));
     const fault = this.#match(peer, data);
     if (fault) return fault;
+    this.#core.downlinkQueue.came(data.bytes);
     peer.payloadBytes += data.bytes;
     const waiting = peer.payloadBytes - peer.ackedPayloadBytes;
     const isLast = isAwaited && data.last && peer.requests.size === 0;

@@ -11,6 +11,7 @@ import {
   TRUST_GROWTH,
   UNKNOWN_REISSUE_MS,
 } from './constants.ts';
+import type { Core } from './core.ts';
 import type { Message } from './messages.ts';
 import type { Peer } from './peer.ts';
 
@@ -38,20 +39,21 @@ export function trustOf(peer: Peer): number {
  * A peer that has not failed since it last delivered holds the chunk too, and this one failed to send it, or failed so
  * often that it gets but one chunk at a time to show itself by, and none of the last ones.
  */
-export function isBetterElsewhere(peer: Peer, swarm: AssetSwarm, chunk: number, nowMs: number): boolean {
-  const isTrusted = peer.conduct.broken < DOUBTED && !isSilent(peer, nowMs);
+export function isBetterElsewhere(core: Core, peer: Peer, swarm: AssetSwarm, chunk: number): boolean {
+  const isTrusted = peer.conduct.broken < DOUBTED && !isSilent(core, peer);
   const mayTry = isTrusted || (peer.requestedBytes === 0 && swarm.picker.count > TRIED_WITH);
   const isDoubted = !mayTry || (peer.lapses > 0 && swarm.reissues.has(chunk));
-  return isDoubted && isElsewhere(peer, swarm, chunk, nowMs);
+  return isDoubted && isElsewhere(peer, swarm, chunk, core.nowMs);
 }
 
 /** It has never sent anything, and was asked long enough ago to have begun: what others hold is safer with them. */
-export function isSilent(peer: Peer, nowMs: number): boolean {
+export function isSilent({ nowMs, downlinkQueue }: Core, peer: Peer): boolean {
   if (peer.serviceMs > 0) return false;
   if (peer.lapses > 0) return true;
   const oldest = peer.requests.values().next().value;
   if (!oldest || peer.lastDataAtMs >= oldest.requestedAtMs) return false;
-  return nowMs - oldest.requestedAtMs >= SILENT_MS + SILENT_ROUND_TRIPS * peer.rttMs;
+  const waitMs = SILENT_MS + SILENT_ROUND_TRIPS * peer.rttMs + downlinkQueue.aheadMs(nowMs, peer);
+  return nowMs - oldest.requestedAtMs >= waitMs;
 }
 
 /** Another peer, which gives credit for the asset and has not failed since it last delivered, has the chunk. */

@@ -3,6 +3,7 @@ import type { AssetSwarm, ChunkRequest } from './asset-swarm.ts';
 import { addToRuns } from './chunk-runs.ts';
 import {
   MAX_CHUNKS_PER_GRANT,
+  REISSUE_FACTOR,
   REMIND_MS,
   SLOW_BYTES_PER_SEC,
   SLOW_REISSUE_MS,
@@ -147,13 +148,16 @@ export class Requesting {
    * worse for being slow; but where another neighbour has the chunk too, a trickle does not hold it up for ever.
    */
   #isLate(peer: Peer, request: ChunkRequest): boolean {
-    const { nowMs } = this.#core;
-    if (nowMs >= request.progressAtMs + request.allowedMs) return true;
+    const { nowMs, downlinkQueue } = this.#core;
+    // What others were asked for, and send, may stand before it.
+    const aheadMs = downlinkQueue.aheadMs(nowMs, peer);
+    const queueMs = REISSUE_FACTOR * aheadMs;
+    if (nowMs >= request.progressAtMs + Math.max(request.allowedMs, queueMs)) return true;
     const swarm = this.#core.assets.get(request.asset);
     if (!swarm) return false;
     // The last chunks do not wait for a peer that has never sent anything.
     const isLast = peer.serviceMs === 0 && swarm.picker.count === 0;
-    if (isLast && nowMs >= request.progressAtMs + UNPROVEN_REISSUE_MS) {
+    if (isLast && nowMs >= request.progressAtMs + UNPROVEN_REISSUE_MS + aheadMs) {
       return isElsewhere(peer, swarm, request.chunk, nowMs);
     }
     const slowMs = Math.min(
@@ -162,7 +166,7 @@ export class Requesting {
     );
     const patience = patienceOf(swarm, request.chunk) * 2 ** Math.min(peer.conduct.broken, 2);
     const begunAtMs = Math.max(request.requestedAtMs, peer.lastServedAtMs);
-    if (nowMs - begunAtMs < slowMs * patience) return false;
+    if (nowMs - begunAtMs < Math.max(slowMs * patience, queueMs)) return false;
     return isElsewhere(peer, swarm, request.chunk, nowMs);
   }
 
@@ -264,7 +268,7 @@ export class Requesting {
   #choose(peer: Peer, only: AssetKey | undefined, maxBytes: number, offered: number[]): Choice | undefined {
     const { nowMs } = this.#core;
     const isFresh = (swarm: AssetSwarm, chunk: number): boolean =>
-      !isTakenBack(peer, swarm.key, chunk, nowMs) && !isBetterElsewhere(peer, swarm, chunk, nowMs);
+      !isTakenBack(peer, swarm.key, chunk, nowMs) && !isBetterElsewhere(this.#core, peer, swarm, chunk);
     const found =
       this.#chooseWhere(peer, only, maxBytes, offered, isFresh) ?? this.#takeOver(peer, only, maxBytes);
     if (found || nowMs - peer.takenBackAtMs >= TOMBSTONE_MS) return found;
@@ -273,7 +277,7 @@ export class Requesting {
       only,
       maxBytes,
       [],
-      (swarm, chunk) => !isBetterElsewhere(peer, swarm, chunk, nowMs),
+      (swarm, chunk) => !isBetterElsewhere(this.#core, peer, swarm, chunk),
     );
   }
 
@@ -283,11 +287,11 @@ export class Requesting {
    */
   #takeOver(peer: Peer, only: AssetKey | undefined, maxBytes: number): Choice | undefined {
     const { nowMs } = this.#core;
-    if (isSilent(peer, nowMs)) return undefined;
+    if (isSilent(this.#core, peer)) return undefined;
     for (const { swarm, have } of peer.memberships.values()) {
       if (!have || isSpent(swarm.throttle.download) || (only !== undefined && swarm.key !== only)) continue;
       for (const { peer: other } of swarm.members.values()) {
-        if (other === peer || !isSilent(other, nowMs)) continue;
+        if (other === peer || !isSilent(this.#core, other)) continue;
         for (const request of other.requests.values()) {
           const { asset, chunk, bytes } = request;
           if (asset !== swarm.key || bytes > maxBytes || !have.has(chunk)) continue;
