@@ -17,6 +17,8 @@ export interface ChunkRequest {
   readonly requestedAtMs: number;
   /** When something last came of it, or of what the peer was asked for before it. */
   progressAtMs: number;
+  /** When the credit for it runs out: from then on it may come to the peer too late. */
+  readonly creditUntilMs: number;
   /** With nothing for so long it is given up and asked of somebody else. */
   readonly allowedMs: number;
   receivedBytes: number;

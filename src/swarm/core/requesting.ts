@@ -73,7 +73,7 @@ export class Requesting {
       if (!found) break;
       const { swarm, chunk } = found;
       left -= swarm.bytesOf(chunk);
-      this.#take(peer, swarm, chunk);
+      this.#take(peer, swarm, chunk, this.#core.nowMs + message.leaseMs);
       addToRuns(picked, swarm, chunk);
     }
     for (const [swarm, runs] of picked) {
@@ -96,7 +96,7 @@ export class Requesting {
       return;
     }
     this.#forget(peer, request);
-    this.#core.blame(peer, this.#refused(peer, message.reason));
+    this.#core.blame(peer, this.#refused(peer, request, message.reason));
     // What had begun may still be on its way: data and control are different streams. Without credit nothing begins.
     if (message.reason !== 'no-credit' || request.receivedBytes > 0) {
       bury(peer, request, request.bytes, this.#core.nowMs);
@@ -115,10 +115,16 @@ export class Requesting {
     else this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'REJECT'));
   }
 
-  /** A file that changed, or a disk that fails, is nobody's lie; it is only not heard of for ever. */
-  #refused(peer: Peer, reason: RejectReason): Misbehaviour | undefined {
-    if (reason === 'failed') return peer.conduct.wasted(this.#core.nowMs, 'REJECT');
-    return peer.conduct.brokePromise(this.#core.nowMs);
+  /**
+   * A file that changed, or a disk that fails, is nobody's lie; it is only not heard of for ever. Nor is it one that the credit had
+   * run out when the request came: it stands behind this node's own chunks on a slow uplink. But others are asked first then.
+   */
+  #refused(peer: Peer, { creditUntilMs }: ChunkRequest, reason: RejectReason): Misbehaviour | undefined {
+    const { nowMs } = this.#core;
+    if (reason === 'failed') return peer.conduct.wasted(nowMs, 'REJECT');
+    if (reason !== 'no-credit' || nowMs < creditUntilMs) return peer.conduct.brokePromise(nowMs);
+    peer.lapses++;
+    return peer.conduct.wasted(nowMs, 'REJECT');
   }
 
   /** Gives up requests of which nothing comes: they are asked of somebody else, twice as patiently. */
@@ -381,7 +387,7 @@ export class Requesting {
     return undefined;
   }
 
-  #take(peer: Peer, swarm: AssetSwarm, chunk: number, isLate = false): ChunkRequest {
+  #take(peer: Peer, swarm: AssetSwarm, chunk: number, creditUntilMs: number, isLate = false): ChunkRequest {
     const { nowMs } = this.#core;
     const bytes = swarm.bytesOf(chunk);
     peer.requestedBytes += bytes;
@@ -395,6 +401,7 @@ export class Requesting {
       peer: peer.key,
       requestedAtMs: nowMs,
       progressAtMs: nowMs,
+      creditUntilMs,
       allowedMs: patienceOf(swarm, chunk) * allowedMs(peer, this.#core.peers.values()),
       receivedBytes: 0,
       isWhole: false,
@@ -410,7 +417,7 @@ export class Requesting {
 
   /** The chunk has come whole from the peer, unasked since it was taken back: it is verified as if it were asked for. */
   adopt(peer: Peer, swarm: AssetSwarm, chunk: number): void {
-    this.cameWhole(peer, this.#take(peer, swarm, chunk, true));
+    this.cameWhole(peer, this.#take(peer, swarm, chunk, -Infinity, true));
   }
 
   /** All of it is here: the peer owes nothing more of it, and the shell verifies and stores it. */

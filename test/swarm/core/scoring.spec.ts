@@ -116,6 +116,20 @@ describe('Exchange: peers that break their promises', () => {
     });
   }
 
+  it('drops nobody whose credit had run out when the request came, behind the chunks of a slow uplink', () => {
+    const rig = new Rig().add('.'.repeat(60)).join('slow', 'x'.repeat(60));
+    for (let id = 1; id <= 20; id++) {
+      rig.take();
+      rig.grants('slow', id);
+      const [chunk] = rig.asked('slow');
+      assert.ok(chunk !== undefined, 'it is asked again');
+      rig.pass(9000);
+      rig.says('slow', { type: 'reject', asset: 1, chunk, reason: 'no-credit' });
+      rig.pass(4000);
+      assert.deepEqual(rig.faults(), []);
+    }
+  });
+
   it('drops one that announces again and again what it then rejects', () => {
     const victim = new Victim();
     const { code } = victim.play((rig, chunk) => {
