@@ -39,7 +39,7 @@ export function addInspect(program: Command, onExit: (code: number) => void): vo
         onExit(await runCommand({ job, node: 'looking', permanent: false }, options));
       } else {
         const { inspectPath } = await import('../inspect-path.ts');
-        onExit(await inspectPath(target && resolve(target), chunkSizeOf(options), options));
+        onExit(await inspectPath(resolve(target), chunkSizeOf(options), options));
       }
     });
 }

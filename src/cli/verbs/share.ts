@@ -38,7 +38,7 @@ export function addShare(program: Command, onExit: (code: number) => void): void
       if (paths.filter((path) => path === '-').length > 1)
         command.error("error: '-' can be given once: there is one standard input");
       const { runCommand } = await import('../run-command.ts');
-      const sources = paths.map((path) => (path === '-' || path === '' ? path : resolve(path)));
+      const sources = paths.map((path) => (path === '-' ? path : resolve(path)));
       const job = { verb: 'share' as const, sources, chunkSize: chunkSizeOf(options) };
       onExit(await runCommand({ job, node: 'serving', permanent: true }, options));
     });
