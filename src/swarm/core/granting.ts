@@ -178,7 +178,9 @@ export class Granting {
     const grant = peer.expiredGrants.get(id);
     if (!grant) return undefined;
     const aheadBytes = core.committedBytes - core.stuckBytes + grant.left;
-    if (aheadBytes > LATE_LOOK_AHEADS * this.ahead.bytes()) return undefined;
+    // Of a chunk that takes the uplink long the look-ahead has a part only.
+    const mostBytes = LATE_LOOK_AHEADS * Math.max(this.ahead.bytes(), grant.left);
+    if (aheadBytes > mostBytes) return undefined;
     peer.expiredGrants.delete(id);
     this.#open(peer, grant);
     return grant;

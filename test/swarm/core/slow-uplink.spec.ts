@@ -11,8 +11,12 @@ class SlowSeed {
   /** Bytes granted, or asked for and not acknowledged, at most, and peers that were taken for stuck, once the rate is known. */
   most = 0;
   readonly stuck = new Set<string>();
-  /** Chunks that have left. */
+  /** Chunks that have left, and requests that were refused. */
   sent = 0;
+  refused = 0;
+  /** Requests stand so long behind what the peers send themselves. */
+  requestMs = 0;
+  readonly #requests: { atMs: number; peer: string; grant: number }[] = [];
   #bytesPerSec: number;
   readonly #queue: { peer: string; left: number }[] = [];
   readonly #acked = new Map<string, number>();
@@ -39,16 +43,27 @@ class SlowSeed {
     for (const endMs = this.rig.nowMs + ms; this.rig.nowMs < endMs;) {
       for (const action of this.rig.take()) {
         if (action.type === 'upload') this.#queue.push({ peer: action.peer, left: MIB });
-        if (action.type !== 'send' || action.message.type !== 'grant') continue;
-        const runs = [{ from: this.#next++ % CHUNKS, count: 1 }];
-        this.rig.says(action.peer, { type: 'request', grant: action.message.id, asset: 1, runs });
+        if (action.type !== 'send') continue;
+        const { peer, message } = action;
+        if (message.type === 'reject') this.refused++;
+        if (message.type !== 'grant') continue;
+        this.#requests.push({ atMs: this.rig.nowMs + this.requestMs, peer, grant: message.id });
       }
+      this.#ask();
       this.rig.pass(100);
       this.#send(this.#bytesPerSec / 10);
       this.most = Math.max(this.most, exchange.committedBytes);
       for (const peer of PEERS) if (exchange.isStuck(peer)) this.stuck.add(peer);
     }
     return this;
+  }
+
+  #ask(): void {
+    while (this.#requests[0] && this.#requests[0].atMs <= this.rig.nowMs) {
+      const { peer, grant } = this.#requests.shift()!;
+      const runs = [{ from: this.#next++ % CHUNKS, count: 1 }];
+      this.rig.says(peer, { type: 'request', grant, asset: 1, runs });
+    }
   }
 
   /** One after another, as the shell does. */
@@ -94,6 +109,13 @@ describe('Exchange: an uplink that takes long for a chunk', () => {
     const { most, stuck } = new SlowSeed(bytesPerSec).run(300_000);
     assert.ok(most <= 2 * MIB, `${most / MIB} chunks`);
     assert.deepEqual([...stuck], []);
+  });
+
+  it('serves most who ask when their credit has run out, as their own uplinks are slow too', () => {
+    const seed = new SlowSeed(37_500);
+    seed.requestMs = 9000;
+    seed.run(600_000);
+    assert.ok(seed.refused < seed.sent, `${seed.refused} refused, ${seed.sent} sent`);
   });
 
   it('sends at once where it was a limit that is no more', () => {
