@@ -169,12 +169,18 @@ export class Catalog {
   /**
    * The newest place whose files are what they were.
    *
+   * @param path only places there. Default: all
    * @returns undefined where there is no place at all
    * @throws ERR_FILE_CHANGED, as the newest one gives it, where none is valid
    */
-  async openPlace(root: CID, manifest: Manifest, signal?: AbortSignal): Promise<PlacedContent | undefined> {
+  async openPlace(
+    root: CID,
+    manifest: Manifest,
+    { path, signal }: { path?: string | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<PlacedContent | undefined> {
     let failure: unknown;
     for (const place of this.entry(root)?.places ?? []) {
+      if (path !== undefined && place.path !== path) continue;
       try {
         const content = await this.#place(root, manifest, place);
         await content.check(signal);

@@ -389,10 +389,12 @@ export class Downloads {
       if (chunk) await live.partial.write(0, chunk);
     }
     if (live.partial.isFull) return;
-    const place = await this.#catalog.openPlace(root, manifest, options.signal).catch((error: unknown) => {
-      options.signal?.throwIfAborted();
-      this.#log('info', `nothing is copied on this machine: ${String(error)}`);
-    });
+    const place = await this.#catalog
+      .openPlace(root, manifest, { signal: options.signal })
+      .catch((error: unknown) => {
+        options.signal?.throwIfAborted();
+        this.#log('info', `nothing is copied on this machine: ${String(error)}`);
+      });
     if (!place) return;
     try {
       await copyChunks(manifest, place, live.partial, options);

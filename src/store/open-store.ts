@@ -157,13 +157,12 @@ class FolderStore implements Store {
     this.#checkOpen();
     const start = async (): Promise<StoredAsset> => {
       const manifest = await this.#loadForDownload(root, options.signal);
-      if (options.path === undefined) {
-        const here = await this.#catalog.openPlace(root, manifest, options.signal).catch(() => undefined);
-        if (here) return this.#handle(manifest, { kind: 'placed', placed: here });
-      }
+      // What lies there already, as it was, is done: whoever was not told so before it was killed asks again.
+      const here = await this.#catalog.openPlace(root, manifest, options).catch(() => undefined);
+      if (here) return this.#handle(manifest, { kind: 'placed', placed: here });
       const live = await this.#downloads.start(root, manifest, options);
       if (live) return this.#handle(manifest, { kind: 'live', live });
-      const placed = await this.#catalog.openPlace(root, manifest, options.signal);
+      const placed = await this.#catalog.openPlace(root, manifest, { signal: options.signal });
       if (!placed) throw unknownAsset(root);
       return this.#handle(manifest, { kind: 'placed', placed });
     };
@@ -226,7 +225,7 @@ class FolderStore implements Store {
   async #open(root: CID, manifest: Manifest, options: ResumeOptions): Promise<StoredAsset | undefined> {
     let failure: unknown;
     try {
-      const placed = await this.#catalog.openPlace(root, manifest, options.signal);
+      const placed = await this.#catalog.openPlace(root, manifest, options);
       if (placed) return this.#handle(manifest, { kind: 'placed', placed });
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -235,7 +234,7 @@ class FolderStore implements Store {
     const live = await this.#downloads.resume(root, manifest, options);
     if (live) return this.#handle(manifest, { kind: 'live', live });
     // A download whose last step had been taken before the process was killed is a place by now.
-    const placed = failure === undefined && (await this.#catalog.openPlace(root, manifest, options.signal));
+    const placed = failure === undefined && (await this.#catalog.openPlace(root, manifest, options));
     if (placed) return this.#handle(manifest, { kind: 'placed', placed });
     if (failure !== undefined) throw failure;
     return undefined;

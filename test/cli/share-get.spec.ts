@@ -117,6 +117,8 @@ describe('shoal share and shoal get, as processes', () => {
     const link = String((await scene.shoal('a', 'share', file).waitFor('sharing'))['link']);
     assert.equal(await scene.shoal('b', 'get', link, '-o', 'in', '--linger', '0').exit(), 0);
     assert.ok(CONTENT.equals(readFileSync(target)));
+    // Whoever was killed before it could say so, or asks twice, has it.
+    assert.equal(await scene.shoal('b', 'get', link, '-o', 'in', '--linger', '0').exit(), 0);
 
     writeFileSync(target, 'mine');
     const refused = scene.shoal('c', 'get', link, '-o', 'in', '--linger', '0');

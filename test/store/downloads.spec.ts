@@ -588,6 +588,22 @@ describe('A download', () => {
     await (await store.startDownload(file.root, { path: join(data, 'beside') })).close();
   });
 
+  it('is done where all of it lies at the target, as it was, and refuses it where something changed it', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    for (const asset of [await remoteFile(bytesOf(3 * CHUNK)), await remoteTree({ a: bytesOf(10) })]) {
+      const path = join(folder.path, asset.root.toString());
+      await putNodes(store, asset);
+      await (await download(store, asset, path)).close();
+      const again = await store.startDownload(asset.root, { path });
+      assert.equal(again.state, 'complete');
+      assert.equal(await again.finish(), path);
+      await again.close();
+      await writeFile(asset.manifest.type === 'file' ? path : join(path, 'a'), 'mine');
+      await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_TARGET_EXISTS' });
+    }
+  });
+
   it('does not replace a file that appeared at the target meanwhile', async () => {
     await using folder = await tempFolder();
     await using store = await openStore(join(folder.path, 'data'));
