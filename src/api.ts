@@ -188,7 +188,7 @@ export interface StreamOptions {
 }
 
 export interface SaveOptions {
-  /** Replace what is at the target. Default false: `ERR_TARGET_EXISTS`. */
+  /** Replace what is at the target. Default false: `ERR_TARGET_EXISTS`, but for this very asset as it was saved or shared there. */
   force?: boolean;
   /** The longest time without a byte arriving before `ERR_NO_PROVIDERS`. Default 30 000; Infinity: for ever. */
   timeoutMs?: number;

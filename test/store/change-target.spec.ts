@@ -9,7 +9,17 @@ import { ShoalError } from '../../src/errors.ts';
 import { NodeIndex } from '../../src/store/node-index.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { Partial } from '../../src/store/partial.ts';
-import { bytesOf, CHUNK, killAsset, putNodes, readAll, remoteFile, writeChunks } from './assets.ts';
+import type { Store } from '../../src/store/store.ts';
+import {
+  bytesOf,
+  CHUNK,
+  killAsset,
+  putNodes,
+  readAll,
+  remoteFile,
+  writeChunks,
+  type RemoteAsset,
+} from './assets.ts';
 import { mountTmpfs } from './mounts.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -19,6 +29,16 @@ const firstSixty = Array.from({ length: 60 }, (_, n) => n);
 
 const partialsIn = async (folder: string): Promise<string[]> =>
   (await readdir(folder)).filter((name) => name.endsWith('.shoal-part'));
+
+/** An unfinished download of nine chunks, three of which are here. */
+async function begun(store: Store, path: string): Promise<RemoteAsset> {
+  const asset = await remoteFile(bytesOf(9 * CHUNK));
+  await putNodes(store, asset);
+  const before = await store.startDownload(asset.root, { path });
+  await writeChunks(before, asset, [1, 2, 3]);
+  await before.close();
+  return asset;
+}
 
 describe('A change of target', () => {
   it('loses nothing where the new file system has no room', async function () {
@@ -73,12 +93,8 @@ describe('A change of target', () => {
     await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
     if (!mount) this.skip();
     await using store = await openStore(join(folder.path, 'data'));
-    const asset = await remoteFile(bytesOf(9 * CHUNK));
-    await putNodes(store, asset);
     const target = join(folder.path, 'file');
-    const before = await store.startDownload(asset.root, { path: target });
-    await writeChunks(before, asset, [1, 2, 3]);
-    await before.close();
+    const asset = await begun(store, target);
     const fails = async (): Promise<never> => {
       throw Object.assign(new Error('the disk fails'), { code: 'EIO', syscall: 'write' });
     };
@@ -107,11 +123,7 @@ describe('A change of target', () => {
     await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
     if (!mount) this.skip();
     await using store = await openStore(join(folder.path, 'data'));
-    const asset = await remoteFile(bytesOf(9 * CHUNK));
-    await putNodes(store, asset);
-    const before = await store.startDownload(asset.root, { path: join(folder.path, 'file') });
-    await writeChunks(before, asset, [1, 2, 3]);
-    await before.close();
+    const asset = await begun(store, join(folder.path, 'file'));
     const { rename } = promises;
     const renaming = mock.method(promises, 'rename', async (from: string, to: string) => {
       if (from.endsWith('.next.bits')) throw Object.assign(new Error('the disk fails'), { code: 'EIO' });
@@ -133,12 +145,8 @@ describe('A change of target', () => {
     await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
     if (!mount) this.skip();
     await using store = await openStore(join(folder.path, 'data'));
-    const asset = await remoteFile(bytesOf(9 * CHUNK));
-    await putNodes(store, asset);
     const target = join(folder.path, 'file');
-    const before = await store.startDownload(asset.root, { path: target });
-    await writeChunks(before, asset, [1, 2, 3]);
-    await before.close();
+    const asset = await begun(store, target);
     const real = Partial.prototype.read;
     Partial.prototype.read = async function (chunk, signal) {
       if (chunk === 2) throw new ShoalError('ERR_IO', 'the disk is gone');
