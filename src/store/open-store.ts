@@ -157,8 +157,11 @@ class FolderStore implements Store {
     this.#checkOpen();
     const start = async (): Promise<StoredAsset> => {
       const manifest = await this.#loadForDownload(root, options.signal);
-      // What lies there already, as it was, is done: whoever was not told so before it was killed asks again.
-      const here = await this.#catalog.openPlace(root, manifest, options).catch(() => undefined);
+      // What lies there already, as it was, is done: whoever was not told so before it was killed asks again. Whoever forces it
+      // may know that what looks as it was is damaged.
+      const mayBeThere = options.path === undefined || !options.force;
+      const here =
+        mayBeThere && (await this.#catalog.openPlace(root, manifest, options).catch(() => undefined));
       if (here) return this.#handle(manifest, { kind: 'placed', placed: here });
       const live = await this.#downloads.start(root, manifest, options);
       if (live) return this.#handle(manifest, { kind: 'live', live });

@@ -193,6 +193,9 @@ describe('A download at its target', () => {
       assert.equal(again.state, 'complete');
       assert.equal(await again.finish(), path);
       await again.close();
+      const forced = await store.startDownload(asset.root, { path, force: true });
+      assert.equal(forced.state, 'partial');
+      await forced.close();
       await writeFile(asset.manifest.type === 'file' ? path : join(path, 'a'), 'mine');
       await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_TARGET_EXISTS' });
     }
