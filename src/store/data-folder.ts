@@ -76,8 +76,13 @@ export class DataFolder {
 
   /** Whether a path leads to what a data folder is made of, or into it. @param real absolute, without links, of what need not be there */
   async isPart(real: string): Promise<boolean> {
-    const [part = ''] = relative(await realpath(this.path), real).split(sep);
+    const [part = ''] = relative(await this.realPath(), real).split(sep);
     return PARTS.has(part);
+  }
+
+  /** Its path without links, as it is now. */
+  realPath(): Promise<string> {
+    return withFsErrors('look at', this.path, () => realpath(this.path));
   }
 
   isThisFolder({ dev, ino }: { dev: bigint; ino: bigint }): boolean {

@@ -9,7 +9,6 @@ import type { Catalog } from './catalog.ts';
 import { isDeleted } from './change-target.ts';
 import type { Log } from './data-folder.ts';
 import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
-import { withFsErrors } from './fs-error.ts';
 import { checkTarget, moveIntoPlace } from './move-into-place.ts';
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
@@ -176,7 +175,7 @@ export async function checkDownloadTarget(
   if (manifest.type !== 'directory') return;
   const real = await realpath(target).catch(() => undefined);
   if (real === undefined) return;
-  const fromTarget = relative(real, await withFsErrors('look at', folder.path, () => realpath(folder.path)));
+  const fromTarget = relative(real, await folder.realPath());
   if (isAbsolute(fromTarget) || fromTarget === '..' || fromTarget.startsWith(`..${sep}`)) return;
   throw new ShoalError(
     'ERR_TARGET_EXISTS',

@@ -246,8 +246,7 @@ function notBytes(piece: unknown): ShoalError {
 
 async function checkNotInside(catalog: Catalog, path: string): Promise<void> {
   const real = await withFsErrors('read', path, () => realpath(path)).catch(() => path);
-  const dataDir = catalog.folder.path;
-  const folder = await withFsErrors('look at', dataDir, () => realpath(dataDir));
+  const folder = await catalog.folder.realPath();
   if (real !== folder && !real.startsWith(`${folder}${sep}`)) return;
   throw new ShoalError(
     'ERR_DATA_DIR_SHARED',

@@ -143,8 +143,9 @@ export interface Store extends AsyncDisposable {
    * Turns a known DAG into a download to `path` (absolute), or into the data folder where undefined. Space is
    * checked. An earlier partial of the same root is continued, moved to the new target where that differs and
    * can be done by rename, else copied. Chunks that lie in another place on this machine are copied, so that `have()`
-   * may be full at once. Where the download turns out to have been finished, or the asset lies at `path` already, as it was, and is not forced, the
-   * result is `complete` (or `shared`), and `finish` only returns its path. Links that lead out of the asset are never made: they are logged and left out, as are
+   * may be full at once. Where the download turns out to have been finished, or the asset lies at `path` already, as it
+   * was, and is not forced, the result is `complete` (or `shared`), and `finish` only returns its path. Links that lead
+   * out of the asset are never made: they are logged and left out, as are
    * those that the target's file system does not take.
    * @throws ERR_UNKNOWN_ASSET, ERR_INCOMPLETE (nodes are missing), ERR_NO_SPACE, ERR_TARGET_EXISTS, ERR_NOT_FOUND (no folder
    * to hold the target), ERR_UNSAFE_NAME, ERR_UNSAFE_LINK, ERR_NAME_COLLISION, ERR_DISK_FULL, ERR_READ_ONLY, ERR_ACCESS
