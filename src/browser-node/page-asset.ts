@@ -85,10 +85,8 @@ export class PageAssetHandle implements PageAsset {
   async #fetch(options: SaveBlobOptions): Promise<SavedBlob> {
     const startedMs = performance.now();
     const manifest = await this.#handle.manifest(options);
-    const file = findFile(manifest, options.path, this.cid);
+    const { file, size } = findFile(manifest, options.path, this.cid);
     const { root } = manifest;
-    const entry = manifest.entries[file];
-    const size = entry?.type === 'file' ? entry.size : 0;
     const sources = await this.#download(manifest.type === 'file', size, options);
     const blob = await this.#store.blob(root, file, options.type);
     return { blob, bytes: blob.size, durationMs: performance.now() - startedMs, sources };

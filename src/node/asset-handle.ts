@@ -80,9 +80,7 @@ export class AssetHandle implements Asset {
   async *stream(options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
     const signal = this.untilClosed(options.signal);
     const manifest = await this.#loadManifest(options.timeoutMs, signal);
-    const file = findFile(manifest, options.path, this.cid);
-    const entry = manifest.entries[file];
-    const size = entry?.type === 'file' ? entry.size : 0;
+    const { file, size } = findFile(manifest, options.path, this.cid);
     const range = checkedRange(options, size);
     const asset = await this.#activateForReading(options.timeoutMs, signal);
     yield* readRange(this.#context, asset, {
@@ -267,14 +265,18 @@ function withoutPeers(phase: Progress['phase'], bytes: number, total: number): P
   return { bytes, total, peers: 0, sources: [], bytesPerSec: 0, phase };
 }
 
-/** The index of a file in the manifest's entries. @throws ERR_ENTRY_NOT_FOUND, ERR_NOT_A_FILE */
-export function findFile(manifest: Manifest, path: string | undefined, cid: string): number {
+/** A file's index in the manifest's entries, and its bytes. @throws ERR_ENTRY_NOT_FOUND, ERR_NOT_A_FILE */
+export function findFile(
+  manifest: Manifest,
+  path: string | undefined,
+  cid: string,
+): { file: number; size: number } {
   const wanted = (path ?? '').split('/').filter((part) => part !== '');
   const index = manifest.entries.findIndex(
     (entry) => entry.path.length === wanted.length && entry.path.every((part, i) => part === wanted[i]),
   );
   const entry = manifest.entries[index];
-  if (entry?.type === 'file') return index;
+  if (entry?.type === 'file') return { file: index, size: entry.size };
   // The root of a directory is no entry of it.
   if (!entry && wanted.length > 0) {
     throw new ShoalError(
