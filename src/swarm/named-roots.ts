@@ -86,6 +86,8 @@ export class NamedRoots {
       throw badFrame(`JOIN with slot ${slot} for a second root`);
     const known = this.#byText.get(text);
     const contacts = known?.contacts ?? [];
+    // What it asked with an earlier JOIN is to be answered still, whatever this one says.
+    const isAwaited = known?.wantsReply ?? false;
     if (before) this.#forget(before);
     if (known && known !== before) this.#forget(known);
     const isFull = this.#bySlot.size - this.#left.size >= MAX_NAMED_ROOTS;
@@ -99,7 +101,7 @@ export class NamedRoots {
       announced: [],
       contacts: [],
       hasNodes: have.kind !== 'none' || (known !== undefined && !known.hasLeft),
-      wantsReply,
+      wantsReply: wantsReply || isAwaited,
       hasLeft: false,
     };
     this.#bySlot.set(slot, named);

@@ -72,6 +72,18 @@ describe('named roots', () => {
     assert.deepEqual([join(1), roots.hasLeft(rootOf(1).text), join(1)], [false, false, true]);
   });
 
+  it('owes an answer that was asked for until it is released or left, whatever is said of the root meanwhile', () => {
+    const roots = new NamedRoots();
+    joined(roots, 5, rootOf(1).bytes, NONE, true);
+    const again = joined(roots, 5, rootOf(1).bytes, NONE, false) as NamedRoot;
+    assert.equal(again.wantsReply, true);
+    roots.release(again);
+    assert.equal(joined(roots, 5, rootOf(1).bytes, NONE, false)?.wantsReply, false);
+    joined(roots, 5, rootOf(1).bytes, NONE, true);
+    roots.leave(5);
+    assert.equal(joined(roots, 5, rootOf(1).bytes, NONE, false)?.wantsReply, false);
+  });
+
   it('passes over roots beyond its bound', () => {
     const roots = new NamedRoots();
     for (let n = 0; n < MAX_NAMED_ROOTS; n++) assert.ok(joined(roots, n, rootOf(n).bytes, NONE, false));
