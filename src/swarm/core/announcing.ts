@@ -3,6 +3,7 @@ import {
   ASK_BURST,
   ASKS_PER_SEC,
   BATCH_MS,
+  CHANGES_PER_JOIN,
   FREE_JOIN_MS,
   HAVE_BYTES,
   HAVE_SHARE,
@@ -129,7 +130,8 @@ export class Announcing {
     }
     const membership = membershipOf(peer, swarm);
     const isNew = !swarm.members.has(peer.key);
-    replaceHave(peer, membership, have, message.have.kind === 'all');
+    const changed = replaceHave(peer, membership, have, message.have.kind === 'all');
+    peer.joinAllowance -= Math.floor(changed / CHANGES_PER_JOIN);
     swarm.members.set(peer.key, membership);
     swarm.gone.delete(peer.key);
     hasNews(membership, this.#core.nowMs);

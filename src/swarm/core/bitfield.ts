@@ -68,3 +68,24 @@ export class Bitfield {
     return new Bitfield(this.size, this.bytes.slice());
   }
 }
+
+/** Tells of each bit in which two sets of one size differ, in their order; undefined: a set of none. */
+export function eachChange(
+  before: Bitfield | undefined,
+  after: Bitfield | undefined,
+  onGained: (n: number) => void,
+  onLost: (n: number) => void,
+): void {
+  const byteLength = (before ?? after)?.bytes.byteLength ?? 0;
+  for (let at = 0; at < byteLength; at++) {
+    const now = after ? (after.bytes[at] as number) : 0;
+    let changed = now ^ (before ? (before.bytes[at] as number) : 0);
+    while (changed !== 0) {
+      const bit = Math.clz32(changed) - 24;
+      const mask = 0x80 >> bit;
+      changed ^= mask;
+      if ((now & mask) !== 0) onGained(at * 8 + bit);
+      else onLost(at * 8 + bit);
+    }
+  }
+}

@@ -229,6 +229,9 @@ export const JOIN_BURST = 64;
 export const JOINS_PER_SEC = 10;
 export const JOIN_FLOOD = 10;
 
+/** A JOIN counts once more for so many chunks of which it says something else than before: a millisecond or two of counting. */
+export const CHANGES_PER_JOIN = 65_536;
+
 /** The first JOIN of an asset pays for so many more of it: what is opened is then wanted, and wanted differently. */
 export const JOINS_PER_ASSET = 4;
 

@@ -394,9 +394,10 @@ export class Exchange {
     this.#detach(peer);
     this.#core.peers.delete(peer.key);
     this.#past.delete(peer.key);
-    const { sentBytes, receivedBytes, lapses } = peer;
+    const { sentBytes, receivedBytes, lapses, joinAllowance, joinAllowanceAtMs } = peer;
     const conduct = peer.conduct.past(this.#core.nowMs);
-    this.#past.set(peer.key, { sentBytes, receivedBytes, lapses, conduct });
+    const joins = { joinAllowance, joinAllowanceAtMs };
+    this.#past.set(peer.key, { sentBytes, receivedBytes, lapses, ...joins, conduct });
     if (this.#past.size > PAST_LEDGERS) this.#past.delete(this.#past.keys().next().value as PeerKey);
     this.#neighbourhood.gone(peer);
   }

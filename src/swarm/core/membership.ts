@@ -1,5 +1,5 @@
 import type { AssetSwarm } from './asset-swarm.ts';
-import { Bitfield } from './bitfield.ts';
+import { Bitfield, eachChange } from './bitfield.ts';
 import type { Have, PeerKey } from './messages.ts';
 import type { Membership, Peer } from './peer.ts';
 
@@ -53,37 +53,46 @@ export function bitfieldOf(size: number, have: Have): Bitfield | undefined {
   return Bitfield.fits(size, have.bits) ? new Bitfield(size, have.bits.slice()) : undefined;
 }
 
-/** Sets or replaces what the peer has, and counts it in the swarm. */
-export function replaceHave(peer: Peer, membership: Membership, have: Bitfield, isSeed: boolean): void {
-  withdraw(peer, membership);
+/**
+ * Sets or replaces what the peer has, and counts it in the swarm.
+ *
+ * @returns of how many chunks that is something else than before
+ */
+export function replaceHave(peer: Peer, membership: Membership, have: Bitfield, isSeed: boolean): number {
   const { swarm } = membership;
+  const changed = recount(peer, membership, have, isSeed);
   membership.have = have;
   membership.isSeed = isSeed;
   swarm.watch(peer.key);
-  if (!isSeed || swarm.passes) {
-    for (let chunk = 0; chunk < swarm.size; chunk++) {
-      if (!have.has(chunk)) continue;
-      if (!isSeed) swarm.picker.gain(chunk);
-      swarm.passes?.announced(peer.key, chunk);
-    }
-  }
   countLacks(membership);
+  return changed;
 }
 
-/** Takes the peer's chunks out of the swarm's counts: it left, or says anew what it has. */
+/** Takes the peer's chunks out of the swarm's counts: it left. */
 export function withdraw(peer: Peer, membership: Membership): void {
-  const { swarm, have, isSeed } = membership;
-  if (!have) return;
-  if (!isSeed || swarm.passes) {
-    for (let chunk = 0; chunk < swarm.size; chunk++) {
-      if (!have.has(chunk)) continue;
-      if (!isSeed) swarm.picker.lose(chunk);
-      swarm.passes?.withdrawn(peer.key, chunk);
-    }
-  }
+  recount(peer, membership, undefined, false);
   membership.have = undefined;
   membership.isSeed = false;
   membership.lacks = 0;
+}
+
+/** Those that have everything are not counted in the availability. */
+function recount(peer: Peer, membership: Membership, have: Bitfield | undefined, isSeed: boolean): number {
+  const { picker, passes } = membership.swarm;
+  let changed = 0;
+  eachChange(
+    membership.isSeed ? undefined : membership.have,
+    isSeed ? undefined : have,
+    (chunk) => {
+      changed++;
+      picker.gain(chunk);
+    },
+    (chunk) => {
+      changed++;
+      picker.lose(chunk);
+    },
+  );
+  return changed + (passes?.restated(peer.key, membership.have, have) ?? 0);
 }
 
 /** The peer has one chunk more. */

@@ -1,4 +1,4 @@
-import type { Bitfield } from './bitfield.ts';
+import { eachChange, type Bitfield } from './bitfield.ts';
 import type { PeerKey } from './messages.ts';
 import { OriginProof } from './origin-proof.ts';
 import { randomInt, type Rng } from './rng.ts';
@@ -153,8 +153,12 @@ export class OriginPasses {
   /** The peer announced the chunk. */
   announced(peer: PeerKey, chunk: number): void {
     this.proof.settled(peer, chunk);
+    this.#announce(this.#givenTo.get(peer), chunk);
+  }
+
+  #announce(given: ReadonlySet<number> | undefined, chunk: number): void {
     this.arrived(chunk);
-    if (this.isGiven(peer, chunk)) return;
+    if (given?.has(chunk)) return;
     this.#count(this.#others, chunk, 1);
     if (this.#others[chunk] !== 1) return;
     this.#unspread--;
@@ -163,14 +167,44 @@ export class OriginPasses {
 
   /** The peer, which had announced the chunk, no longer has it (here). */
   withdrawn(peer: PeerKey, chunk: number): void {
-    if (this.isGiven(peer, chunk)) return;
+    this.#withdraw(this.#givenTo.get(peer), chunk);
+  }
+
+  #withdraw(given: ReadonlySet<number> | undefined, chunk: number): void {
+    if (given?.has(chunk)) return;
     this.#count(this.#others, chunk, -1);
     if (this.#others[chunk] !== 0) return;
     this.#unspread++;
     this.#settle(chunk, 1);
   }
 
-  /** The peer left. Call `withdrawn` for what it had announced first. */
+  /**
+   * The peer says anew what it has, or leaves: what is known of it is looked up once, and not for each of very many chunks.
+   *
+   * @param before what it had; undefined: nothing
+   * @returns of how many chunks that is something else
+   */
+  restated(peer: PeerKey, before: Bitfield | undefined, after: Bitfield | undefined): number {
+    const given = this.#givenTo.get(peer);
+    const mayHide = this.proof.mayHide(peer);
+    let changed = 0;
+    eachChange(
+      before,
+      after,
+      (chunk) => {
+        changed++;
+        if (mayHide) this.proof.settled(peer, chunk);
+        this.#announce(given, chunk);
+      },
+      (chunk) => {
+        changed++;
+        this.#withdraw(given, chunk);
+      },
+    );
+    return changed;
+  }
+
+  /** The peer left. Call `restated` for what it had announced first. */
   gone(peer: PeerKey): void {
     for (const chunk of this.#givenTo.get(peer) ?? []) this.#count(this.#given, chunk, -1);
     this.proof.gone(peer);
@@ -203,6 +237,7 @@ export class OriginPasses {
   }
 
   #settle(chunk: number, by: number): void {
+    if (this.#given[chunk] === 0) return;
     for (const [peer, chunks] of this.#givenTo) {
       if (!chunks.has(chunk)) continue;
       this.#addUnforwarded(peer, by);

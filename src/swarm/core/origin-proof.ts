@@ -41,6 +41,11 @@ export class OriginProof {
     chunks.add(chunk);
   }
 
+  /** Whether the peer has passed over anything that it has not announced since. */
+  mayHide(peer: PeerKey): boolean {
+    return this.#passedOver.has(peer);
+  }
+
   /** The peer has announced the chunk, or is given it: it hides nothing there. */
   settled(peer: PeerKey, chunk: number): void {
     this.#passedOver.get(peer)?.delete(chunk);

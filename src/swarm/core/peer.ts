@@ -109,6 +109,8 @@ export interface PastLedger {
   sentBytes: number;
   receivedBytes: number;
   lapses: number;
+  joinAllowance: number;
+  joinAllowanceAtMs: number;
   conduct: PastConduct;
 }
 
@@ -201,8 +203,8 @@ export class Peer {
   constructor(key: PeerKey, nowMs: number, joinBurst: number, past?: PastLedger) {
     this.key = key;
     this.connectedAtMs = nowMs;
-    this.joinAllowance = joinBurst;
-    this.joinAllowanceAtMs = nowMs;
+    this.joinAllowance = past?.joinAllowance ?? joinBurst;
+    this.joinAllowanceAtMs = past?.joinAllowanceAtMs ?? nowMs;
     this.sentBytes = past?.sentBytes ?? 0;
     this.receivedBytes = past?.receivedBytes ?? 0;
     this.lapses = past?.lapses ?? 0;

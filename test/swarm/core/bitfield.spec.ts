@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Bitfield } from '../../../src/swarm/core/bitfield.ts';
+import { Bitfield, eachChange } from '../../../src/swarm/core/bitfield.ts';
 import { bits } from './bits.ts';
 
 describe('Bitfield', () => {
@@ -25,6 +25,23 @@ describe('Bitfield', () => {
     assert.equal(Bitfield.fits(9, new Uint8Array([0, 0x40])), false);
     assert.equal(Bitfield.fits(9, new Uint8Array([0, 0x80])), true);
     assert.throws(() => new Bitfield(9, new Uint8Array([0, 0x40])), RangeError);
+  });
+
+  it('tells in what it differs from another', () => {
+    const changes = (before: string | undefined, after: string | undefined): string[] => {
+      const found: string[] = [];
+      eachChange(
+        before === undefined ? undefined : bits(before),
+        after === undefined ? undefined : bits(after),
+        (n) => void found.push(`+${n}`),
+        (n) => void found.push(`-${n}`),
+      );
+      return found;
+    };
+    assert.deepEqual(changes('xx......x', '.x..x....'), ['-0', '+4', '-8']);
+    assert.deepEqual(changes(undefined, 'x.......x'), ['+0', '+8']);
+    assert.deepEqual(changes('x.......x', undefined), ['-0', '-8']);
+    assert.deepEqual(changes(undefined, undefined), []);
   });
 
   it('holds nothing beyond its size', () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { CHANGES_PER_JOIN } from '../../../src/swarm/core/constants.ts';
+import type { Have } from '../../../src/swarm/core/messages.ts';
 import { Q, Rig } from './exchange-rig.ts';
 
 describe('Exchange: peers that lie', () => {
@@ -108,6 +110,23 @@ describe('Exchange: peers that lie', () => {
       rig.says('a', { type: 'join', asset, have: { kind: 'none' }, reply: true });
     }
     assert.equal(rig.sent('join').length, 300);
+    assert.deepEqual(rig.faults(), []);
+  });
+
+  it('counts a JOIN that changes very many chunks as many, also over links that are opened anew', () => {
+    const chunks = 4 * CHANGES_PER_JOIN;
+    const rig = new Rig().add('x'.repeat(chunks), { origin: true }).handle({ type: 'connected', peer: 'a' });
+    const flip = (n: number): void => {
+      const have: Have = { kind: n % 2 ? 'none' : 'all' };
+      rig.says('a', { type: 'join', asset: 1, have, reply: true });
+    };
+    for (let n = 0; n < 40; n++) flip(n);
+    const answered = rig.sent('join', 'a').length;
+    assert.ok(answered > 10 && answered < 20, `${answered} answers`);
+    rig.handle({ type: 'gone', peer: 'a' }).handle({ type: 'connected', peer: 'a' }).take();
+    for (let n = 0; n < 20; n++) flip(n);
+    const again = rig.sent('join', 'a').length;
+    assert.ok(again >= 1 && again < 5, `${again} answers`);
     assert.deepEqual(rig.faults(), []);
   });
 
