@@ -3,7 +3,7 @@ import type { ControlMessage } from './wire/control-message.ts';
 import { decodeControl } from './wire/decode-control.ts';
 import { encodeControl } from './wire/encode-control.ts';
 import { FrameSplitter } from './wire/frame-splitter.ts';
-import { MAX_CONTROL_FRAME_BYTES } from './wire/limits.ts';
+import { MAX_CONTROL_FRAME_BYTES, MAX_GREETING_FRAME_BYTES } from './wire/limits.ts';
 import { piecesOf, watchStream } from './watch-stream.ts';
 
 /** A peer that lets this much pile up does not read its control stream: four of the largest frames. */
@@ -28,7 +28,7 @@ export interface ControlChannelEvents {
 export class ControlChannel {
   readonly #stream: Stream;
   readonly #events: ControlChannelEvents;
-  readonly #splitter = new FrameSplitter(MAX_CONTROL_FRAME_BYTES);
+  readonly #splitter = new FrameSplitter(MAX_GREETING_FRAME_BYTES);
   readonly #unwatch: () => void;
   #frames: Uint8Array[] = [];
   #frameBytes = 0;
@@ -45,6 +45,11 @@ export class ControlChannel {
       onDrain: () => events.onDrain(),
       onEnd: (error) => events.onEnd(error),
     });
+  }
+
+  /** Both sides have greeted: from now on long messages are taken, too. */
+  greeted(): void {
+    this.#splitter.maxBytes = MAX_CONTROL_FRAME_BYTES;
   }
 
   /** Bytes that wait for the socket, or for the turn to end. */

@@ -39,8 +39,6 @@ export class PeerLink {
   /** When bytes of a chunk last came or went; at first, when it was opened. */
   movedAtMs: number;
   hello: HelloMessage | undefined;
-  /** The table takes part in it: HELLO went both ways. */
-  isUp = false;
   /** What the opener said before that. */
   readonly early: ControlMessage[] = [];
   /** The ping under way. */
@@ -55,6 +53,7 @@ export class PeerLink {
   #inbox: Inbox | undefined;
   #isEnded = false;
   #isFarewell = false;
+  #isUp = false;
   /** This side has said HELLO: before that it says nothing. */
   #hasGreeted = false;
   #controlDrained: (() => void)[] = [];
@@ -83,6 +82,16 @@ export class PeerLink {
       onDrain: () => this.#releaseDrained(),
       onEnd: (error) => this.end(error ?? new Error('the peer closed the link')),
     });
+  }
+
+  /** HELLO went both ways, and the table has taken it: from now on everything may be said on it. */
+  up(): void {
+    this.#isUp = true;
+    this.#control.greeted();
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
   }
 
   get isEnded(): boolean {

@@ -110,6 +110,43 @@ describe('link rules over libp2p', () => {
     assert.ok(a.shell.isBanned(b.libp2p.peerId.toString()));
   });
 
+  it('gathers no long message of a peer that has not greeted', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    // A length of a mebibyte, and nothing of it.
+    b.control.send(Uint8Array.of(0x80, 0x80, 0x40));
+    await until(() => a.misbehaved.length > 0);
+    assert.deepEqual(a.misbehaved, [{ peer: b.libp2p.peerId.toString(), code: 'ERR_PEER_BAD_FRAME' }]);
+  });
+
+  it('takes no more links of a peer that begins one after another, and those of others', async () => {
+    await using a = await SwarmNode.start();
+    await using b = await stranger(a);
+    const [connection] = b.libp2p.getConnections();
+    assert.ok(connection);
+    b.greet();
+    await until(() => a.shell.peers.length === 1);
+    let refused = 0;
+    for (let link = 6; link < 106 && refused === 0; link++) {
+      const control = await connection.newStream('/shoal/test/control/1');
+      const data = await connection.newStream('/shoal/test/data/1');
+      const { promise, resolve } = Promise.withResolvers<'answered' | 'refused'>();
+      control.addEventListener('message', () => resolve('answered'));
+      control.addEventListener('close', () => resolve('refused'));
+      if (control.status !== 'open') resolve('refused');
+      else {
+        data.send(encodeAttach(link));
+        control.send(encodeControl({ ...HELLO, link }));
+      }
+      if ((await promise) === 'refused') refused = link;
+    }
+    assert.ok(refused > 20, `refused at ${refused}`);
+    assert.deepEqual(a.misbehaved, []);
+    await using c = await stranger(a);
+    c.greet();
+    await until(() => a.shell.peers.includes(c.libp2p.peerId.toString()));
+  });
+
   it('cuts off a peer that names and leaves roots that nobody has, over and over', async () => {
     await using a = await SwarmNode.start();
     await using b = await stranger(a);

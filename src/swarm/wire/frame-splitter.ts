@@ -10,7 +10,8 @@ const NOTHING: Uint8Array = new Uint8Array(0);
  * have not arrived, whatever length was announced.
  */
 export class FrameSplitter {
-  readonly #maxBytes: number;
+  /** The longest frame. What is set goes for those that begin from then on. */
+  maxBytes: number;
   /** Length of the frame under way, once its prefix is whole. */
   #length: number | undefined;
   #prefix = 0;
@@ -21,7 +22,7 @@ export class FrameSplitter {
 
   /** @param maxBytes the longest frame */
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
   }
 
   /**
@@ -51,8 +52,8 @@ export class FrameSplitter {
       if (this.#prefixBytes >= MAX_PREFIX_BYTES) throw badFrame('a frame with an endless length');
       return;
     }
-    if (this.#prefix > this.#maxBytes) {
-      throw badFrame(`a frame of ${this.#prefix} bytes where at most ${this.#maxBytes} are allowed`);
+    if (this.#prefix > this.maxBytes) {
+      throw badFrame(`a frame of ${this.#prefix} bytes where at most ${this.maxBytes} are allowed`);
     }
     this.#length = this.#prefix;
     this.#prefix = 0;

@@ -11,6 +11,9 @@ export const MAX_NODE_ANSWER_BYTES = 2 << 20;
 /** The longest control frame: one node and what surrounds it. A bitfield of 2²² chunks takes 512 KiB. */
 export const MAX_CONTROL_FRAME_BYTES = MAX_NODE_ANSWER_BYTES + 4096;
 
+/** The longest one before both sides have greeted: HELLO, and NODES and JOINs with a small bitfield behind it, take less than 5 KiB. */
+export const MAX_GREETING_FRAME_BYTES = 16 << 10;
+
 /** The longest header on the data stream. Its known fields take 30 bytes; the rest is room for later ones. */
 export const MAX_DATA_HEADER_BYTES = 256;
 

@@ -120,6 +120,7 @@ describe('a control stream', () => {
     let nowMs = 0;
     const stream = new SlowStream();
     const link = linkOver(stream, () => nowMs);
+    link.up();
     const leaf = bytesOf(MIB);
     const cid = cidOf(RAW_CODE, sha256(leaf)).bytes;
     const frame = encodeControl({ type: 'node', slot: 1, cid, bytes: leaf });
