@@ -35,7 +35,7 @@ export function isCrowding(connections: readonly Connection[], maximum: number, 
 }
 
 /** From where it comes: a network; through a relay the relay's. */
-function originOf(address: Multiaddr): string {
+export function originOf(address: Multiaddr): string {
   const host = address.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6')?.value;
   return host === undefined ? address.toString() : networkOf(host);
 }

@@ -1,7 +1,9 @@
 import { circuitRelayServer, type CircuitRelayService } from '@libp2p/circuit-relay-v2';
 import type { Libp2pEvents, PeerId, TypedEventTarget } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import type { RelayBounds } from '../api.ts';
 import { ShoalError } from '../errors.ts';
+import { originOf } from './inbound-bounds.ts';
 
 type Components = Parameters<ReturnType<typeof circuitRelayServer>>[0] & {
   events: TypedEventTarget<Libp2pEvents>;
@@ -9,8 +11,14 @@ type Components = Parameters<ReturnType<typeof circuitRelayServer>>[0] & {
 
 /** What this wraps of libp2p's service; its type does not tell of it. */
 interface Reserving {
-  readonly reservationStore: { reserve(peer: PeerId, ...rest: unknown[]): unknown };
+  readonly reservationStore: { reserve(peer: PeerId, address: Multiaddr, ...rest: unknown[]): unknown };
 }
+
+/** A place is not given. */
+const REFUSED = { status: 'RESERVATION_REFUSED' };
+
+/** The last third of the places is for those from whose network no third is taken: a school is one address, but not all of them. */
+const PARTS = 3;
 
 /** Peers that may be reached through this node at once. libp2p's own default of 15 refuses a class of pupils. */
 const DEFAULT_PEERS = 256;
@@ -29,11 +37,12 @@ const MAX_CONNECTIONS_PER_PEER = 32;
 
 /** Relays for others, within bounds (circuit relay v2). A peer's place is free again when it has gone. */
 export function relayService(bounds: RelayBounds): (components: Components) => CircuitRelayService {
+  const places = bounds.peers ?? DEFAULT_PEERS;
   const make = circuitRelayServer({
     maxInboundHopStreams: MAX_CONNECTIONS_PER_PEER,
     maxOutboundStopStreams: MAX_CONNECTIONS_PER_PEER,
     reservations: {
-      maxReservations: bounds.peers ?? DEFAULT_PEERS,
+      maxReservations: places,
       defaultDataLimit: BigInt(bounds.connectionBytes ?? DEFAULT_CONNECTION_BYTES),
       defaultDurationLimit: bounds.connectionMs ?? DEFAULT_CONNECTION_MS,
     },
@@ -41,6 +50,7 @@ export function relayService(bounds: RelayBounds): (components: Components) => C
   return (components) => {
     const service = make(components);
     endWhole(service);
+    leaveRoom(service, places);
     // libp2p keeps the place for two hours, in which pages that come and go would take all.
     components.events.addEventListener('peer:disconnect', ({ detail }) => {
       service.reservations.delete(detail);
@@ -66,6 +76,22 @@ function endWhole(service: CircuitRelayService): void {
   reservationStore.reserve = (peer, ...rest) => {
     reservations.delete(peer);
     return reserve(peer, ...rest);
+  };
+}
+
+/** One host could have all places, by as many identities, and nobody else was reached through the relay. */
+function leaveRoom(service: CircuitRelayService, places: number): void {
+  const { reservations } = service;
+  const { reservationStore } = service as unknown as Reserving;
+  const reserve = reservationStore.reserve.bind(reservationStore);
+  reservationStore.reserve = (peer, address, ...rest) => {
+    const isNew = !reservations.has(peer);
+    if (isNew && PARTS * (places - reservations.size) <= places) {
+      const origin = originOf(address);
+      const own = [...reservations.values()].filter(({ addr }) => originOf(addr) === origin).length;
+      if (PARTS * own >= places) return REFUSED;
+    }
+    return reserve(peer, address, ...rest);
   };
 }
 

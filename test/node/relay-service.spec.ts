@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
+import { generateKeyPair } from '@libp2p/crypto/keys';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { RELAY_V2_HOP_CODEC, type CircuitRelayService } from '@libp2p/circuit-relay-v2';
-import type { Connection, Libp2p } from '@libp2p/interface';
+import type { Connection, Libp2p, PeerId } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { tcp } from '@libp2p/tcp';
 import { lpStream } from '@libp2p/utils';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p';
 import { relayService } from '../../src/node/relay-service.ts';
+
+/** What libp2p's service has, and its type does not tell of. */
+interface ReservationStore {
+  reserve(peer: PeerId, address: Multiaddr): { status: string };
+}
 
 const PLACE_MS = 2 * 3_600_000;
 
@@ -81,6 +89,28 @@ describe('places on a relay', () => {
     assert.ok(await reserve(await peer.dial(relay.getMultiaddrs())));
     ends[0]?.abort();
     assert.ok(isKept());
+  });
+
+  it('are not all for one host, whatever names it has', async () => {
+    await relay.stop();
+    relay = await start({ relay: relayService({ peers: 9 }) });
+    const { reservationStore } = relay.services.relay as unknown as {
+      reservationStore: ReservationStore;
+    };
+    let port = 1;
+    const given = async (host: string, count: number): Promise<number> => {
+      let places = 0;
+      for (let i = 0; i < count; i++) {
+        const peer = peerIdFromPrivateKey(await generateKeyPair('Ed25519'));
+        const { status } = reservationStore.reserve(peer, multiaddr(`/ip4/${host}/tcp/${port++}`));
+        if (status === 'OK') places++;
+      }
+      return places;
+    };
+    assert.equal(await given('192.0.2.1', 9), 6);
+    assert.equal(await given('192.0.2.2', 1), 1);
+    assert.equal(await given('192.0.2.1', 1), 0);
+    assert.equal(await given('192.0.2.3', 9), 2);
   });
 
   it('are renewed where all are taken, and given to nobody else', async () => {
