@@ -100,7 +100,10 @@ export class Announcing {
     swarm.members.clear();
   }
 
-  /** Asks those again that left an asset of which something is wanted, and are still connected. */
+  /**
+   * Asks those again that left an asset of which something is wanted, and are still connected; and those whose JOIN was passed
+   * over, who wait for an answer.
+   */
   askAgain(): void {
     const { nowMs, assets, peers } = this.#core;
     for (const peer of peers.values()) {
@@ -109,7 +112,9 @@ export class Announcing {
         if (nowMs < pace.askAtMs) continue;
         pace.askAtMs = Infinity;
         const swarm = assets.get(asset);
-        if (swarm && swarm.wantedLeft > 0 && !swarm.members.has(peer.key)) this.#tell(peer, swarm, true);
+        const isAwaited = pace.isPassedOver || (swarm?.wantedLeft ?? 0) > 0;
+        pace.isPassedOver = false;
+        if (swarm && isAwaited && !swarm.members.has(peer.key)) this.#tell(peer, swarm, true);
       }
     }
   }
@@ -122,6 +127,7 @@ export class Announcing {
     }
     if (excess > 0) {
       wantsAgain(peer);
+      if (!swarm.members.has(peer.key)) passOver(peer, swarm);
       return undefined;
     }
     const have = bitfieldOf(swarm.size, message.have);
@@ -299,6 +305,13 @@ function ascending(chunks: number[]): number[] {
 /** Whether a number from a peer names a chunk of the asset. */
 export function isChunk(swarm: AssetSwarm, chunk: number): boolean {
   return Number.isInteger(chunk) && chunk >= 0 && chunk < swarm.size;
+}
+
+/** The peer says anew what it has when that is free. */
+function passOver(peer: Peer, swarm: AssetSwarm): void {
+  const pace = peer.paceOf(swarm.key);
+  pace.isPassedOver = true;
+  pace.askAtMs = Math.min(pace.askAtMs, pace.freeJoinAtMs + FREE_JOIN_MS);
 }
 
 /** The peer's wishes changed: its declines no longer count. */

@@ -65,9 +65,11 @@ export interface Pace {
   freeJoinAtMs: number;
   /** When its contacts were last heeded. */
   peersAtMs: number;
-  /** When it is asked again as it left; Infinity: it is not. And how long that wait is the next time. */
+  /** When it is asked again as it left, or was passed over; Infinity: it is not. And how long that wait is the next time. */
   askAtMs: number;
   askWaitMs: number;
+  /** It joined, and was passed over: it is asked though nothing may be wanted of it. */
+  isPassedOver: boolean;
   /** When it was asked as others said that it shares what is only served here. */
   askedAtMs: number;
 }
@@ -220,6 +222,7 @@ export class Peer {
         peersAtMs: -Infinity,
         askAtMs: Infinity,
         askWaitMs: ASK_AGAIN_MS,
+        isPassedOver: false,
         askedAtMs: -Infinity,
       };
       this.paces.set(asset, pace);

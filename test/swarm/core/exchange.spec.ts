@@ -140,6 +140,24 @@ describe('Exchange: peers that lie', () => {
     assert.deepEqual(rig.faults(), []);
   });
 
+  it('asks whom it passed over to join again: it would wait for an answer for ever', () => {
+    const rig = new Rig().add('xx').join('a', '..');
+    for (let i = 0; i < 100; i++) {
+      rig.says('a', { type: 'leave', asset: 1 });
+      rig.says('a', { type: 'join', asset: 1, have: { kind: 'none' }, reply: true });
+    }
+    assert.deepEqual(rig.exchange.stats(1)?.peers, []);
+    rig.take();
+    rig.pass(2000);
+    assert.deepEqual(rig.sent('join', 'a').map(({ reply }) => reply), [true]); // prettier-ignore
+    rig.take();
+    rig.says('a', { type: 'join', asset: 1, have: { kind: 'none' }, reply: false });
+    assert.deepEqual(rig.exchange.stats(1)?.peers, ['a']);
+    rig.pass(20_000);
+    assert.equal(rig.sent('join').length, 0, 'once');
+    assert.deepEqual(rig.faults(), []);
+  });
+
   it('does not dial whatever a peer makes up', () => {
     const rig = new Rig().add('....').join('a', 'xxxx');
     let dials = 0;
