@@ -80,6 +80,14 @@ export class LinkCare {
     if (!link.ping && this.#isQuiet(link)) this.ping(link);
   }
 
+  /**
+   * Something is about to be asked over the link, and an answer waited for: whether a quiet one leads anywhere must not come out
+   * half a minute later, when the asker gives up.
+   */
+  rely(link: PeerLink): void {
+    if (this.#host.nowMs() - link.heardAtMs >= PING_MS) this.doubt(link);
+  }
+
   /** A PING came. @throws ERR_PEER_FLOOD where they come over and over */
   pinged(link: PeerLink, nonce: number): void {
     this.wasted(link, 'PING');

@@ -247,6 +247,7 @@ export class SwarmShell {
           this.#driver.handle({ type: 'want', asset: asset.key, wanted: chunks, urgent: soon, dueInMs });
           if (chunks === 'none') return;
           this.#links.openAll();
+          this.#relyOnLinks();
           for (const link of this.#links.values()) this.#messages.wanted(link, asset);
         },
         hurry: ({ chunks, dueInMs }) => {
@@ -273,6 +274,7 @@ export class SwarmShell {
    */
   async fetchNodes(root: CID, walk: Walk, options: FetchNodesOptions): Promise<void> {
     this.#links.openAll(true);
+    this.#relyOnLinks();
     // A LEAVE that waits must not come after the JOIN of this fetch.
     this.#driver.drain();
     await this.#nodes.fetch(root, walk, options);
@@ -333,6 +335,10 @@ export class SwarmShell {
   /** Peers that a link is up to. */
   get peers(): PeerKey[] {
     return [...this.#links.values()].map((link) => link.peer);
+  }
+
+  #relyOnLinks(): void {
+    for (const link of this.#links.values()) this.#care.rely(link);
   }
 
   #act(action: Action): void {

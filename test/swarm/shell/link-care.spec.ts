@@ -114,6 +114,32 @@ describe('the care of links', () => {
     assert.equal(world.endedAtMs, undefined);
   });
 
+  it('notices within ten seconds that a quiet link leads nowhere when something is to be asked over it', async () => {
+    const world = new World();
+    for (let sec = 0; sec < 120; sec++) {
+      world.run(1000);
+      await answered();
+    }
+    world.isAlive = false;
+    world.run(8000);
+    const askedAtMs = world.nowMs;
+    world.care.rely(world.link);
+    world.run(60_000);
+    assert.ok(world.endedAtMs !== undefined && world.endedAtMs - askedAtMs <= 10_000, `${world.endedAtMs}`);
+  });
+
+  it('asks nothing of a quiet peer that was heard a moment ago, however often something is asked of it', async () => {
+    const world = new World();
+    for (let sec = 0; sec < 120; sec++) {
+      world.run(1000);
+      await answered();
+    }
+    world.link.heardAtMs = world.nowMs;
+    world.pings = 0;
+    for (let n = 0; n < 100; n++) world.care.rely(world.link);
+    assert.equal(world.pings, 0);
+  });
+
   it('notices that a quiet link is dead', async () => {
     const world = new World();
     for (let sec = 0; sec < 100; sec++) {
