@@ -19,8 +19,14 @@ export interface SeenPeer extends Contact {
 /** One swarm's degree: whoever reaches a few of them learns of the rest by peer exchange. */
 const MAX_CONTACTS = 30;
 
-/** One bucket of the DHT (k = 20): enough to find every other node through. */
+/** One bucket of the DHT (k = 20): enough to find every other node through. Of those that are connected so many are noted. */
 export const MAX_DHT_PEERS = 20;
+
+/**
+ * And so many that were before are kept beside them. Where a network fell in two, those of the other part are the only way back to
+ * it: in a part of more than twenty nodes they were pushed out within ten minutes.
+ */
+const MAX_EARLIER_DHT_PEERS = 20;
 
 /** A peer has a handful of addresses, and a multiaddr without certificate hashes is short. */
 const MAX_ADDRESSES = 4;
@@ -75,8 +81,8 @@ export class ContactBook {
   seenInDht(peers: readonly Contact[]): Promise<void> {
     return this.#write(
       DHT_KEY,
-      peers.map((peer) => ({ ...peer, gave: false })),
-      MAX_DHT_PEERS,
+      peers.slice(0, MAX_DHT_PEERS).map((peer) => ({ ...peer, gave: false })),
+      MAX_DHT_PEERS + MAX_EARLIER_DHT_PEERS,
     );
   }
 

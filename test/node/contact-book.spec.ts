@@ -76,6 +76,25 @@ describe('ContactBook', () => {
     assert.equal(store.all.size, 0);
   });
 
+  it('keeps nodes of the DHT that are gone beside as many that are connected, however often these are noted', async () => {
+    const book = bookOf(settings());
+    const part = (from: number): SeenPeer[] => Array.from({ length: 20 }, (_, i) => peer(from + i));
+    const kept = async (): Promise<string[]> => (await book.dhtPeers()).map((contact) => contact.peer);
+    await book.seenInDht(part(0));
+    // The line to those is down.
+    for (let times = 0; times < 3; times++) {
+      nowMs += 600_000;
+      await book.seenInDht(part(100));
+    }
+    const named = await kept();
+    for (const { peer: name } of [...part(0), ...part(100)]) assert.ok(named.includes(name), name);
+    for (let from = 200; from < 300; from += 20) {
+      nowMs += 600_000;
+      await book.seenInDht(part(from));
+    }
+    assert.equal((await kept()).length, 40);
+  });
+
   it('does not mix networks', async () => {
     const store = settings();
     await bookOf(store, 'one').seen(ROOT, [peer(1)]);
