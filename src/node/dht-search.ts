@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
+import { Slots } from '../store/bounded.ts';
 import type { Contact } from '../swarm/core/messages.ts';
 import { letExit } from '../swarm/let-exit.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
@@ -52,16 +53,24 @@ export class DhtSearch {
   readonly #libp2p: ShoalLibp2p;
   readonly #root: CID;
   readonly #log: (level: LogLevel, message: string) => void;
+  readonly #turns: Slots;
   #wake: (() => void) | undefined;
   /** Ends the walk that is under way, once nothing is heard any more. */
   #hasten: (() => void) | undefined;
   /** The DHT gained a member during the walk, which knows nothing of it. */
   #isWoken = false;
 
-  constructor(libp2p: ShoalLibp2p, root: CID, log: (level: LogLevel, message: string) => void) {
+  /** @param turns of all searches of the node; default: walks wait for nobody */
+  constructor(
+    libp2p: ShoalLibp2p,
+    root: CID,
+    log: (level: LogLevel, message: string) => void,
+    turns = new Slots(Infinity),
+  ) {
     this.#libp2p = libp2p;
     this.#root = root;
     this.#log = log;
+    this.#turns = turns;
   }
 
   /**
@@ -93,8 +102,8 @@ export class DhtSearch {
     if (hasEnough()) await pause();
     while (!signal.aborted) {
       const before = this.providers.size;
-      this.#isWoken = false;
-      await this.#walk(onContacts, signal);
+      await this.#walkInTurn(onContacts, signal);
+      if (signal.aborted) return;
       this.walks++;
       const hasNews = this.providers.size > before;
       waitMs = hasNews || this.#isWoken ? SEARCH_FIRST_MS : Math.min(waitMs * 2, SEARCH_LAST_MS);
@@ -107,6 +116,19 @@ export class DhtSearch {
     this.#isWoken = true;
     this.#wake?.();
     this.#hasten?.();
+  }
+
+  /** A walk that takes long, as among nodes that are gone, does not keep the others waiting. */
+  async #walkInTurn(onContacts: (contacts: Contact[]) => void, signal: AbortSignal): Promise<void> {
+    let walking: Promise<void> | undefined;
+    await this.#turns.run(async () => {
+      if (signal.aborted) return;
+      this.#isWoken = false;
+      const ended = new AbortController();
+      walking = this.#walk(onContacts, signal).finally(() => ended.abort());
+      await sleep(QUIET_MS, ended.signal);
+    });
+    await walking;
   }
 
   async #walk(onContacts: (contacts: Contact[]) => void, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import { setMaxListeners } from 'main-event';
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
+import { Slots } from '../store/bounded.ts';
 import type { Contact } from '../swarm/core/messages.ts';
 import { isDirect } from '../swarm/direct-connection.ts';
 import { letExit } from '../swarm/let-exit.ts';
@@ -67,6 +68,12 @@ const MAX_LOCAL_CONNECTIONS = 60;
 const MAX_REJOINED = 60;
 const MAX_IN_LINE = 1024;
 
+/**
+ * Walks of the DHT begun at a time. Each asks three nodes at once, and a node takes 128 streams on a connection: an application
+ * that opened hundreds of assets had most of its walks refused, which all began anew, and took most of the processor's time.
+ */
+const WALKS_AT_ONCE = 32;
+
 /** Peers remembered to be of another network; beyond that the oldest is asked again. */
 const MAX_FOREIGN = 1024;
 
@@ -93,6 +100,7 @@ export class Discovery implements AsyncDisposable {
   readonly #foreign = new Set<string>();
   readonly #localPeers = new Set<string>();
   readonly #searches = new Set<DhtSearch>();
+  readonly #walks = new Slots(WALKS_AT_ONCE);
   readonly #tasks: TaskSet;
   #debounce: NodeJS.Timeout | undefined;
   #lookAgain: NodeJS.Timeout | undefined;
@@ -232,7 +240,8 @@ export class Discovery implements AsyncDisposable {
       targets.push(target);
       this.#tasks.run(target.connectOnce(limited));
     }
-    const dht = this.#libp2p.services.dht && new DhtSearch(this.#libp2p, root, this.#options.log);
+    const dht =
+      this.#libp2p.services.dht && new DhtSearch(this.#libp2p, root, this.#options.log, this.#walks);
     if (dht) {
       this.#searches.add(dht);
       const mayReach = (): boolean =>

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import { CID } from 'multiformats/cid';
+import { create } from 'multiformats/hashes/digest';
 import { DhtSearch } from '../../src/node/dht-search.ts';
 import type { ShoalLibp2p } from '../../src/node/shoal-libp2p.ts';
+import { Slots } from '../../src/store/bounded.ts';
 
 const ROOT = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
 
@@ -184,6 +186,53 @@ describe('the search for providers', () => {
       assert.equal(await walksAfter(1000), 1);
       done.abort();
       await running;
+    } finally {
+      mock.timers.reset();
+    }
+  });
+
+  it('takes turns with other searches, but does not keep them waiting among nodes that are gone', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      const begun: string[] = [];
+      const answers = new Map<string, () => void>();
+      const slow = {
+        peerId: { equals: () => false },
+        services: {
+          dht: {
+            async *findProviders({ multihash }: CID, { signal }: { signal: AbortSignal }) {
+              begun.push(String(multihash.digest[0]));
+              await new Promise<void>((resolve, reject) => {
+                answers.set(String(multihash.digest[0]), resolve);
+                signal.addEventListener('abort', () => reject(signal.reason as Error));
+              });
+            },
+          },
+        },
+      } as unknown as ShoalLibp2p;
+      const turns = new Slots(2);
+      const ends = new Map<string, AbortController>();
+      const running = ['0', '1', '2', '3', '4'].map((name) => {
+        const digest = new Uint8Array(32).fill(Number(name));
+        const root = CID.createV1(0x55, create(0x12, digest));
+        const done = new AbortController();
+        ends.set(name, done);
+        const never = (): boolean => false;
+        return new DhtSearch(slow, root, () => {}, turns).run(() => {}, never, done.signal, never);
+      });
+      const begunAfter = async (ms: number): Promise<string> => {
+        mock.timers.tick(ms);
+        for (let n = 0; n < 10; n++) await new Promise((resolve) => setImmediate(resolve));
+        return begun.join('');
+      };
+      assert.equal(await begunAfter(0), '01');
+      ends.get('2')?.abort();
+      answers.get('1')?.();
+      assert.equal(await begunAfter(0), '013', 'who is not wanted any more asks nobody');
+      assert.equal(await begunAfter(2900), '013');
+      assert.equal(await begunAfter(100), '01341', 'a second walk comes after those that had none');
+      for (const done of ends.values()) done.abort();
+      await Promise.all(running);
     } finally {
       mock.timers.reset();
     }
