@@ -39,6 +39,29 @@ export class RelayPlaces {
   }
 }
 
+/** In which rounds something is tried, while places are lacking: after one, and then each time after twice as many. */
+export class Rounds {
+  readonly #latest: number;
+  #before = 0;
+  #pause = 1;
+  #waited = 0;
+
+  /** @param latest after no more than so many */
+  constructor(latest: number) {
+    this.#latest = latest;
+  }
+
+  /** Call once in each round. @param lacking places that are lacking in it */
+  isDue(lacking: number): boolean {
+    // Who lacks a second one all along must not wait for long when the first is lost.
+    if (lacking === 0 || lacking > this.#before) [this.#pause, this.#waited] = [1, 0];
+    this.#before = lacking;
+    if (lacking === 0 || ++this.#waited < this.#pause) return false;
+    [this.#pause, this.#waited] = [Math.min(2 * this.#pause, this.#latest), 0];
+    return true;
+  }
+}
+
 /** The name at the end of a peer's address. */
 function lastOf(address: Multiaddr): string | undefined {
   const last = address.getComponents().at(-1);

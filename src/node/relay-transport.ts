@@ -11,7 +11,7 @@ import type {
 } from '@libp2p/interface';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { overridden } from './overridden.ts';
-import { RelayPlaces } from './relay-places.ts';
+import { RelayPlaces, Rounds } from './relay-places.ts';
 import { sleep } from './sleep.ts';
 
 /** Relays on which a node reserves a place: one may go, and another comes before the second does. */
@@ -19,10 +19,12 @@ const RELAYS = 2;
 
 /**
  * A place that a relay did not give in time, had none of, or that was lost with the connection, is asked for again after this,
- * and then each time after twice as long, up to so many times this.
+ * and then each time after twice as long, up to so many times this: of a relay that is connected after a minute, while one that is
+ * not, and may be gone for good, is dialled every ten minutes, as anybody is.
  */
 const AGAIN_MS = 5000;
-const LATEST_ROUND = 12;
+const LATEST_ASKING = 12;
+const LATEST_DIALLING = 120;
 
 /** libp2p's own limit of a dial. */
 const DIAL_MS = 10_000;
@@ -116,12 +118,19 @@ function askingAgain(components: Components, places: RelayPlaces, againMs: numbe
     if (protocol !== RELAY_V2_HOP_CODEC) return id;
     const end = new AbortController();
     ends.set(id, end);
-    void keepLooking(places, againMs, end.signal, () => {
-      for (const connection of components.connectionManager.getConnections())
-        void tellOf(components, connection, topology);
-      goBack(components, places, end.signal);
-    });
+    void keepLooking(end.signal, topology);
     return id;
+  };
+  const keepLooking = async (signal: AbortSignal, topology: Topology): Promise<void> => {
+    const asking = new Rounds(LATEST_ASKING);
+    const dialling = new Rounds(LATEST_DIALLING);
+    for (await sleep(againMs, signal); !signal.aborted; await sleep(againMs, signal)) {
+      const { lacking } = places;
+      if (asking.isDue(lacking))
+        for (const connection of components.connectionManager.getConnections())
+          void tellOf(components, connection, topology);
+      if (dialling.isDue(lacking)) goBack(components, places, signal);
+    }
   };
   const unregister: typeof registrar.unregister = (id) => {
     ends.get(id)?.abort();
@@ -131,26 +140,6 @@ function askingAgain(components: Components, places: RelayPlaces, againMs: numbe
   return overridden(registrar, { register, unregister });
 }
 
-async function keepLooking(
-  places: RelayPlaces,
-  againMs: number,
-  signal: AbortSignal,
-  look: () => void,
-): Promise<void> {
-  let before = 0;
-  let pause = 1;
-  let waited = 0;
-  for (await sleep(againMs, signal); !signal.aborted; await sleep(againMs, signal)) {
-    const { lacking } = places;
-    // Who lacks a second one all along must not wait for long when the first is lost.
-    if (lacking === 0 || lacking > before) [pause, waited] = [1, 0];
-    before = lacking;
-    if (lacking === 0 || ++waited < pause) continue;
-    [pause, waited] = [Math.min(2 * pause, LATEST_ROUND), 0];
-    look();
-  }
-}
-
 /** Dials relays that gave a place before; they are asked for one when they have introduced themselves. */
 function goBack({ connectionManager }: Components, places: RelayPlaces, signal: AbortSignal): void {
   const connected = new Set(
@@ -158,7 +147,7 @@ function goBack({ connectionManager }: Components, places: RelayPlaces, signal: 
   );
   for (const addresses of places.relaysBut(connected)) {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]);
-    // Where it is still gone, the next round dials it again.
+    // Where it is still gone, a later round dials it again.
     connectionManager.openConnection(addresses, { signal: limit }).catch(() => {});
   }
 }

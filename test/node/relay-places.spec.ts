@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { TypedEventEmitter, type Listener, type ListenerEvents } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
-import { RelayPlaces } from '../../src/node/relay-places.ts';
+import { RelayPlaces, Rounds } from '../../src/node/relay-places.ts';
 
 const NAMES = [
   '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp',
@@ -74,5 +74,24 @@ describe('places on relays', () => {
     const many = Array.from({ length: 20 }, (_, i) => at(i + 1, NAMES[4]));
     place.is(many[0] ?? '', at(99), ...many.slice(1));
     assert.deepEqual(remembered().at(-1), many.slice(0, 8));
+  });
+});
+
+describe('rounds in which a relay is tried', () => {
+  /** In which of the next rounds something was tried. */
+  const due = (rounds: Rounds, count: number, lacking: number): number[] =>
+    Array.from({ length: count }, (_, n) => n + 1).filter(() => rounds.isDue(lacking));
+
+  it('are ever fewer while it is gone, and begin anew when another place is lost', () => {
+    const rounds = new Rounds(120);
+    assert.deepEqual(due(rounds, 100, 0), []);
+    assert.deepEqual(due(rounds, 500, 1), [1, 3, 7, 15, 31, 63, 127, 247, 367, 487]);
+    assert.deepEqual(due(rounds, 10, 2), [1, 3, 7]);
+    assert.deepEqual(due(rounds, 1, 0), []);
+    assert.deepEqual(due(rounds, 10, 1), [1, 3, 7]);
+  });
+
+  it('are no further apart than is said', () => {
+    assert.deepEqual(due(new Rounds(12), 60, 1), [1, 3, 7, 15, 27, 39, 51]);
   });
 });
