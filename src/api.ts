@@ -324,6 +324,15 @@ export interface Shoal extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What `inspect` takes besides the path. */
+export interface InspectOptions {
+  /** As in {@link ShareOptions}. */
+  chunkSize?: number;
+  /** Called with the bytes hashed so far. */
+  onProgress?: (progress: { bytes: number }) => void;
+  signal?: AbortSignal;
+}
+
 /** What `inspect` tells of a path without sharing it. */
 export interface Inspection {
   cid: string;

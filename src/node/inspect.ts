@@ -1,19 +1,10 @@
 import { basename } from 'node:path';
-import type { Inspection } from '../api.ts';
+import type { Inspection, InspectOptions } from '../api.ts';
 import { importTree } from '../chunking/import-tree.ts';
 import { ipfsAddOptions } from '../chunking/ipfs-add-options.ts';
 import { absolutePath } from '../store/absolute-path.ts';
 import { FileWorkers } from '../store/file-workers.ts';
 import { SourceWalk } from '../store/walk-source.ts';
-
-/** What {@link inspect} takes besides the path. */
-export interface InspectOptions {
-  /** As in `ShareOptions`. */
-  chunkSize?: number;
-  /** Called with the bytes hashed so far. */
-  onProgress?: (progress: { bytes: number }) => void;
-  signal?: AbortSignal;
-}
 
 /**
  * Tells what a path would be shared as, without sharing it: nothing is stored and nobody is told.

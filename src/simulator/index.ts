@@ -30,4 +30,11 @@ export { simulate } from './simulate.ts';
 export { summarize, toJson, type CompletionSpread, type Spread, type Summary } from './summary.ts';
 export type { Outcome, PeerOutcome, RunOptions, Sample } from './outcome.ts';
 export type { Group, Moment, NetworkModel, Scenario, ScenarioEvent, Strategy } from './scenario.ts';
-export { ShoalError, type Fault, type ShoalErrorOptions } from '../errors.ts';
+export {
+  ShoalError,
+  type DialFailure,
+  type DialReason,
+  type Fault,
+  type SearchAttempt,
+  type ShoalErrorOptions,
+} from '../errors.ts';
