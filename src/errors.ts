@@ -44,8 +44,6 @@ export interface ShoalErrorOptions {
   fault?: Fault;
   /** The error this one wraps. */
   cause?: unknown;
-  /** The base58 id of the peer at fault, where there is one. */
-  peer?: string;
   /** What was tried, where nobody was found. */
   tried?: readonly SearchAttempt[];
 }
@@ -58,8 +56,6 @@ export class ShoalError extends Error {
   /** Stable, upper case, e.g. `ERR_CHUNK_HASH_MISMATCH`. The list is in docs/errors.md. */
   readonly code: string;
   readonly fault: Fault;
-  /** The base58 id of the peer at fault, where there is one. */
-  readonly peer: string | undefined;
   /** `ERR_NO_PROVIDERS`: what was tried, one entry for each way there is. */
   readonly tried: readonly SearchAttempt[] | undefined;
 
@@ -68,7 +64,6 @@ export class ShoalError extends Error {
     this.name = 'ShoalError';
     this.code = code;
     this.fault = options.fault ?? 'local';
-    this.peer = options.peer;
     this.tried = options.tried;
   }
 }
