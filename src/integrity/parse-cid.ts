@@ -37,6 +37,13 @@ export function parseCid(text: string): CID {
 }
 
 function decodeCid(text: string): CID {
+  // An application in JavaScript may pass what a variable happens to be.
+  if (typeof text !== 'string') {
+    throw new ShoalError(
+      'ERR_INVALID_CID',
+      `a CID is given as text, such as bafybei… or bafkrei…, and not as ${text === null ? 'null' : typeof text}`,
+    );
+  }
   const short = text.length > 100 ? `${text.slice(0, 100)}…` : text;
   if (text.length > MAX_CID_TEXT) throw new ShoalError('ERR_INVALID_CID', `"${short}" is too long for a CID`);
   try {

@@ -84,7 +84,7 @@ async function startNode(
     uploadBytesPerSec: options.uploadBytesPerSec,
     downloadBytesPerSec: options.downloadBytesPerSec,
     perPeer: options.perPeer,
-    trace: options.trace === undefined ? undefined : openTrace(options.trace, log),
+    trace: options.trace === undefined ? undefined : openTrace(absolutePath(options.trace), log),
     exchangeConfig: { fleet: options.fleet ?? false, offload: options.offload ?? false },
     resolveAsset: async (root: CID, isSlowTurn: () => Promise<boolean>): Promise<StoredAsset | undefined> =>
       late.node?.resolve(root, isSlowTurn),

@@ -37,8 +37,9 @@ export function formatLink(
  * @throws ERR_INVALID_LINK, and what `parseCid` throws
  */
 export function parseLink(text: string): LinkParts {
-  const trimmed = text.trim();
-  if (!/^shoal:/i.test(trimmed)) return { cid: parseCid(trimmed), name: undefined, addresses: [] };
+  const trimmed = typeof text === 'string' ? text.trim() : text;
+  if (typeof trimmed !== 'string' || !/^shoal:/i.test(trimmed))
+    return { cid: parseCid(trimmed), name: undefined, addresses: [] };
   const rest = trimmed.slice('shoal:'.length).replace(/^\/\//, '');
   const [cid, query] = splitOnce(rest, '?');
   if (cid === '') {

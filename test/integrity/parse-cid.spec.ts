@@ -43,6 +43,12 @@ describe('parseCid', () => {
     });
   }
 
+  for (const value of [undefined, null, 5, {}, Symbol('a CID'), Object.create(null)]) {
+    it(`says that a CID is text to whoever gives ${value === null ? 'null' : typeof value}`, () => {
+      assert.throws(() => parseCid(value as any), { code: 'ERR_INVALID_CID', message: /given as text/ });
+    });
+  }
+
   const digest = cid.multihash.digest;
   const unsupported: [what: string, text: string][] = [
     ['a CIDv0', 'QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn'],

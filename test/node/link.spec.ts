@@ -52,6 +52,11 @@ describe('links', () => {
       codeOf(() => parseLink('https://example.com')),
       'ERR_INVALID_CID',
     );
+    for (const value of [undefined, 5, {}, new URL(`shoal:${CID_TEXT}`)])
+      assert.equal(
+        codeOf(() => parseLink(value as any)),
+        'ERR_INVALID_CID',
+      );
   });
 
   it('give at most 255 characters of a name, and no half of one', () => {
