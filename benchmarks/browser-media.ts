@@ -113,7 +113,7 @@ async function seekMs(page: Page, count: number): Promise<number[]> {
 async function seekablePage(context: BrowserContext, url: string, link: string): Promise<Page> {
   const page = await context.newPage();
   // Of that site, and of its page nothing.
-  await page.goto(new URL('/old-browser.js', url).href);
+  await page.goto(new URL('/not-started.js', url).href);
   await page.evaluate(async (link) => {
     const script = '/shoal.min.js';
     const { createShoal, serveMedia } = (await import(script)) as typeof shoalOfPage;

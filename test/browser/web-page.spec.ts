@@ -577,6 +577,23 @@ describe('the page in Chromium', function () {
     await shows(noWorker, '#problem', /Nothing can be played while it arrives.*ERR_SERVICE_WORKER/s);
   });
 
+  it('says so where a part of it did not come, and is loaded anew', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const context = await rig.context();
+    contexts.push(context);
+    const page = await context.newPage();
+    // What the page's own script imports.
+    const missing = '**/shoal.min.js';
+    await page.route(missing, (route) => route.abort('connectionfailed'));
+    await page.goto(site.url());
+    await shows(page, '#problem', /A part of this page did not come.*away for a moment/s);
+    assert.ok(await page.isHidden('#start'));
+    await page.unroute(missing);
+    await page.click('#problem-again');
+    await shows(page, '#status-text', /Connected to nobody/);
+    assert.ok(await page.isVisible('#start'));
+  });
+
   it('says so where there is not enough space, and keeps what it has', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     const seed = await nodes.start({ web: true });

@@ -36,7 +36,7 @@ describe('shoal web', () => {
     const page = await get(url, '/');
     assert.match(page.body, /<title>Shoal/);
     assert.match(page.type, /text\/html/);
-    for (const path of ['/page.js', '/page.css', '/shoal.min.js', '/shoal-sw.js', '/old-browser.js'])
+    for (const path of ['/page.js', '/page.css', '/shoal.min.js', '/shoal-sw.js', '/not-started.js'])
       assert.equal((await get(url, path)).status, 200, path);
     const node = JSON.parse((await get(url, '/node.json')).body) as Record<string, unknown>;
     assert.deepEqual([node['peer'], node['addresses']], [peer, addresses]);
