@@ -121,9 +121,11 @@ async function buildPage(browser: Metafile): Promise<Metafile> {
   });
   for (const file of ['page.css', 'not-started.js']) copyFileSync(join(source, file), join(target, file));
   const html = readFileSync(join(source, 'index.html'), 'utf8');
-  const headed = html.replace(/^ *(?=<script src="not-started)/m, (space) => preloads(browser, space) + space);
-  if (headed === html)
-    throw new Error('examples/web/index.html has no not-started.js to put modules before');
+  const headed = html.replace(
+    /^ *(?=<script src="not-started)/m,
+    (space) => preloads(browser, space) + space,
+  );
+  if (headed === html) throw new Error('examples/web/index.html has no not-started.js to put modules before');
   writeFileSync(join(target, 'index.html'), headed);
   return metafile;
 }
