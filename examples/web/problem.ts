@@ -33,6 +33,7 @@ const WORDS: Readonly<Record<string, { title: string; help?: string }>> = {
   },
   ERR_NOT_A_DIRECTORY: { title: 'Something else is in its place' },
   ERR_NOT_FOUND: { title: 'It is no longer there' },
+  ERR_NOT_LOADED: { title: 'A part of this page did not come' },
   ERR_NO_BROWSER_ADDRESS: {
     title: 'A browser cannot reach anybody who has this',
     help: 'Ask for a new link, made by "shoal share" of this version without --no-web, or by a page like this one.',

@@ -1,4 +1,5 @@
 import { base64url } from 'multiformats/bases/base64';
+import { notLoaded } from '../not-loaded.ts';
 
 /** The curves that libp2p needs, by the browser itself. */
 export type Curve = 'Ed25519' | 'X25519';
@@ -52,7 +53,7 @@ async function newPair(curve: Curve, isExtractable: boolean): Promise<CryptoKeyP
   }
 }
 
-const byScript = () => import('./curves-by-script.ts');
+const byScript = () => import('./curves-by-script.ts').catch(notLoaded);
 
 /** What WebCrypto takes: never of memory that is shared. */
 type Bytes = Uint8Array<ArrayBuffer>;

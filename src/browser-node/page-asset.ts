@@ -9,6 +9,7 @@ import type {
 } from '../browser-api.ts';
 import { findFile, type AssetHandle } from '../node/asset-handle.ts';
 import type { PageStore } from '../browser-store/page-store.ts';
+import { notLoaded } from '../not-loaded.ts';
 
 /** An asset in a page: see `PageAsset` in browser-api.ts. */
 export class PageAssetHandle implements PageAsset {
@@ -69,7 +70,7 @@ export class PageAssetHandle implements PageAsset {
   async save(options: SaveBlobOptions | SaveFolderOptions = {}): Promise<SavedBlob | SavedFolder> {
     const { to } = options;
     if (!to) return this.#fetch({ ...options, to });
-    const { saveTo } = await import('./further-files.ts');
+    const { saveTo } = await import('./further-files.ts').catch(notLoaded);
     const fetch = (options: SaveBlobOptions): Promise<SavedBlob> => this.#fetch(options);
     return saveTo({ handle: this.#handle, store: this.#store, fetch }, options);
   }

@@ -19,6 +19,7 @@ import type { OpenedPageStore } from '../browser-store/open-page-store.ts';
 import { estimateSpace } from '../browser-store/storage-error.ts';
 import { parseLink } from '../node/link.ts';
 import type { ShoalNode } from '../node/shoal-node.ts';
+import { notLoaded } from '../not-loaded.ts';
 import { PageAssetHandle } from './page-asset.ts';
 import { canPageDial, noBrowserAddress, type PageReach } from './page-reach.ts';
 
@@ -58,7 +59,7 @@ export class PageNode implements PageShoal {
 
   async share(source: PageShareSource, options: ShareOptions = {}): Promise<PageAsset> {
     const { store } = this.#opened;
-    const { shareFiles } = await import('./further-files.ts');
+    const { shareFiles } = await import('./further-files.ts').catch(notLoaded);
     const { closing } = this.#node;
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
     const record = await shareFiles(store, source, { ...options, signal });
@@ -67,7 +68,7 @@ export class PageNode implements PageShoal {
   }
 
   async shareAgain(options: ShareAgainOptions = {}): Promise<SharedAgain[]> {
-    const { shareAgain } = await import('./further-files.ts');
+    const { shareAgain } = await import('./further-files.ts').catch(notLoaded);
     return shareAgain(this.#node, this.#opened.store, options);
   }
 

@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { ShoalError } from '../errors.ts';
+import { notLoaded } from '../not-loaded.ts';
 import type { SpaceKind } from './chunk-space.ts';
 import { MemoryBudget, MemoryChunks } from './memory-chunks.ts';
 import { MemoryRecords } from './page-records.ts';
@@ -39,7 +40,7 @@ export async function openPageStore(options: OpenPageStoreOptions): Promise<Open
   if (options.storage === 'memory') return openMemory(options, undefined);
   try {
     // A page that keeps nothing does not load what keeping takes.
-    const { openKeptStore } = await import('./open-kept-store.ts');
+    const { openKeptStore } = await import('./open-kept-store.ts').catch(notLoaded);
     return await openKeptStore(options);
   } catch (error) {
     options.signal?.throwIfAborted();

@@ -17,6 +17,7 @@ import type {
   Store,
   StoredAsset,
 } from '../store/store.ts';
+import { notLoaded } from '../not-loaded.ts';
 import { ChunkLayout, type ChunkSpace } from './chunk-space.ts';
 import { KeptAsset, type OnCheck } from './kept-asset.ts';
 import { KeptNodes } from './kept-nodes.ts';
@@ -189,7 +190,7 @@ export class PageStore implements Store {
       throw new ShoalError('ERR_SHARE_SOURCE', 'a page has no paths; share a File, or several');
     const parts: Blob[] = [];
     for await (const piece of source.content) parts.push(new Blob([piece as Uint8Array<ArrayBuffer>]));
-    const { importFiles } = await import('./import-files.ts');
+    const { importFiles } = await import('./import-files.ts').catch(notLoaded);
     const { name = source.name, chunkSize, onProgress, signal } = options;
     const file = { path: '', file: new Blob(parts) };
     return this.addShared(await importFiles([file], { name, chunkSize, onProgress, signal }));

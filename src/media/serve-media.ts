@@ -1,4 +1,5 @@
 import type { PageAsset, PageShoal } from '../browser-api.ts';
+import { notLoaded } from '../not-loaded.ts';
 
 /** Settings of {@link serveMedia}. */
 export interface MediaOptions {
@@ -38,6 +39,6 @@ export interface PageMedia extends AsyncDisposable {
  * @throws ERR_INSECURE_CONTEXT, ERR_UNSUPPORTED_PLATFORM, ERR_SERVICE_WORKER, and the abort reason
  */
 export async function serveMedia(shoal: PageShoal, options: MediaOptions = {}): Promise<PageMedia> {
-  const { startMedia } = await import('./media-server.ts');
+  const { startMedia } = await import('./media-server.ts').catch(notLoaded);
   return startMedia(shoal, options);
 }

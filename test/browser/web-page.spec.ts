@@ -592,6 +592,11 @@ describe('the page in Chromium', function () {
     await page.click('#problem-again');
     await shows(page, '#status-text', /Connected to nobody/);
     assert.ok(await page.isVisible('#start'));
+    // What is loaded when it is used.
+    await page.route('**/further-files*', (route) => route.abort('connectionfailed'));
+    await writeFile(nodes.path('mine.txt'), 'what I have');
+    await page.setInputFiles('#files', nodes.path('mine.txt'));
+    await shows(page, '#problem', /A part of this page did not come.*load the page anew.*ERR_NOT_LOADED/s);
   });
 
   it('says so where there is not enough space, and keeps what it has', async () => {
