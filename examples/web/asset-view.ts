@@ -2,6 +2,7 @@ import { ShoalError, type AssetEntry, type PageAsset } from 'shoal/browser';
 import { say, showProgress } from './asset-state.ts';
 import { revokeUrls, saveLink, urlOf } from './blob-urls.ts';
 import { at, make } from './elements.ts';
+import { keepFocus } from './focus.ts';
 import { FolderFiles } from './folder-files.ts';
 import { saveBelow } from './folder-saving.ts';
 import { mediaKind, type MediaKind } from './media-kind.ts';
@@ -65,7 +66,9 @@ export class AssetView {
     at('asset-actions').replaceChildren();
     at('asset-progress').hidden = false;
     at('asset-progress', HTMLProgressElement).removeAttribute('value');
+    at('start').hidden = true;
     at('asset').hidden = false;
+    keepFocus();
     try {
       const asset = await this.#here.shoal.open(link, { signal });
       // It may have been told to stop at the last moment, here and wherever else something was waited for.
@@ -85,6 +88,8 @@ export class AssetView {
     } catch (error) {
       if (signal.aborted) return;
       this.close();
+      // What could not be opened leaves nothing to look at but the start.
+      at('start').hidden = false;
       const isHopeless = error instanceof ShoalError && /^ERR_(INVALID|UNSUPPORTED)_/.test(error.code);
       showProblem(error, isHopeless ? undefined : () => void this.open(link));
     }
@@ -107,6 +112,7 @@ export class AssetView {
         const all = make('button', { type: 'button' }, 'Fetch all of it');
         all.onclick = () => {
           all.remove();
+          keepFocus();
           at('asset-progress').hidden = false;
           void this.#fetch(asset, file, name, kind, signal);
         };
@@ -271,6 +277,7 @@ function onFailureToBegin(act: () => void): void {
 /** A player that has failed asks for nothing any more, whatever is pressed on it. */
 function playOn(player: HTMLMediaElement, from: number): void {
   hasFailed = false;
+  player.focus();
   at('stage-note').hidden = true;
   player.load();
   player.currentTime = from;

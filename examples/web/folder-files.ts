@@ -2,6 +2,7 @@ import type { AssetEntry, PageAsset, Progress } from 'shoal/browser';
 import { say, showProgress } from './asset-state.ts';
 import { saveLink } from './blob-urls.ts';
 import { at, make } from './elements.ts';
+import { keepFocus } from './focus.ts';
 import { mediaKind } from './media-kind.ts';
 import { showProblem } from './problem.ts';
 import { countText, plainText, sizeText } from './text.ts';
@@ -56,6 +57,7 @@ export class FolderFiles {
     const all = make('button', { type: 'button' }, 'Fetch all of it');
     const fetchAll = async (): Promise<void> => {
       all.hidden = true;
+      keepFocus();
       try {
         await this.#get(this.#files.filter((file) => !this.#here.has(file)));
         const size = this.#files.reduce((sum, file) => sum + file.size, 0);
@@ -148,6 +150,7 @@ export class FolderFiles {
       if (isFocused) link.focus();
     } finally {
       if (button) button.disabled = false;
+      if (isFocused) button?.focus();
     }
   }
 

@@ -5,6 +5,7 @@
 import { AssetView } from './asset-view.ts';
 import { chosenOf, droppedOf, pickedOf } from './chosen-files.ts';
 import { at, make } from './elements.ts';
+import { keepFocus } from './focus.ts';
 import { startNode, type Here } from './node.ts';
 import { pickFiles, pickFolder } from './pickers.ts';
 import { hideProblem, showProblem } from './problem.ts';
@@ -47,6 +48,8 @@ async function showKept({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
     remove.onclick = async () => {
       await shoal.remove(cid).catch(showProblem);
       await showKept({ shoal });
+      const left = [...at('kept-list').querySelectorAll<HTMLElement>('button:last-child')];
+      keepFocus(left[Math.min(rows.indexOf(row), left.length - 1)]);
       await showStorage({ shoal });
     };
     const size = make(
@@ -54,7 +57,8 @@ async function showKept({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
       { className: 'size' },
       isNothing ? `nothing${part || ' of it'} yet` : `${sizeText(bytesHere)}${part}`,
     );
-    rows.push(make('li', {}, make('span', { className: 'name' }, title), size, open, remove));
+    const row = make('li', {}, make('span', { className: 'name' }, title), size, open, remove);
+    rows.push(row);
   }
   at('kept-list').replaceChildren(...rows);
   at('kept').hidden = rows.length === 0;
@@ -96,17 +100,15 @@ function run(here: Here): App {
         asset.close();
         document.title = 'Shoal';
         at('start').hidden = false;
+        keepFocus();
         await showLists();
       } else {
         // Meanwhile something else may be opened, or shared: then that is shown.
         const isStill = (): boolean => linkInAddress() === link;
         await share.close();
         if (!isStill()) return;
-        at('start').hidden = true;
         at('link', HTMLInputElement).value = link;
         await asset.open(link);
-        // What could not be opened leaves nothing to look at but the start.
-        if (at('asset').hidden && isStill()) at('start').hidden = false;
         await showStorage(here);
       }
     },

@@ -1,5 +1,6 @@
 import { ShoalError } from 'shoal/browser';
 import { at, make } from './elements.ts';
+import { keepFocus } from './focus.ts';
 import { plainText } from './text.ts';
 
 /** A heading for the errors that people meet, and what would help where the error does not say it itself. */
@@ -77,11 +78,13 @@ export function showProblem(error: unknown, again?: () => void): void {
     again?.();
   };
   at('problem').hidden = false;
+  keepFocus();
   at('problem').scrollIntoView({ block: 'nearest' });
 }
 
 export function hideProblem(): void {
   at('problem').hidden = true;
+  keepFocus();
 }
 
 function sentence(text: string): string {

@@ -7,6 +7,7 @@ import {
   type ShoalEvents,
 } from 'shoal/browser';
 import { at } from './elements.ts';
+import { keepFocus } from './focus.ts';
 import type { Here } from './node.ts';
 import { hideProblem, showProblem } from './problem.ts';
 import type { SwarmView } from './swarm-view.ts';
@@ -69,6 +70,7 @@ export class ShareView {
     if (!at('shared').hidden) this.#swarm.hide();
     at('shared').hidden = true;
     at('start').hidden = false;
+    keepFocus();
     if (!asset) return;
     await asset.close();
     if (!this.#isKept && (isStopped || !this.#isRemembered))
@@ -88,6 +90,7 @@ export class ShareView {
       for await (const entry of asset.entries()) bytes += entry.size;
       at('start').hidden = true;
       at('shared').hidden = false;
+      keepFocus();
       at('shared-progress').hidden = true;
       at('shared-name').textContent = plainText(asset.name ?? cid);
       this.#ready(bytes);
@@ -103,6 +106,7 @@ export class ShareView {
     const progress = at('shared-progress', HTMLProgressElement);
     at('start').hidden = true;
     at('shared').hidden = false;
+    keepFocus();
     at('shared-ready').hidden = true;
     at('shared-given').textContent = '';
     at('shared-name').textContent = plainText(name);

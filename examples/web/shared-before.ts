@@ -1,5 +1,6 @@
 import type { PageShoal, SharedAgain } from 'shoal/browser';
 import { at, make } from './elements.ts';
+import { keepFocus } from './focus.ts';
 import type { Here } from './node.ts';
 import { hideProblem, showProblem } from './problem.ts';
 import type { Chosen } from './share-view.ts';
@@ -70,6 +71,7 @@ function foundRow(shoal: PageShoal, found: SharedAgain, actions: SharedBeforeAct
   forget.onclick = async () => {
     await shoal.remove(cid).catch(showProblem);
     await showSharedBefore({ shoal }, actions);
+    keepFocus();
   };
   if (state !== 'gone') {
     const text =

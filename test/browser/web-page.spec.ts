@@ -577,6 +577,58 @@ describe('the page in Chromium', function () {
     await shows(noWorker, '#problem', /Nothing can be played while it arrives.*ERR_SERVICE_WORKER/s);
   });
 
+  it('keeps the focus where something happens, and shows one thing at a time, for who goes by keyboard', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    const links: string[] = [];
+    for (const name of ['one.bin', 'two.bin'])
+      links.push((await seed.share(pseudoRandomBytes(1000, name.length + links.length), { name })).link);
+    const { cid: unknown } = await (await nodes.start()).share(pseudoRandomBytes(1002));
+    const page = await openPage(site.url());
+    const isAt = (selector: string) =>
+      page.waitForFunction((selector) => document.activeElement?.matches(selector), selector);
+    for (const link of links) {
+      await page.focus('#link');
+      await page.keyboard.insertText(link);
+      await page.keyboard.press('Enter');
+      await shows(page, '#asset-state', /All of it is here/);
+      await isAt('#asset-name');
+      await page.focus('#asset-stop');
+      await page.keyboard.press('Enter');
+      await isAt('#start-title');
+      await page.fill('#link', '');
+    }
+    for (const place of ['[aria-label="Remove two.bin"]', '#start-title']) {
+      const before = await page.locator('#kept-list li').count();
+      await page.locator('#kept-list button:last-child').first().focus();
+      await page.keyboard.press('Enter');
+      await page.waitForFunction(
+        (before) => document.querySelectorAll('#kept-list li').length < before,
+        before,
+      );
+      await isAt(place);
+    }
+    await page.evaluate(quicken);
+    await page.focus('#link');
+    await page.keyboard.insertText((links[0] ?? '').replace(/baf\w+/, unknown));
+    await page.keyboard.press('Enter');
+    await isAt('#asset-name');
+    await isAt('#problem-title');
+    assert.ok(await page.isVisible('#start'));
+    await page.focus('#problem-again');
+    await page.keyboard.press('Enter');
+    await isAt('#asset-name');
+    assert.ok(await page.isHidden('#start'));
+    await isAt('#problem-title');
+    await page.focus('#problem-close');
+    await page.keyboard.press('Enter');
+    await isAt('#start-title');
+    await writeFile(nodes.path('mine.txt'), 'what I have');
+    await page.focus('#choose');
+    await page.setInputFiles('#files', nodes.path('mine.txt'));
+    await isAt('#shared-name');
+  });
+
   it('says so where a part of it did not come, and is loaded anew', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     const context = await rig.context();
