@@ -26,8 +26,8 @@ export interface ChunkRequest {
   isWhole: boolean;
   /** The peer was asked for the chunk before, and that was taken back: data of both requests may come. */
   readonly isSecond: boolean;
-  /** It came after it was taken back, of which the peer knows: it does not think that the chunk is here. */
-  readonly isLate: boolean;
+  /** It came after it was taken back, or refused, of which the peer knows: it does not think that the chunk is here. */
+  isLate: boolean;
 }
 
 /** A chunk that was gained, and who sent it and knows that it is here: that peer need not be told. */

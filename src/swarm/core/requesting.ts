@@ -16,7 +16,7 @@ import { inboundRoom } from './inbound-room.ts';
 import { loseChunk, noteBounded } from './membership.ts';
 import { worthMoving } from './endgame.ts';
 import type { AssetKey, ChunkRun, DeclineReason, Message, RejectReason } from './messages.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, Tombstone } from './peer.ts';
 import { isSpent } from './rate-limits.ts';
 import {
   allowedMs,
@@ -88,7 +88,7 @@ export class Requesting {
   onReject(peer: Peer, message: Extract<Message, { type: 'reject' }>): void {
     const key = chunkKey(message.asset, message.chunk);
     const request = peer.requests.get(key);
-    if (!request) return this.#rejectedLate(peer, key);
+    if (!request) return this.#rejectedLate(peer, message);
     const before = request.isSecond && message.reason === 'cancelled' ? peer.tombstones.get(key) : undefined;
     if (before && !before.isRejected) {
       // Of the request that was taken back, not of the one that was made since.
@@ -108,11 +108,22 @@ export class Requesting {
     }
   }
 
-  /** What was taken back is rejected once each; more than that is noise. */
-  #rejectedLate(peer: Peer, key: number): void {
-    const tombstone = peer.tombstones.get(key);
+  /** What was taken back is rejected once each, and what was asked for again since; more than that is noise. */
+  #rejectedLate(peer: Peer, { asset, chunk }: Extract<Message, { type: 'reject' }>): void {
+    const tombstone = peer.tombstones.get(chunkKey(asset, chunk));
     if (tombstone && !tombstone.isRejected) tombstone.isRejected = true;
+    else if (tombstone?.isAnswered) this.#refusedWhatCame(peer, tombstone, asset, chunk);
     else this.#core.blame(peer, peer.conduct.wasted(this.#core.nowMs, 'REJECT'));
+  }
+
+  /** It was answered by data of the request before it, which was taken back: the peer does not think that the chunk is here. */
+  #refusedWhatCame(peer: Peer, tombstone: Tombstone, asset: AssetKey, chunk: number): void {
+    tombstone.isAnswered = false;
+    const membership = peer.memberships.get(asset);
+    const request = membership?.swarm.requests.get(chunk);
+    if (request?.peer === peer.key && request.isWhole) request.isLate = true;
+    else if (membership?.isTold && membership.swarm.have.has(chunk))
+      this.#core.send(peer, { type: 'have', asset, chunks: [chunk] });
   }
 
   /**

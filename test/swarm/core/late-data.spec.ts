@@ -145,6 +145,21 @@ describe('Exchange: data that comes after it was taken back', () => {
     assert.ok(pair.isWhole);
   });
 
+  for (const isStoredFirst of [true, false]) {
+    const when = isStoredFirst ? 'that is here' : 'that is about to be stored';
+    it(`answers a later request, and is announced to who sent it and refuses that one: a chunk ${when}`, () => {
+      const refused = { type: 'reject', asset: 1, chunk: 0 } as const;
+      const rig = takenBack().says('a', { ...refused, reason: 'cancelled' });
+      rig.handle(wanted('all')).grants('a', 2).take();
+      rig.handle({ type: 'data', ...chunk, bytes: Q, last: true });
+      if (isStoredFirst) rig.handle({ type: 'verified', ...chunk });
+      rig.says('a', { ...refused, reason: 'no-credit' });
+      if (!isStoredFirst) rig.handle({ type: 'verified', ...chunk });
+      rig.pass(1000);
+      assert.deepEqual(rig.sent('have', 'a'), [{ type: 'have', asset: 1, chunks: [0] }]);
+    });
+  }
+
   it('makes no flood of its acknowledgements', () => {
     const rig = new Rig().add('xx').join('a', '..');
     rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 0, count: 1 }] });
