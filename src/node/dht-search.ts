@@ -1,8 +1,11 @@
 import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import { Slots } from '../store/bounded.ts';
+import { boundedAddresses } from '../swarm/core/contact-table.ts';
 import type { Contact } from '../swarm/core/messages.ts';
 import { letExit } from '../swarm/let-exit.ts';
+import { widestFirst } from '../swarm/widest-first.ts';
+import { MOST_PROVIDERS } from './known-providers.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
 import { sleep } from './sleep.ts';
 
@@ -37,8 +40,14 @@ export const WALK_TIMEOUT_MS = 30_000;
  */
 const QUIET_MS = 3000;
 
+/** A walk that was told of so many ends where the swarm is found. Before it is, they may be made up, and others know better. */
+const PROVIDERS_ENOUGH = 20;
+
 /** Providers and nodes counted for the report; whatever comes beyond is used and not counted. */
 const MAX_COUNTED = 10_000;
+
+/** Told of providers, and of the node of the DHT that named them. */
+export type OnContacts = (contacts: Contact[], source: string) => void;
 
 /** Looks for a root's providers in the DHT, again and again, and counts what came of it. */
 export class DhtSearch {
@@ -82,7 +91,7 @@ export class DhtSearch {
    * @param mayDo whether addresses that are being dialled may lead to the swarm yet
    */
   async run(
-    onContacts: (contacts: Contact[]) => void,
+    onContacts: OnContacts,
     hasEnough: () => boolean,
     signal: AbortSignal,
     mayDo: () => boolean = () => false,
@@ -102,7 +111,7 @@ export class DhtSearch {
     if (hasEnough()) await pause();
     while (!signal.aborted) {
       const before = this.providers.size;
-      await this.#walkInTurn(onContacts, signal);
+      await this.#walkInTurn(onContacts, hasEnough, signal);
       if (signal.aborted) return;
       this.walks++;
       const hasNews = this.providers.size > before;
@@ -119,22 +128,23 @@ export class DhtSearch {
   }
 
   /** A walk that takes long, as among nodes that are gone, does not keep the others waiting. */
-  async #walkInTurn(onContacts: (contacts: Contact[]) => void, signal: AbortSignal): Promise<void> {
+  async #walkInTurn(onContacts: OnContacts, hasEnough: () => boolean, signal: AbortSignal): Promise<void> {
     let walking: Promise<void> | undefined;
     await this.#turns.run(async () => {
       if (signal.aborted) return;
       this.#isWoken = false;
       const ended = new AbortController();
-      walking = this.#walk(onContacts, signal).finally(() => ended.abort());
+      walking = this.#walk(onContacts, hasEnough, signal).finally(() => ended.abort());
       await sleep(QUIET_MS, ended.signal);
     });
     await walking;
   }
 
-  async #walk(onContacts: (contacts: Contact[]) => void, signal: AbortSignal): Promise<void> {
+  async #walk(onContacts: OnContacts, hasEnough: () => boolean, signal: AbortSignal): Promise<void> {
     const self = this.#libp2p.peerId;
     const ended = new AbortController();
     const limited = AbortSignal.any([signal, ended.signal, AbortSignal.timeout(WALK_TIMEOUT_MS)]);
+    let found = 0;
     let quiet: ReturnType<typeof setTimeout> | undefined;
     const listen = (): void => {
       clearTimeout(quiet);
@@ -156,11 +166,17 @@ export class DhtSearch {
           if (quiet !== undefined) listen();
         }
         if (event.name !== 'PROVIDER') continue;
-        for (const provider of event.providers) {
-          if (provider.id.equals(self)) continue;
-          note(this.providers, provider.id.toString());
-          onContacts([{ peer: provider.id.toString(), addresses: provider.multiaddrs.map(String) }]);
-        }
+        const contacts = event.providers
+          .slice(0, MOST_PROVIDERS)
+          .filter(({ id }) => !id.equals(self))
+          .map(({ id, multiaddrs }) => ({
+            peer: id.toString(),
+            addresses: boundedAddresses(widestFirst(multiaddrs.map(String))),
+          }));
+        for (const { peer } of contacts) note(this.providers, peer);
+        onContacts(contacts, event.from.toString());
+        found += contacts.length;
+        if (found >= PROVIDERS_ENOUGH && hasEnough()) break;
       }
     } catch (error) {
       if (!signal.aborted)

@@ -9,7 +9,7 @@ import { isDirect } from '../swarm/direct-connection.ts';
 import { letExit } from '../swarm/let-exit.ts';
 import { controlProtocol } from '../swarm/link-table.ts';
 import type { Announcer } from './announcer.ts';
-import { DhtSearch } from './dht-search.ts';
+import { DhtSearch, type OnContacts } from './dht-search.ts';
 import { DialTarget } from './dial-target.ts';
 import { endRelayed } from './end-relayed.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
@@ -227,7 +227,7 @@ export class Discovery implements AsyncDisposable {
   search(
     root: CID,
     places: SearchPlaces,
-    onContacts: (contacts: Contact[]) => void,
+    onContacts: OnContacts,
     hasEnough: () => boolean,
     signal: AbortSignal,
   ): Omit<SearchState, 'swarm'> {

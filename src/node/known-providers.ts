@@ -1,17 +1,32 @@
 import type { AbortOptions, PeerId, PeerStore } from '@libp2p/interface';
 import type { KadDHT } from '@libp2p/kad-dht';
 import type { CID } from 'multiformats/cid';
+import { overridden } from './overridden.ts';
 
 /**
  * Providers that are named: those who announced last, as many as a walk looks for, and some of the others, by chance. The last
  * may all be gone again, as those who fetched something small are, and who has been there for long announces seldom.
  */
 const NEWEST = 20;
-const MOST = 100;
+export const MOST_PROVIDERS = 100;
 
 /** What this wraps of kad-dht; its type does not tell of it. */
 interface Providing {
   readonly providers: { getProviders(cid: CID, options?: AbortOptions): Promise<PeerId[]> };
+}
+
+/** What this wraps of kad-dht for what it asks itself. */
+interface Finding {
+  readonly contentRouting: { routingTable: { readonly kBucketSize: number } };
+}
+
+/**
+ * Has a search for providers ask all on its way. kad-dht's ends with the twentieth that it is told of, whoever told: one node of
+ * the DHT that answered with twenty made-up ones, whatever it was asked, hid everybody's providers from all.
+ */
+export function askAllForProviders(dht: KadDHT): void {
+  const { contentRouting } = dht as unknown as Finding;
+  contentRouting.routingTable = overridden(contentRouting.routingTable, { kBucketSize: Infinity });
 }
 
 /**
@@ -35,7 +50,7 @@ export function tellKnownProviders(dht: KadDHT, peerStore: Pick<PeerStore, 'get'
     const known: PeerId[] = [];
     // The one kept last comes last.
     const left = await all(cid, options);
-    while (left.length > 0 && known.length < MOST) {
+    while (left.length > 0 && known.length < MOST_PROVIDERS) {
       const at = known.length < NEWEST ? left.length - 1 : Math.floor(Math.random() * left.length);
       const peer = left[at] as PeerId;
       left[at] = left.at(-1) as PeerId;

@@ -20,7 +20,7 @@ import { isAnother } from './expected-peer.ts';
 import { holePunching } from './hole-punching.ts';
 import { boundInbound, isCrowding } from './inbound-bounds.ts';
 import { announced, isOfNetwork, isPlaceAmong } from './listen-addresses.ts';
-import { tellKnownProviders } from './known-providers.ts';
+import { askAllForProviders, tellKnownProviders } from './known-providers.ts';
 import { localDiscovery } from './local-discovery.ts';
 import { keepReachable } from './reachable-table.ts';
 import { reachability } from './reachability.ts';
@@ -164,6 +164,7 @@ export async function createLibp2pNode(options: Libp2pNodeOptions): Promise<Shoa
   const { dht } = (node as unknown as ShoalLibp2p).services;
   if (dht) {
     tellKnownProviders(dht, node.peerStore);
+    askAllForProviders(dht);
     keepReachable(dht, node);
     takeInTurns(dht);
   }

@@ -131,7 +131,8 @@ export async function withSearch<T>(
   const searching = AbortSignal.any([signal, done.signal]);
   const earlier = await context.book.contacts(root);
   const places = { addresses: options.addresses, earlier };
-  const onContacts = (contacts: Contact[]): void => context.shell.addContacts(root, contacts);
+  const onContacts = (contacts: readonly Contact[], source?: string): void =>
+    context.shell.addContacts(root, contacts, source);
   const hasEnough = (): boolean => (context.active(root)?.session.stats().peers ?? 0) >= SWARM_FOUND_PEERS;
   state = context.discovery.search(root, places, onContacts, hasEnough, searching);
   // What was met before is dialled above; the exchange goes on trying while it has too few neighbours.

@@ -1,6 +1,9 @@
 import type { AbortOptions, Libp2p, PeerId } from '@libp2p/interface';
 import type { KadDHT, QueryEvent } from '@libp2p/kad-dht';
+import { multiaddr } from '@multiformats/multiaddr';
+import { boundedAddresses } from '../swarm/core/contact-table.ts';
 import { dialInTurn } from '../swarm/dial-in-turn.ts';
+import { widestFirst } from '../swarm/widest-first.ts';
 
 /** A node that cannot be reached in this time is passed over: three addresses at which nothing answers, and a handshake. */
 const REACH_MS = 8000;
@@ -33,7 +36,9 @@ export function keepReachable(
     if (isThere(peer)) return false;
     const { addresses } = await node.peerStore.get(peer).catch(() => ({ addresses: [] }));
     if (addresses.length < 2) return false;
-    const named = addresses.map(({ multiaddr }) => multiaddr.encapsulate(`/p2p/${peer.toString()}`));
+    // Of many, as whoever lies names, the first: each is knocked at.
+    const first = boundedAddresses(widestFirst(addresses.map(({ multiaddr: each }) => each.toString())));
+    const named = first.map((address) => multiaddr(address).encapsulate(`/p2p/${peer.toString()}`));
     const limits = [AbortSignal.timeout(REACH_MS), ...(signal ? [signal] : [])];
     return dialInTurn(node, named, AbortSignal.any(limits)).then(
       () => false,

@@ -1,6 +1,7 @@
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { boundedAddresses } from './core/contact-table.ts';
 import type { Contact, PeerKey } from './core/messages.ts';
 import { dialInTurn } from './dial-in-turn.ts';
 import { directConnection, findDirect, isDirect } from './direct-connection.ts';
@@ -10,6 +11,9 @@ const DIALS_AT_A_TIME = 8;
 
 /** Contacts that wait to be dialled; more are answered as failed at once, and the exchange tries others. */
 const MAX_QUEUED = 128;
+
+/** Of the dials at a time one who tells of peers has no more than this part: what it makes up must not keep others' from being dialled. */
+const MOST_OF_SOURCE = 3 / 4;
 
 /** A peer that does not answer in this time is of no use to a download. */
 const DIAL_TIMEOUT_MS = 15_000;
@@ -26,38 +30,53 @@ export interface DialerHost {
   onFailed(peer: PeerKey, error: unknown): void;
 }
 
+/** A contact, and who told of it; undefined: this node knows it itself. */
+interface Told {
+  readonly contact: Contact;
+  readonly source: PeerKey | undefined;
+}
+
 /** Dials contacts, a few at a time, and opens links on the connections. */
 export class Dialer {
   readonly #host: DialerHost;
-  readonly #queued = new Map<PeerKey, Contact>();
-  readonly #running = new Map<PeerKey, Promise<void>>();
+  /** By peer and source. Of one peer several may tell, and not all of them the truth: addresses that differ are dialled by themselves. */
+  readonly #queued = new Map<string, Told>();
+  readonly #running = new Map<PeerKey, { done: Promise<void>; told: Told }>();
   readonly #stopping = new AbortController();
 
   constructor(host: DialerHost) {
     this.#host = host;
   }
 
-  dial(contact: Contact): void {
+  /** @param source who told of it; undefined: this node knows it itself */
+  dial(contact: Contact, source?: PeerKey): void {
+    if (this.#stopping.signal.aborted) return;
     const { peer } = contact;
-    if (this.#stopping.signal.aborted || this.#running.has(peer)) return;
-    if (this.#queued.size >= MAX_QUEUED && !this.#queued.has(peer)) {
-      return this.#host.onFailed(peer, new Error('too many contacts wait to be dialled'));
-    }
-    this.#queued.set(peer, contact);
+    const before = [...this.#queued.values(), ...[...this.#running.values()].map(({ told }) => told)];
+    const known = before.filter((told) => told.contact.peer === peer);
+    const tried = new Set(known.flatMap((told) => told.contact.addresses));
+    const addresses = contact.addresses.filter((address) => !tried.has(address));
+    if (known.length > 0 && addresses.length === 0) return;
+    const key = keyOf(peer, source);
+    const waiting = this.#queued.get(key)?.contact.addresses ?? [];
+    const all = boundedAddresses([...addresses, ...waiting]);
+    this.#queued.set(key, { contact: { peer, addresses: all }, source });
+    if (this.#queued.size > MAX_QUEUED) this.#dropOne();
     this.#next();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#queued.clear();
-    await Promise.allSettled(this.#running.values());
+    await Promise.allSettled([...this.#running.values()].map(({ done }) => done));
   }
 
   #next(): void {
-    for (const [peer, contact] of this.#queued) {
-      if (this.#running.size >= (this.#host.dialsAtATime ?? DIALS_AT_A_TIME)) return;
-      this.#queued.delete(peer);
-      const dialling = this.#connect(contact)
+    for (let told = this.#choose(); told; told = this.#choose()) {
+      const { contact, source } = told;
+      const { peer } = contact;
+      this.#queued.delete(keyOf(peer, source));
+      const done = this.#connect(contact)
         .catch((error: unknown) => {
           if (!this.#stopping.signal.aborted) this.#host.onFailed(peer, error);
         })
@@ -65,8 +84,36 @@ export class Dialer {
           this.#running.delete(peer);
           this.#next();
         });
-      this.#running.set(peer, dialling);
+      this.#running.set(peer, { done, told });
     }
+  }
+
+  /** The first that waits of a source of which the fewest are being dialled. */
+  #choose(): Told | undefined {
+    const places = this.#host.dialsAtATime ?? DIALS_AT_A_TIME;
+    if (this.#running.size >= places) return undefined;
+    const most = Math.max(1, Math.floor(places * MOST_OF_SOURCE));
+    const dialled = countsOf([...this.#running.values()].map(({ told }) => told));
+    let chosen: Told | undefined;
+    let fewest = Infinity;
+    for (const told of this.#queued.values()) {
+      if (this.#running.has(told.contact.peer)) continue;
+      const count = dialled.get(told.source) ?? 0;
+      if (count >= fewest || (told.source !== undefined && count >= most)) continue;
+      chosen = told;
+      fewest = count;
+    }
+    return chosen;
+  }
+
+  /** Too many wait: the last one goes of the source that has most. */
+  #dropOne(): void {
+    const all = [...this.#queued.values()];
+    const waiting = countsOf(all);
+    const most = Math.max(...waiting.values());
+    const { contact, source } = all.findLast((told) => waiting.get(told.source) === most) as Told;
+    this.#queued.delete(keyOf(contact.peer, source));
+    this.#host.onFailed(contact.peer, new Error('too many contacts wait to be dialled'));
   }
 
   async #connect(contact: Contact): Promise<void> {
@@ -139,6 +186,17 @@ class Coming {
   end(): void {
     this.#ended.abort();
   }
+}
+
+function keyOf(peer: PeerKey, source = ''): string {
+  return `${peer} ${source}`;
+}
+
+/** How many there are of each source. */
+function countsOf(all: readonly Told[]): Map<PeerKey | undefined, number> {
+  const counts = new Map<PeerKey | undefined, number>();
+  for (const { source } of all) counts.set(source, (counts.get(source) ?? 0) + 1);
+  return counts;
 }
 
 /** Contacts without the addresses, and without those, that this node has no transport for. */

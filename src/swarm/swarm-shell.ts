@@ -280,14 +280,18 @@ export class SwarmShell {
     await this.#nodes.fetch(root, walk, options);
   }
 
-  /** Peers that may have the root. Dialled as the exchange sees fit, or at once while only its nodes are fetched. */
-  addContacts(root: CID, contacts: readonly Contact[]): void {
+  /**
+   * Peers that may have the root. Dialled as the exchange sees fit, or at once while only its nodes are fetched.
+   *
+   * @param source who told of them, and may lie; undefined: this node knows them itself
+   */
+  addContacts(root: CID, contacts: readonly Contact[], source?: PeerKey): void {
     const asset = this.#assets.get(root.toString());
-    if (asset) return this.#driver.handle({ type: 'contacts', asset: asset.key, contacts });
+    if (asset) return this.#driver.handle({ type: 'contacts', asset: asset.key, contacts, source });
     for (const contact of contacts) {
       const isKnown =
         contact.peer === this.#options.libp2p.peerId.toString() || this.#links.get(contact.peer);
-      if (!isKnown && !this.isBanned(contact.peer)) this.#dialer.dial(contact);
+      if (!isKnown && !this.isBanned(contact.peer)) this.#dialer.dial(contact, source);
     }
   }
 

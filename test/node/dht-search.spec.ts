@@ -147,6 +147,48 @@ describe('the search for providers', () => {
     }
   });
 
+  it('asks on, however many providers one node makes up, until the swarm is found', async () => {
+    const named = Array.from({ length: 200 }, (_, n) => ({
+      id: { toString: () => `peer${n}`, equals: () => false },
+      multiaddrs: Array.from({ length: 50 }, (_port, port) => `/ip4/192.0.2.1/tcp/${port}`),
+    }));
+    let asked = 0;
+    const lying = {
+      peerId: { equals: () => false },
+      services: {
+        dht: {
+          async *findProviders() {
+            for (const from of ['liar', 'honest']) {
+              asked++;
+              yield { name: 'PROVIDER', from, providers: named };
+            }
+          },
+        },
+      },
+    } as unknown as ShoalLibp2p;
+    const search = new DhtSearch(lying, ROOT, () => {});
+    const done = new AbortController();
+    let isFound = false;
+    const told: [source: string, peers: number, addresses: number][] = [];
+    const running = search.run(
+      (contacts, source) => void told.push([source, contacts.length, contacts[0]?.addresses.length ?? 0]),
+      () => isFound,
+      done.signal,
+    );
+    await walked(search, 1);
+    assert.deepEqual(told, [
+      ['liar', 100, 8],
+      ['honest', 100, 8],
+    ]);
+    const wasAsked = asked;
+    search.wake();
+    isFound = true;
+    await walked(search, 2);
+    assert.equal(asked, wasAsked + 1);
+    done.abort();
+    await running;
+  });
+
   it('ends a walk among nodes that are gone where the DHT gained a member, and no other', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {

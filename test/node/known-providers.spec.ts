@@ -77,6 +77,18 @@ describe('what a node of the DHT tells of who announced', () => {
     await node.stop();
   }
 
+  /** Has a node of the DHT answer as it is told. */
+  function answering(
+    node: ShoalLibp2p,
+    answer: (honestly: () => Promise<unknown>, asked: { type: string }) => unknown,
+  ) {
+    const { rpc } = node.services.dht as unknown as {
+      rpc: { handleMessage(peer: PeerId, message: { type: string }): Promise<unknown> };
+    };
+    const honest = rpc.handleMessage.bind(rpc);
+    rpc.handleMessage = async (peer, message) => answer(() => honest(peer, message), message);
+  }
+
   const now = Date.now.bind(Date);
   let laterMs = 0;
 
@@ -91,6 +103,40 @@ describe('what a node of the DHT tells of who announced', () => {
     mock.restoreAll();
     laterMs = 0;
     await Promise.all([...nodes].map(stop));
+  });
+
+  it('is heard though one that answers sooner makes up any number of providers', async () => {
+    const [provider, keeper, liar, newcomer] = await Promise.all([start(), start(), start(), start()]);
+    await meet(provider, keeper);
+    await announce(provider, keeper);
+    await stop(provider);
+    const hasLied = Promise.withResolvers<void>();
+    const madeUp = await Promise.all(Array.from({ length: 50 }, stranger));
+    answering(liar, async (_answer, { type }) => {
+      if (type !== 'GET_PROVIDERS') return undefined;
+      const multiaddrs = [multiaddr('/ip4/127.0.0.1/tcp/9').bytes];
+      const providers = madeUp.map((id) => ({ id: id.toMultihash().bytes, multiaddrs }));
+      setImmediate(hasLied.resolve);
+      return { type, clusterLevel: 0, closer: [], providers };
+    });
+    answering(keeper, async (answer, { type }) => {
+      if (type === 'GET_PROVIDERS') await hasLied.promise;
+      return answer();
+    });
+    await meet(newcomer, keeper);
+    await meet(newcomer, liar);
+    const asked = new Set<string>();
+    const found = new Set<string>();
+    // They are in the newcomer's table a moment after they have met.
+    while (!asked.has(keeper.peerId.toString()) || !asked.has(liar.peerId.toString())) {
+      asked.clear();
+      for await (const event of newcomer.services.dht!.findProviders(ROOT)) {
+        if (event.name === 'SEND_QUERY') asked.add(event.to.toString());
+        if (event.name === 'PROVIDER') for (const { id } of event.providers) found.add(id.toString());
+      }
+    }
+    assert.ok(found.has(madeUp[0]!.toString()));
+    assert.ok(found.has(provider.peerId.toString()));
   });
 
   it('names a provider that has been connected for long, and one that left some hours ago', async () => {

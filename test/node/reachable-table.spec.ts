@@ -78,6 +78,7 @@ describe('a node of the DHT that has met many, of which most are gone', () => {
 describe('a node of the DHT that tells of several addresses', () => {
   const SILENT = '/ip4/192.0.2.1/tcp/1';
   const THERE = '/ip4/192.0.2.2/tcp/1';
+  const REFUSED = '/ip4/192.0.2.3';
   let id: PeerId;
 
   before(async () => {
@@ -110,6 +111,7 @@ describe('a node of the DHT that tells of several addresses', () => {
         did.push(...list);
         isThere = list.includes(THERE);
         if (isThere) return {} as Connection;
+        if (list[0]?.startsWith(REFUSED)) throw new Error('refused');
         return new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason as Error));
         });
@@ -129,6 +131,11 @@ describe('a node of the DHT that tells of several addresses', () => {
 
   it('is asked though nothing answers at the first', async () => {
     assert.deepEqual(await ask(SILENT, THERE), [SILENT, THERE, 'asked']);
+  });
+
+  it("is dialled at a few of very many, which may be anybody's", async () => {
+    const many = Array.from({ length: 300 }, (_, n) => `${REFUSED}/tcp/${n + 1}`);
+    assert.equal((await ask(...many)).filter((each) => each.startsWith('/ip4/')).length, 8);
   });
 
   it('is asked as ever where it tells of one alone', async () => {

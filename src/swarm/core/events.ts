@@ -61,8 +61,11 @@ export type Event =
   | { type: 'named'; peer: PeerKey; asset: AssetKey }
   /** A measured round-trip time of the link (application level, ms). */
   | { type: 'rtt'; peer: PeerKey; rttMs: number }
-  /** Peers learned from elsewhere (DHT, mDNS, a link, the user) that may be in this asset's swarm. */
-  | { type: 'contacts'; asset: AssetKey; contacts: readonly Contact[] }
+  /**
+   * Peers learned from elsewhere (DHT, mDNS, a link, the user) that may be in this asset's swarm. `source`: a node of the DHT,
+   * whose word is worth as much as a peer's.
+   */
+  | { type: 'contacts'; asset: AssetKey; contacts: readonly Contact[]; source?: PeerKey | undefined }
   /** Multiaddrs under which a connected peer can be dialled by others; passed on in `peers`. */
   | { type: 'reachable'; peer: PeerKey; addresses: readonly string[] }
   /** A dial action ended without a link. */

@@ -299,7 +299,7 @@ export class Exchange {
         return;
       }
       case 'contacts':
-        return this.#neighbourhood.addContacts(swarm, event.contacts);
+        return this.#neighbourhood.addContacts(swarm, event.contacts, event.source);
       case 'verified':
         if (this.#receiving.verified(event.peer, swarm, event.chunk))
           this.#announcing.note(swarm, event.chunk);

@@ -72,8 +72,9 @@ export class Neighbourhood {
     this.#asking = asking;
   }
 
-  addContacts(swarm: AssetSwarm, contacts: readonly Contact[]): void {
-    this.#add(swarm, contacts, undefined);
+  /** @param source who told of them; undefined: this node knows them itself */
+  addContacts(swarm: AssetSwarm, contacts: readonly Contact[], source?: PeerKey): void {
+    this.#add(swarm, contacts, source);
   }
 
   /** What a peer says about others is heeded now and then only, and it can fill but a part of the table. */

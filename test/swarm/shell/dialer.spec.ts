@@ -183,6 +183,57 @@ describe('a dial of a peer with several addresses', () => {
   });
 });
 
+describe('contacts of several who tell', () => {
+  /** A node whose dials end when they are told to. */
+  class Busy extends Node {
+    readonly tried: string[] = [];
+    readonly ends: (() => void)[] = [];
+
+    override dial(to: unknown): Promise<Connection> {
+      this.tried.push(String([to].flat()[0]).split('/p2p/')[0] as string);
+      return new Promise((_, reject) => this.ends.push(() => reject(new Error('nobody there'))));
+    }
+  }
+
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const at = (port: number): string => `/ip4/192.0.2.1/tcp/${port}`;
+  let peers: string[];
+  before(async () => {
+    peers = await Promise.all(
+      Array.from({ length: 200 }, async () =>
+        peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString(),
+      ),
+    );
+  });
+
+  it('are dialled at once, whatever another one has made up', async () => {
+    const node = new Busy();
+    for (const [n, each] of peers.slice(1).entries())
+      node.dialer.dial({ peer: each, addresses: [at(n + 2)] }, 'liar');
+    await turn();
+    assert.equal(node.tried.length, 6);
+    node.dialer.dial({ peer: peers[0] as string, addresses: [at(1)] }, 'honest');
+    await turn();
+    assert.equal(node.tried.at(-1), at(1));
+    node.dialer.dial({ peer: peers[0] as string, addresses: [at(1)] }, 'another');
+    for (const end of node.ends) end();
+    await turn();
+    assert.equal(node.tried.filter((address) => address === at(1)).length, 1);
+  });
+
+  it('are dialled where they are, though another one says that they are elsewhere', async () => {
+    const node = new Busy();
+    const [peer = ''] = peers;
+    node.dialer.dial({ peer, addresses: [at(2)] }, 'liar');
+    node.dialer.dial({ peer, addresses: [at(2), at(1)] }, 'honest');
+    await turn();
+    assert.deepEqual(node.tried, [at(2)]);
+    node.ends[0]?.();
+    await turn();
+    assert.deepEqual(node.tried, [at(2), at(1)]);
+  });
+});
+
 describe('contacts that others tell of', () => {
   it('are passed over where this node has no transport for any of their addresses', () => {
     const contacts = [
