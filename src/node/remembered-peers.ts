@@ -16,6 +16,9 @@ export interface RememberingNode {
  * changed, encoded and written, though the protocol is known since the peer introduced itself. It also reads a record for
  * each introduction. Among thirty peers that start together the peer store took 13 to 15 % of all main threads. Here the
  * last record of a connected peer, and the node's own, is remembered, and what adds nothing to it is not written.
+ *
+ * Nor are the addresses of a connected peer that others tell of, once it has told of its own with its signature: libp2p adds them,
+ * and tells of all. So a node of the DHT that gave somebody wrong ones in each answer had everybody dial these first.
  */
 export function rememberPeers(node: RememberingNode, nowMs = (): number => performance.now()): void {
   const { peerStore } = node;
@@ -62,14 +65,25 @@ export function rememberPeers(node: RememberingNode, nowMs = (): number => perfo
     peerStore[name] = async (id, data, options) => {
       const found = name === 'merge' ? find(id) : undefined;
       if (found && addsNothing(found, data)) return found;
+      if (name === 'merge' && isHearsay(data)) {
+        const own = found ?? (await signedBy(id));
+        if (own?.addresses.some(({ isCertified }) => isCertified)) return own;
+      }
       const peer = await changing(id, () => write(id, data, options));
       keep(id, peer);
       return peer;
     };
   }
+  const signedBy = async (id: PeerId): Promise<Peer | undefined> =>
+    node.getConnections(id).length > 0 ? peerStore.get(id).catch(() => undefined) : undefined;
   const remove = peerStore.delete.bind(peerStore);
   peerStore.delete = (id, options) => changing(id, () => remove(id, options));
   node.addEventListener('peer:disconnect', ({ detail }) => known.delete(detail.toString()));
+}
+
+/** Addresses and nothing else, as they come out of others' answers. */
+function isHearsay({ multiaddrs, ...rest }: PeerData): boolean {
+  return multiaddrs !== undefined && Object.keys(rest).length === 0;
 }
 
 function addsNothing(peer: Peer, { protocols, ...rest }: PeerData): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { PeerId } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { multiaddr } from '@multiformats/multiaddr';
 import { MemoryDatastore } from 'datastore-core';
 import { createLibp2p } from 'libp2p';
 import { rememberPeers } from '../../src/node/remembered-peers.ts';
@@ -68,6 +69,25 @@ describe('what is known of connected peers', () => {
     await peerStore.delete(peer);
     assert.equal(await merge('/a/1'), 1);
     assert.deepEqual(await stored(), ['/a/1']);
+  });
+
+  it('is what they say of where they are, and not what others say, for as long as they are connected', async () => {
+    const { peerStore, peer, state } = await rig();
+    const [own, wrong] = [multiaddr('/ip4/192.0.2.1/tcp/1'), multiaddr('/ip4/192.0.2.2/tcp/1')];
+    const places = async (): Promise<string[]> =>
+      (await peerStore.get(peer)).addresses.map(({ multiaddr: each }) => each.toString());
+    await peerStore.merge(peer, { multiaddrs: [wrong] });
+    assert.deepEqual(await places(), [wrong.toString()]);
+    await peerStore.patch(peer, { addresses: [{ multiaddr: own, isCertified: true }] });
+    await peerStore.merge(peer, { multiaddrs: [wrong] });
+    assert.deepEqual(await places(), [own.toString()]);
+    state.nowMs = 11 * 60_000;
+    await peerStore.merge(peer, { multiaddrs: [wrong] });
+    assert.deepEqual(await places(), [own.toString()]);
+    state.isConnected = false;
+    state.disconnect({ detail: peer });
+    await peerStore.merge(peer, { multiaddrs: [wrong] });
+    assert.deepEqual((await places()).sort(), [own.toString(), wrong.toString()]);
   });
 
   it('is not remembered of who is not connected, or no more', async () => {
