@@ -67,7 +67,7 @@ export interface ShoalOptions {
    * addresses of peers (no keys, no content), so look at it before you pass it on. Default: nothing is recorded.
    */
   trace?: string;
-  /** Receives what happens inside, one line an event. Default: nothing is logged. */
+  /** Receives what happens inside, one line an event. What it throws is uncaught, as of a listener. Default: nothing is logged. */
   log?: (level: LogLevel, message: string) => void;
   /** Ends the start-up early. A running node is ended by `close()`. */
   signal?: AbortSignal;

@@ -51,7 +51,7 @@ export interface PageShoalOptions {
   downloadBytesPerSec?: number;
   /** Limits of each single peer, within those of the node. Default: none. */
   perPeer?: RateLimits;
-  /** Receives what happens inside, one line an event. Default: nothing is logged. */
+  /** Receives what happens inside, one line an event. What it throws is uncaught, as of a listener. Default: nothing is logged. */
   log?: (level: LogLevel, message: string) => void;
   /** Ends the start-up early. A running node is ended by `close()`. */
   signal?: AbortSignal;

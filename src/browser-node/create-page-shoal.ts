@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid';
 import type { LogLevel } from '../api.ts';
 import type { PageShoal, PageShoalOptions } from '../browser-api.ts';
 import { ShoalError } from '../errors.ts';
+import { applicationLog } from '../node/application-log.ts';
 import { checkLimits, checkMemoryBytes } from '../node/check-limit.ts';
 import { ContactBook } from '../node/contact-book.ts';
 import { ContactKeeper } from '../node/contact-keeper.ts';
@@ -67,7 +68,7 @@ export async function createShoal(options: PageShoalOptions = {}): Promise<PageS
     parseMultiaddr(peer);
     if (!canPageDial(peer, reach)) throw noBrowserAddress(peer, [peer], reach);
   }
-  const log = options.log ?? ((_level: LogLevel, _message: string) => {});
+  const log = applicationLog(options.log);
   // The node, the swarm, discovery and the store need one another's answers; none asks before `node` is there.
   const late: { node?: ShoalNode } = {};
   const opened = await openPageStore({

@@ -6,6 +6,7 @@ import { openStore } from '../store/open-store.ts';
 import type { Store, StoredAsset } from '../store/store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
 import type { CID } from 'multiformats/cid';
+import { applicationLog } from './application-log.ts';
 import { checkLimits } from './check-limit.ts';
 import { checkStunServers } from './check-stun-servers.ts';
 import { defaultDataDir } from './data-dir.ts';
@@ -41,7 +42,7 @@ import { openTrace } from './trace-file.ts';
 export async function createShoal(options: ShoalOptions = {}): Promise<Shoal> {
   options.signal?.throwIfAborted();
   checkOptions(options);
-  const log = options.log ?? ((_level: LogLevel, _message: string) => {});
+  const log = applicationLog(options.log);
   const store = await openStore(options.dataDir ?? defaultDataDir(), { signal: options.signal, log });
   try {
     return await startNode(options, store, log);

@@ -543,6 +543,29 @@ describe('a node', () => {
     await assert.rejects(save, fault);
   });
 
+  it('works and ends though the log of its application throws, which is uncaught as of a listener', async () => {
+    const uncaught = new Set<unknown>();
+    const full = new Error('the disk of the log is full');
+    process.setUncaughtExceptionCaptureCallback((error) => void uncaught.add(error));
+    try {
+      const log = (): void => {
+        throw full;
+      };
+      const dataDir = nodes.path('logging');
+      const node = await nodes.start({ dataDir, log });
+      const other = await nodes.start();
+      await node.connect(other.addresses[0] as string);
+      const { cid } = await node.share(pseudoRandomBytes(1000));
+      await using asset = await other.open(cid);
+      assert.equal((await collect(asset.stream())).byteLength, 1000);
+      await node.close();
+      await (await nodes.start({ dataDir })).close();
+      assert.deepEqual([...uncaught], [full]);
+    } finally {
+      process.setUncaughtExceptionCaptureCallback(null);
+    }
+  });
+
   it('refuses limits that are none', async () => {
     const a = await nodes.start();
     for (const limit of [0, -5, Number.NaN]) {
