@@ -32,6 +32,9 @@ const DEFAULT_CONNECTION_BYTES = 1024 ** 2;
 /** Peers find each other in a second, or after some attempts; longer is of use to nobody. */
 const DEFAULT_CONNECTION_MS = 120_000;
 
+/** A timer takes no more, and one that is set for longer comes at once: 24 days. */
+const LONGEST_CONNECTION_MS = 2 ** 31 - 1;
+
 /** Relayed connections from one peer, and to one, at once: as many as it dials for all its swarms. */
 const MAX_CONNECTIONS_PER_PEER = 32;
 
@@ -44,7 +47,7 @@ export function relayService(bounds: RelayBounds): (components: Components) => C
     reservations: {
       maxReservations: places,
       defaultDataLimit: BigInt(bounds.connectionBytes ?? DEFAULT_CONNECTION_BYTES),
-      defaultDurationLimit: bounds.connectionMs ?? DEFAULT_CONNECTION_MS,
+      defaultDurationLimit: Math.min(bounds.connectionMs ?? DEFAULT_CONNECTION_MS, LONGEST_CONNECTION_MS),
     },
   });
   return (components) => {

@@ -200,6 +200,17 @@ describe('a node that relays', () => {
     await Promise.all([to.stop(), from.stop()]);
   });
 
+  it('lets connections last for longer than a timer takes', async () => {
+    for (const connectionMs of [2 ** 31, 2 ** 40]) {
+      const relay = await nodes.start({ relay: { connectionMs }, dht: false });
+      const to = await behind(relay);
+      const from = await behind(relay);
+      const connection = await from.dial(to.getMultiaddrs()[0] ?? multiaddr('/p2p-circuit'));
+      assert.equal(connection.limits?.seconds, 2 ** 31 - 1);
+      await Promise.all([to.stop(), from.stop()]);
+    }
+  });
+
   it('is any that serves pages, unless it was told not to', async () => {
     await assert.rejects(behind(await nodes.start({ dht: false })));
     await assert.rejects(behind(await nodes.start({ web: true, relay: false, dht: false })));
