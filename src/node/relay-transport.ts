@@ -26,6 +26,11 @@ const AGAIN_MS = 5000;
 const LATEST_ASKING = 12;
 const LATEST_DIALLING = 120;
 
+/** A place is renewed so long before its end, and after this at the latest, whenever its end is said to be; but not at once. */
+const BEFORE_END_MS = 300_000;
+const RENEW_MS = 1_800_000;
+const SOONEST_RENEWAL_MS = 30_000;
+
 /** libp2p's own limit of a dial. */
 const DIAL_MS = 10_000;
 
@@ -33,7 +38,19 @@ type Components = Parameters<ReturnType<typeof circuitRelayTransport>>[0];
 
 /** What this asks of libp2p's transport; its type does not tell of it. */
 interface Placed {
-  readonly reservationStore: { hasReservation(relay: PeerId): boolean };
+  readonly reservationStore: {
+    readonly reservations: { set(relay: PeerId, place: Place): unknown };
+    hasReservation(relay: PeerId): boolean;
+    addRelay(relay: PeerId, type: string): Promise<unknown>;
+  };
+}
+
+interface Place {
+  readonly type: string;
+  /** Seconds since 1970, by the relay's clock. */
+  readonly reservation: { expire: bigint };
+  /** Renews it. */
+  timeout: NodeJS.Timeout;
 }
 
 /** Peers are not kept from being asked again: a relay that comes back is as good as before. */
@@ -43,6 +60,8 @@ const ALL: TopologyFilter = { has: () => false, add: () => {}, remove: () => {} 
 export interface RelayTransportOptions {
   /** A place that is lacking is asked for again after this at first. Default: 5,000 ms. */
   againMs?: number;
+  /** A place is renewed after this at the latest. Default: 1,800,000 ms. */
+  renewMs?: number;
 }
 
 /**
@@ -57,7 +76,7 @@ export interface RelayTransportOptions {
  * And nobody comes through a relay on which this node has no place. Of any peer that says that somebody comes through it the stock
  * one asks for a place there and then, tells of the addresses that it names, and keeps a listener for each time that it was said.
  */
-export function relayTransport({ againMs = AGAIN_MS }: RelayTransportOptions = {}): (
+export function relayTransport({ againMs = AGAIN_MS, renewMs = RENEW_MS }: RelayTransportOptions = {}): (
   components: Components,
 ) => Transport {
   // Places of one moment are renewed in one moment; of a renewal that waits for another the stock one loses sight.
@@ -67,6 +86,7 @@ export function relayTransport({ againMs = AGAIN_MS }: RelayTransportOptions = {
     const hasPlace = (relay: PeerId): boolean =>
       (transport as unknown as Placed).reservationStore.hasReservation(relay);
     const transport = make(quiet(components, places, againMs, hasPlace));
+    renewByOwnClock(transport as unknown as Placed, renewMs);
     const createListener: Transport['createListener'] = (options) => {
       const listener = transport.createListener(options);
       places.add(listener);
@@ -90,6 +110,7 @@ function quiet(
 ): Components {
   return overridden(components, {
     randomWalk: { walk: async function* () {} },
+    peerStore: withoutTagsEnd(components.peerStore),
     events: withoutDiscovery(components.events),
     registrar: overridden(askingAgain(components, places, againMs), {
       handle: (protocol, handler, options) =>
@@ -100,6 +121,44 @@ function quiet(
         ),
     }),
   });
+}
+
+/**
+ * A relay says when a place ends by its own clock. Where that is ahead of this node's, the place was renewed when it had long
+ * ended: with an hour, nobody came through it for most of an hour of every two.
+ */
+function renewByOwnClock({ reservationStore }: Placed, renewMs: number): void {
+  const { reservations } = reservationStore;
+  const set = reservations.set.bind(reservations);
+  reservations.set = (relay, place) => {
+    clearTimeout(place.timeout);
+    const leftMs = Number(place.reservation.expire) * 1000 - Date.now();
+    const inMs = leftMs > 0 ? Math.max(leftMs - BEFORE_END_MS, SOONEST_RENEWAL_MS) : Infinity;
+    place.timeout = setTimeout(
+      () => {
+        // One that does not end soon would not be renewed.
+        place.reservation.expire = 0n;
+        // Where it fails, the place is given up.
+        reservationStore.addRelay(relay, place.type).catch(() => {});
+      },
+      Math.min(inMs, renewMs),
+    );
+    return set(relay, place);
+  };
+}
+
+/**
+ * A relay is marked until its place is to end, and a mark that has ended is refused: where a node's clock is two hours ahead it got
+ * no place at all. The mark goes with the place, too.
+ */
+function withoutTagsEnd(peerStore: Components['peerStore']): Components['peerStore'] {
+  const merge: typeof peerStore.merge = (peer, { tags, ...data }, options) => {
+    const marks = Object.entries(tags ?? {}).map(
+      ([name, tag]) => [name, tag && { value: tag.value ?? 0 }] as const,
+    );
+    return peerStore.merge(peer, { ...data, tags: Object.fromEntries(marks) }, options);
+  };
+  return overridden(peerStore, { merge });
 }
 
 function ofPlaces(handler: StreamHandler, hasPlace: (relay: PeerId) => boolean): StreamHandler {

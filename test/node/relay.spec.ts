@@ -57,6 +57,11 @@ interface Renewing {
   readonly reservationStore: { addRelay(relay: PeerId, type: 'discovered'): Promise<{ relay: PeerId }> };
 }
 
+/** What a relay answers by; no type tells of it. */
+interface Giving {
+  makeReservation(peer: PeerId, expire: bigint): Promise<unknown>;
+}
+
 /** A node that looks for two relays among those that it is connected to. */
 async function seeking(options?: RelayTransportOptions) {
   let transport: Transport | undefined;
@@ -189,6 +194,30 @@ describe('a node that relays', () => {
     await lost;
     await hasPlaces(1);
   });
+
+  for (const [clock, aheadMs] of [
+    ['ahead of', 5 * 3_600_000],
+    ['behind', -5 * 3_600_000],
+  ] as const) {
+    it(`keeps the place of a node whose clock it is ${clock}, which renews it by its own`, async () => {
+      const relay = await stock();
+      let given = 0;
+      const { promise: renewed, resolve } = Promise.withResolvers<void>();
+      const giving = relay.services['relay'] as Giving;
+      const make = giving.makeReservation.bind(giving);
+      giving.makeReservation = (peer, expire) => {
+        if (++given === 3) resolve();
+        return make(peer, expire + BigInt(aheadMs / 1000));
+      };
+      const { node, hasPlaces } = await seeking({ renewMs: 20 });
+      await using stack = new AsyncDisposableStack();
+      for (const each of [node, relay]) stack.defer(async () => each.stop());
+      await node.dial(relay.getMultiaddrs());
+      await hasPlaces(1);
+      await renewed;
+      await hasPlaces(1);
+    });
+  }
 
   it('lets through no more than it was told', async () => {
     const relay = await nodes.start({ relay: { connectionBytes: 50_000, connectionMs: 60_000 }, dht: false });
