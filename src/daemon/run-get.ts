@@ -16,7 +16,7 @@ export async function runGet(shoal: Shoal, job: GetJob, context: JobContext): Pr
   const stopListening = reportMisbehaviour(shoal, context);
   using reporter = new ProgressReporter(context);
   try {
-    if (job.output.to === 'path') await checkTarget(shoal, job, job.output.path);
+    if (job.output.to === 'path') await checkTarget(shoal, job, job.output.path, job.target);
     const kept = job.output.to === 'stdout' ? await keptAssets(shoal) : undefined;
     reporter.search();
     await using asset = await shoal.open(job.target, { signal: context.signal, timeoutMs: job.timeoutMs });
@@ -94,9 +94,10 @@ class Piping {
  * What is in the way is found before anybody is looked for. A device is never replaced: a system without its /dev/null does
  * not get far. Nor is what leads to one, such as /dev/stdout, or a pipe that somebody reads.
  *
+ * @param wanted the CID or link of what is to be there
  * @throws ERR_TARGET_EXISTS, ERR_UNSUPPORTED_FILE
  */
-async function checkTarget(shoal: Shoal, job: GetJob, path: string): Promise<void> {
+async function checkTarget(shoal: Shoal, job: GetJob, path: string, wanted: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found && !found.isFile() && !found.isDirectory()) {
     throw new ShoalError(
@@ -106,11 +107,17 @@ async function checkTarget(shoal: Shoal, job: GetJob, path: string): Promise<voi
   }
   if (job.force || !(await lstat(path).catch(() => undefined))) return;
   // A save that was killed in its very last step has its file at the target already.
-  for await (const known of shoal.list()) if (known.path === path && job.target.includes(known.cid)) return;
+  for await (const { path: at, cid } of shoal.list()) if (at === path && mayName(wanted, cid)) return;
   throw new ShoalError(
     'ERR_TARGET_EXISTS',
     `${path} already exists; choose another target, or replace it with --force`,
   );
+}
+
+/** Whether a CID or link is that of an asset. In another multibase than its own it may be; once it is open that is known. */
+function mayName(wanted: string, cid: string): boolean {
+  const [, own] = /^(?:shoal:(?:\/\/)?)?(b[a-z2-7]+)(?:\?|$)/.exec(wanted.trim()) ?? [];
+  return own === undefined || own === cid;
 }
 
 /**
@@ -140,7 +147,7 @@ async function save(
 ): Promise<Saved> {
   const path = targetPath(asset, job);
   // In a folder it is the asset that names the target, so that only now it is known.
-  await checkTarget(shoal, job, path);
+  await checkTarget(shoal, job, path, asset.cid);
   return asset.save(path, {
     force: job.force,
     timeoutMs: job.timeoutMs,

@@ -118,7 +118,13 @@ describe('shoal share and shoal get, as processes', () => {
     assert.equal(await scene.shoal('b', 'get', link, '-o', 'in', '--linger', '0').exit(), 0);
     assert.ok(CONTENT.equals(readFileSync(target)));
     // Whoever was killed before it could say so, or asks twice, has it.
-    assert.equal(await scene.shoal('b', 'get', link, '-o', 'in', '--linger', '0').exit(), 0);
+    for (const text of [link, link.slice('shoal:'.length).split('?', 1)[0]!.toUpperCase()])
+      for (const output of ['in', target])
+        assert.equal(
+          await scene.shoal('b', 'get', text, '-o', output, '--linger', '0').exit(),
+          0,
+          `${text} ${output}`,
+        );
 
     writeFileSync(target, 'mine');
     const refused = scene.shoal('c', 'get', link, '-o', 'in', '--linger', '0');
