@@ -34,6 +34,14 @@ export async function startMedia(shoal: PageShoal, options: MediaOptions): Promi
 interface OpenAsset {
   asset: Promise<PageAsset>;
   users: number;
+  /** Files that were found in it, by how they were asked for: a player asks for each many times, and a folder may have a hundred thousand. */
+  found: Map<string, FoundFile>;
+}
+
+interface FoundFile {
+  file: MediaFile;
+  /** Undefined: the asset is the file. */
+  path: string | undefined;
 }
 
 /** The page's half: answers what the service worker is asked. See `PageMedia` in serve-media.ts. */
@@ -118,7 +126,9 @@ class MediaServer implements PageMedia {
       ({ cid } = asked);
       opened = this.#use(cid, request.isNavigation);
       const asset = await opened.asset;
-      const { file, path } = await findFile(asset, asked.parts, signal);
+      const found = opened.found.get(request.path) ?? (await findFile(asset, asked.parts, signal));
+      opened.found.set(request.path, found);
+      const { file, path } = found;
       const { head, body } = answerFor(request, file);
       started = true;
       tell({ type: 'head', head, text: undefined, hasBody: body !== undefined });
@@ -170,7 +180,7 @@ class MediaServer implements PageMedia {
     this.#open.delete(cid);
     if (!open) {
       const asset = this.#shoal.open(known ?? cid, { signal: this.#closed.signal });
-      open = { asset, users: 0 };
+      open = { asset, users: 0, found: new Map() };
       // What could not be opened is tried again with the next request.
       asset.catch(() => this.#open.delete(cid));
     }
@@ -236,11 +246,7 @@ function partsOf(requested: string): { cid: string; parts: string[] } {
  *
  * @throws ERR_ENTRY_NOT_FOUND, ERR_NOT_A_FILE
  */
-async function findFile(
-  asset: PageAsset,
-  parts: readonly string[],
-  signal: AbortSignal,
-): Promise<{ file: MediaFile; path: string | undefined }> {
+async function findFile(asset: PageAsset, parts: readonly string[], signal: AbortSignal): Promise<FoundFile> {
   const { cid } = asset;
   const path = parts.join('/');
   const isFile = asset.type === 'file';

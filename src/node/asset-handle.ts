@@ -265,6 +265,18 @@ function withoutPeers(phase: Progress['phase'], bytes: number, total: number): P
   return { bytes, total, peers: 0, sources: [], bytesPerSec: 0, phase };
 }
 
+/** Where each path is, of manifests in which one was looked for: of a large folder each file may be asked for by itself. */
+const indexes = new WeakMap<Manifest, ReadonlyMap<string, number>>();
+
+function indexOf(manifest: Manifest): ReadonlyMap<string, number> {
+  let index = indexes.get(manifest);
+  if (!index) {
+    index = new Map(manifest.entries.map(({ path }, at) => [path.join('/'), at]));
+    indexes.set(manifest, index);
+  }
+  return index;
+}
+
 /** A file's index in the manifest's entries, and its bytes. @throws ERR_ENTRY_NOT_FOUND, ERR_NOT_A_FILE */
 export function findFile(
   manifest: Manifest,
@@ -272,9 +284,7 @@ export function findFile(
   cid: string,
 ): { file: number; size: number } {
   const wanted = (path ?? '').split('/').filter((part) => part !== '');
-  const index = manifest.entries.findIndex(
-    (entry) => entry.path.length === wanted.length && entry.path.every((part, i) => part === wanted[i]),
-  );
+  const index = indexOf(manifest).get(wanted.join('/')) ?? -1;
   const entry = manifest.entries[index];
   if (entry?.type === 'file') return { file: index, size: entry.size };
   // The root of a directory is no entry of it.

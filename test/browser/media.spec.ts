@@ -14,8 +14,8 @@ declare global {
   var node: PageShoal;
   var media: PageMedia;
   var asset: PageAsset;
-  /** Resolves when no stream of an asset is being read any more; `opened` counts them. */
-  var streams: { opened: number; ended: Promise<void> };
+  /** Resolves when no stream of an asset is being read any more; `opened` counts them, and `listed` who looked through its entries. */
+  var streams: { opened: number; listed: number; ended: Promise<void> };
   var problems: string[];
 }
 
@@ -29,6 +29,7 @@ async function serve(page: Page, link: string): Promise<void> {
       new Proxy(asset, {
         get(target, name) {
           const value: unknown = Reflect.get(target, name);
+          if (name === 'entries') globalThis.streams.listed++;
           if (name !== 'stream') return typeof value === 'function' ? value.bind(target) : value;
           return async function* (options: shoalOfPage.StreamOptions) {
             globalThis.streams.opened++;
@@ -50,7 +51,7 @@ async function serve(page: Page, link: string): Promise<void> {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    globalThis.streams = { opened: 0, ended: Promise.resolve() };
+    globalThis.streams = { opened: 0, listed: 0, ended: Promise.resolve() };
     globalThis.problems = [];
     globalThis.media = await shoal.serveMedia(watched, {
       onError: ({ error }) => globalThis.problems.push((error as shoalOfPage.ShoalError).code),
@@ -166,6 +167,17 @@ describe('media in Chromium', function () {
       assert.match(text, message);
     }
     assert.equal(await page.evaluate(() => globalThis.problems.length), 7);
+  });
+
+  it('looks a file up once, however many parts of it are asked for', async () => {
+    await mkdir(nodes.path('album'));
+    await writeFile(nodes.path('album', 'a.bin'), 'what is in it');
+    const { link } = await seed.share(nodes.path('album'));
+    await serve(page, link);
+    const url = await urlOf('a.bin');
+    for (const range of ['bytes=0-3', 'bytes=5-6', 'bytes=8-'])
+      assert.equal((await ask(page, url, { headers: { range } })).status, 206);
+    assert.equal(await page.evaluate(() => globalThis.streams.listed), 1);
   });
 
   it('gives a file an address whatever name its link has', async () => {
