@@ -109,7 +109,7 @@ function run(here: Here): App {
         if (!isStill()) return;
         at('link', HTMLInputElement).value = link;
         await asset.open(link);
-        await showStorage(here);
+        await (at('start').hidden ? showStorage(here) : showLists());
       }
     },
     async share(chosen) {

@@ -93,7 +93,11 @@ describe('the page in Chromium', function () {
     const saved = await savedFrom(page, '#asset-actions a');
     assert.equal(saved.name, 'a b.bin');
     assert.ok(saved.bytes.equals(bytes));
-    // It is here again after a reload, and can be removed.
+    // It is here again after a reload, also where something else cannot be opened, and can be removed.
+    await page.goto('about:blank');
+    await page.goto(`${site.url()}#shoal:nonsense`);
+    await shows(page, '#problem', /ERR_INVALID_CID/);
+    await shows(page, '#kept-list .name', /^a b\.bin$/);
     await page.click('.brand');
     await shows(page, '#kept-list .name', /^a b\.bin$/);
     await page.click('text=Remove');
