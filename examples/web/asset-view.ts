@@ -21,6 +21,9 @@ const MOST_WAIT_MS = 3_000;
 /** Most of a text that is shown. */
 const MOST_TEXT_BYTES = 64 << 10;
 
+/** `page 2` before `page 10`. */
+const byName = new Intl.Collator(undefined, { numeric: true });
+
 /** What is on the stage could not be shown, or not to its end. */
 let hasFailed = false;
 
@@ -78,6 +81,8 @@ export class AssetView {
       document.title = `${plainText(asset.name ?? 'Shoal')} · Shoal`;
       const files: AssetEntry[] = [];
       for await (const entry of asset.entries({ signal })) if (entry.type === 'file') files.push(entry);
+      // A large folder comes in the order of hashes.
+      files.sort((a, b) => byName.compare(a.path, b.path));
       const size = files.reduce((sum, file) => sum + file.size, 0);
       const partHere = await this.#partHere(asset.cid, size);
       signal.throwIfAborted();

@@ -224,12 +224,17 @@ describe('the page in Chromium', function () {
     await using site = await PageSite.start({ node: { network: 'test' } });
     await mkdir(nodes.path('folder'));
     for (let i = 0; i < 503; i++)
-      await writeFile(nodes.path('folder', `${String(i).padStart(3, '0')}.txt`), i < 490 ? '' : `file ${i}`);
+      await writeFile(nodes.path('folder', `${i}.txt`), i < 490 ? '' : `file ${i}`);
     const seed = await nodes.start({ web: true });
     const { link } = await seed.share(nodes.path('folder'));
     const page = await openPage(`${site.url()}#${link}`);
     await shows(page, '#asset-state', /^503 files, /);
     assert.equal(await page.locator('#asset-files .name').count(), 500);
+    assert.deepEqual((await page.locator('#asset-files .name').allTextContents()).slice(8, 11), [
+      '8.txt',
+      '9.txt',
+      '10.txt',
+    ]);
     // What it keeps of what was only looked at can be removed.
     await page.click('#asset-stop');
     await shows(page, '#kept-list .size', /^nothing of it yet$/);
