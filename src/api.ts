@@ -79,7 +79,7 @@ export interface RelayBounds {
   peers?: number;
   /** Bytes of each relayed connection, both ways together. Default 1 MiB: two peers find each other with some 20 KB. */
   connectionBytes?: number;
-  /** How long a relayed connection may last, at most 2³¹ − 1. Default 120 000. */
+  /** How long a relayed connection may last. Default 120 000. */
   connectionMs?: number;
 }
 

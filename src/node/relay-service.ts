@@ -98,9 +98,6 @@ function leaveRoom(service: CircuitRelayService, places: number): void {
   };
 }
 
-/** What a timer takes: beyond it, every relayed connection would end at once. */
-const MAX_CONNECTION_MS = 2 ** 31 - 1;
-
 /** @throws ERR_RELAY_BOUNDS */
 export function checkRelayBounds(relay: boolean | RelayBounds | undefined): void {
   if (typeof relay !== 'object') return;
@@ -111,9 +108,4 @@ export function checkRelayBounds(relay: boolean | RelayBounds | undefined): void
       `relay.${name} is ${String(value)}, and must be a whole number above 0; leave it out for its default, or set relay to false`,
     );
   }
-  if ((relay?.connectionMs ?? 0) <= MAX_CONNECTION_MS) return;
-  throw new ShoalError(
-    'ERR_RELAY_BOUNDS',
-    `relay.connectionMs is ${relay?.connectionMs}, and at most ${MAX_CONNECTION_MS} (24 days); leave it out for two minutes`,
-  );
 }

@@ -248,12 +248,7 @@ describe('a node that relays', () => {
   });
 
   it('refuses bounds and STUN servers that make no sense', async () => {
-    for (const relay of [
-      { peers: 0 },
-      { connectionBytes: 1.5 },
-      { connectionMs: Number.NaN },
-      { connectionMs: 2 ** 31 },
-    ])
+    for (const relay of [{ peers: 0 }, { connectionBytes: 1.5 }, { connectionMs: Number.NaN }])
       await assert.rejects(createShoal({ dataDir: nodes.path('no'), relay }), { code: 'ERR_RELAY_BOUNDS' });
     for (const url of ['stun.example.org', 'turn:a.example:1', 'stun:a b'])
       await assert.rejects(createShoal({ dataDir: nodes.path('no'), stunServers: [url] }), {
