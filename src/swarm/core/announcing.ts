@@ -257,6 +257,7 @@ export class Announcing {
 
   #tell(peer: Peer, swarm: AssetSwarm, reply: boolean): void {
     const membership = membershipOf(peer, swarm);
+    if (membership.isTold) swarm.toldAnew(peer.key);
     membership.isTold = true;
     membership.isStale = false;
     membership.newsRead = swarm.news.length;

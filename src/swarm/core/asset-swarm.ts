@@ -26,7 +26,10 @@ export interface ChunkRequest {
   isWhole: boolean;
   /** The peer was asked for the chunk before, and that was taken back: data of both requests may come. */
   readonly isSecond: boolean;
-  /** It came after it was taken back, or refused, of which the peer knows: it does not think that the chunk is here. */
+  /**
+   * The peer does not think that the chunk is here when it has come: it came after it was taken back, or refused, or the peer was told
+   * meanwhile what is here without it.
+   */
   isLate: boolean;
 }
 
@@ -128,6 +131,11 @@ export class AssetSwarm {
   /** Wanted at all, whatever is here already. */
   get wantsSomething(): boolean {
     return this.#wanted !== 'none';
+  }
+
+  /** A peer is told anew what is here: what is on its way from it, or not stored yet, is not in that, whatever it thinks by then. */
+  toldAnew(peer: PeerKey): void {
+    for (const request of this.requests.values()) if (request.peer === peer) request.isLate = true;
   }
 
   /** Replaces what is wanted; requests under way stay. Runs beyond the asset are cut off. */

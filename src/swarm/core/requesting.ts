@@ -267,7 +267,9 @@ export class Requesting {
       }
       peer.remindedAtMs = this.#core.nowMs;
       peer.isDeclined = false;
-      this.#core.send(peer, reminderOf(membership.swarm));
+      const reminder = reminderOf(membership.swarm);
+      if (reminder.type === 'join') membership.swarm.toldAnew(peer.key);
+      this.#core.send(peer, reminder);
     }
   }
 

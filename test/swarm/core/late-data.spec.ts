@@ -160,6 +160,15 @@ describe('Exchange: data that comes after it was taken back', () => {
     });
   }
 
+  it('is told of to its sender also where it was only on its way when that was told what is here', () => {
+    const rig = new Rig().add('..').join('a', 'xx').grants('a', 1);
+    // It asks, as its wish for the asset changed too: by then it may take the chunk for here, for the bytes of another.
+    rig.says('a', { type: 'join', asset: 1, have: haveOf('xx'), reply: true }).take();
+    const [wish] = [0, 1].filter((each) => rig.exchange.expects('a', 1, each)) as [number];
+    rig.sends('a', wish).pass(1000);
+    assert.deepEqual(rig.sent('have', 'a'), [{ type: 'have', asset: 1, chunks: [wish] }]);
+  });
+
   it('makes no flood of its acknowledgements', () => {
     const rig = new Rig().add('xx').join('a', '..');
     rig.says('a', { type: 'request', grant: 1, asset: 1, runs: [{ from: 0, count: 1 }] });
