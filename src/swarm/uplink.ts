@@ -270,7 +270,8 @@ export class Uplink {
         // What came ahead of all that was loaded must not wait for it.
         const isFull =
           this.#loadedBytes - stuckBytes >= READ_AHEAD_BYTES || lane.loadedBytes >= READ_AHEAD_PER_LINK;
-        const isAhead = item === lane.items[0] && lane.loadedBytes > 0;
+        const isAhead =
+          item === lane.items[0] && lane.loadedBytes > 0 && lane.loadedBytes < 2 * READ_AHEAD_PER_LINK;
         if (isFull && !isAhead) break;
         if (item.state === 'queued') void this.#load(lane, item);
       }
@@ -291,24 +292,31 @@ export class Uplink {
     item.state = 'reading';
     lane.loadedBytes += upload.size;
     this.#loadedBytes += upload.size;
+    let failure: { cause: unknown } | undefined;
     try {
-      const bytes = await this.#host.read(upload);
-      if (!lane.items.includes(item)) return;
-      item.bytes = bytes;
-      item.state = 'ready';
-    } catch (error) {
-      if (!lane.items.includes(item)) return;
+      item.bytes = await this.#host.read(upload);
+    } catch (cause) {
+      failure = { cause };
+    }
+    item.state = 'ready';
+    // It may have been taken back meanwhile.
+    if (!lane.items.includes(item)) this.#unload(lane, item);
+    else if (failure) {
       this.#remove(lane, item);
-      this.#host.onFailed(upload, error);
+      this.#host.onFailed(upload, failure.cause);
     }
     this.#pump();
   }
 
   #remove(lane: Lane, item: Item): void {
     lane.items.splice(lane.items.indexOf(item), 1);
-    if (item.state === 'queued') return;
-    lane.loadedBytes -= item.upload.size;
-    this.#loadedBytes -= item.upload.size;
+    // What is being read takes its memory until then, whoever takes it back.
+    if (item.state === 'ready') this.#unload(lane, item);
+  }
+
+  #unload(lane: Lane, { upload }: Item): void {
+    lane.loadedBytes -= upload.size;
+    this.#loadedBytes -= upload.size;
   }
 
   #clearTimer(): void {

@@ -86,6 +86,7 @@ export class UploadQueue {
     this.#byChunk.delete(key);
     this.#unackedBytes -= upload.left;
     this.#allowance += upload.left;
+    this.#compact();
     return upload;
   }
 
@@ -124,9 +125,10 @@ export class UploadQueue {
     return latest ? { bytes, latest, begun, arrived } : 'dropped';
   }
 
+  /** Where most are settled or dropped: a peer that takes back all that it asks for acknowledges nothing. */
   #compact(): void {
-    if (this.#head < 64 || this.#head * 2 < this.#queue.length) return;
-    this.#queue = this.#queue.slice(this.#head);
+    if (this.#queue.length < 64 || this.#queue.length < 2 * this.#byChunk.size) return;
+    this.#queue = this.#queue.slice(this.#head).filter(({ dropped }) => !dropped);
     this.#head = 0;
   }
 }

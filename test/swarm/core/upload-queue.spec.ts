@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { UploadQueue, type Upload } from '../../../src/swarm/core/upload-queue.ts';
 
@@ -72,6 +73,27 @@ describe('UploadQueue', () => {
     assert.equal(queue.ack(60), undefined);
     assert.equal(queue.ack(100), 'dropped');
     assert.equal(queue.ack(101), 'false');
+  });
+
+  it('keeps nothing of what was dropped, where nothing is acknowledged', () => {
+    const from = JSON.stringify(import.meta.resolve('../../../src/swarm/core/upload-queue.ts'));
+    const script = `
+      import { UploadQueue } from ${from};
+      const queue = new UploadQueue();
+      gc();
+      const before = process.memoryUsage().heapUsed;
+      for (let chunk = 0; chunk < 100_000; chunk++) {
+        queue.push({ asset: 1, chunk, bytes: 100, left: 100, dropped: false });
+        queue.drop(1, chunk);
+      }
+      gc();
+      console.log((process.memoryUsage().heapUsed - before) / 100_000, queue.droppedBytes);`;
+    const output = execFileSync(process.execPath, ['--expose-gc', '--input-type=module', '--eval', script], {
+      encoding: 'utf8',
+    });
+    const [bytesOfEach = NaN, droppedBytes] = output.split(' ').map(Number);
+    assert.ok(bytesOfEach < 10, `${bytesOfEach} bytes of each`);
+    assert.equal(droppedBytes, 10_000_000);
   });
 
   it('adds up through any sequence of pushes, drops and acknowledgements', () => {

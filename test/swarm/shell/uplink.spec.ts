@@ -96,6 +96,27 @@ describe('uplink', () => {
     assert.ok(log.includes('a:2 sent'));
   });
 
+  it('reads no more at a time for a peer that takes back all that it asks for, and goes on when that is read', async () => {
+    const reads: PromiseWithResolvers<Uint8Array>[] = [];
+    const { uplink, log, add } = world({
+      read: () => {
+        reads.push(Promise.withResolvers());
+        return (reads.at(-1) as PromiseWithResolvers<Uint8Array>).promise;
+      },
+    });
+    for (let chunk = 0; chunk < 1000; chunk++) {
+      add('a', chunk, 1024 * KIB);
+      uplink.cancel('a', 1, chunk);
+    }
+    assert.ok(reads.length <= 5, `${reads.length} at once`);
+    add('a', 1000);
+    for (const read of reads.splice(0)) read.resolve(new Uint8Array(1024 * KIB));
+    await settle();
+    for (const read of reads) read.resolve(new Uint8Array(64 * KIB));
+    await settle();
+    assert.deepEqual(log, ['a:1000@0+65536', 'a:1000 sent']);
+  });
+
   it('keeps the order of one peer when a later read is done first', async () => {
     const slow = Promise.withResolvers<Uint8Array>();
     const { log, add } = world({
