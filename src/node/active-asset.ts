@@ -105,7 +105,7 @@ export class ActiveAsset {
     this.#wants.add(want);
     this.#applyWants();
     return {
-      update: () => this.session.hurry(mergeUrgency(this.#urgent())),
+      update: () => this.session.hurry(this.#urgent()),
       [Symbol.dispose]: () => {
         this.#wants.delete(want);
         this.#applyWants();
@@ -215,7 +215,7 @@ export class ActiveAsset {
 
   #applyWants(): void {
     const all = [...this.#wants];
-    const urgent = mergeUrgency(this.#urgent());
+    const urgent = this.#urgent();
     if (all.some((want) => want.wanted === 'all')) this.session.want('all', urgent);
     else if (all.length === 0) this.session.want('none');
     else
@@ -225,8 +225,9 @@ export class ActiveAsset {
       );
   }
 
-  #urgent(): Urgency[] {
-    return [...this.#wants].map((want) => want.urgent);
+  #urgent(): Urgency {
+    const all = [...this.#wants].map((want) => want.urgent);
+    return mergeUrgency(all, (chunk) => this.have.has(chunk));
   }
 
   #handleChunk(chunk: number, peer: string): void {

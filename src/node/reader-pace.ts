@@ -1,4 +1,5 @@
 import type { Urgency } from '../swarm/asset-session.ts';
+import { MAX_URGENT } from '../swarm/core/urgency.ts';
 
 /** One leaf of the range that is read. */
 export interface Leaf {
@@ -76,14 +77,65 @@ export class ReaderPace {
   }
 }
 
-/** What several readers need, the soonest first; of what they need at the same time, each has its turn. */
-export function mergeUrgency(all: readonly Urgency[]): Urgency {
+/**
+ * What several readers need, the soonest first; of what they need at the same time, each has its turn. No more than the
+ * exchange heeds: it is asked with each leaf that one of them comes to, and a hundred of them need fifty thousand.
+ *
+ * @param isHere of each it has come meanwhile: a reader that pauses says nothing anew
+ */
+export function mergeUrgency(all: readonly Urgency[], isHere: (chunk: number) => boolean): Urgency {
   if (all.length === 1) return all[0] as Urgency;
-  const merged = all.flatMap(({ chunks, dueInMs }) =>
-    chunks.map((chunk, turn) => ({ chunk, dueInMs: dueInMs[turn] as number, turn })),
-  );
-  merged.sort((a, b) => a.dueInMs - b.dueInMs || a.turn - b.turn);
   const seen = new Set<number>();
-  const first = merged.filter(({ chunk }) => !seen.has(chunk) && seen.add(chunk));
-  return { chunks: first.map(({ chunk }) => chunk), dueInMs: first.map((each) => each.dueInMs) };
+  const dueInMs: number[] = [];
+  const isSpare = (chunk: number): boolean => seen.has(chunk) || isHere(chunk);
+  // The soonest is the last.
+  const heads = distinct(all)
+    .map((list, order) => ({ list, order, turn: 0 }))
+    .sort((a, b) => (isBefore(a, b) ? 1 : -1));
+  for (let head = heads.pop(); head && seen.size < MAX_URGENT; head = heads.pop()) {
+    const { chunks, dueInMs: due } = head.list;
+    const chunk = chunks[head.turn] as number;
+    if (!isSpare(chunk)) {
+      seen.add(chunk);
+      dueInMs.push(due[head.turn] as number);
+    }
+    while (head.turn < chunks.length && isSpare(chunks[head.turn] as number)) head.turn++;
+    if (head.turn < chunks.length) insert(heads, head);
+  }
+  return { chunks: [...seen], dueInMs };
+}
+
+/** The next chunk of a reader's list. */
+interface Head {
+  list: Urgency;
+  order: number;
+  turn: number;
+}
+
+function isBefore(a: Head, b: Head): boolean {
+  const laterMs = (a.list.dueInMs[a.turn] as number) - (b.list.dueInMs[b.turn] as number);
+  return (laterMs || a.turn - b.turn || a.order - b.order) < 0;
+}
+
+function insert(heads: Head[], head: Head): void {
+  let [low, high] = [0, heads.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isBefore(heads[middle] as Head, head)) high = middle;
+    else low = middle + 1;
+  }
+  heads.splice(low, 0, head);
+}
+
+/** Of readers that read the same in step one speaks for all: the fastest. */
+function distinct(all: readonly Urgency[]): Urgency[] {
+  const lists = new Map<string, Urgency>();
+  for (const list of all) {
+    const { chunks, dueInMs } = list;
+    if (chunks.length === 0) continue;
+    const key = `${chunks[0]} ${chunks.at(-1)} ${chunks.length}`;
+    const before = lists.get(key)?.dueInMs.at(-1) ?? Infinity;
+    if ((dueInMs.at(-1) as number) < before) lists.set(key, list);
+  }
+  return [...lists.values()];
 }

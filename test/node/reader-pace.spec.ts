@@ -38,8 +38,31 @@ describe('ReaderPace', () => {
 
   it('gives readers that wait for the same moment their turns', () => {
     const now = (...chunks: number[]) => ({ chunks, dueInMs: chunks.map(() => 0) });
-    assert.deepEqual(mergeUrgency([now(1, 2, 3), now(7, 2, 9)]).chunks, [1, 7, 2, 3, 9]);
+    const nothingIsHere = (): boolean => false;
+    assert.deepEqual(mergeUrgency([now(1, 2, 3), now(7, 2, 9)], nothingIsHere).chunks, [1, 7, 2, 3, 9]);
     const later = { chunks: [5], dueInMs: [10] };
-    assert.deepEqual(mergeUrgency([later, now(1, 2)]), { chunks: [1, 2, 5], dueInMs: [0, 0, 10] });
+    const merged = mergeUrgency([later, now(1, 2)], nothingIsHere);
+    assert.deepEqual(merged, { chunks: [1, 2, 5], dueInMs: [0, 0, 10] });
+    assert.deepEqual(mergeUrgency([later, now(1, 2)], (chunk) => chunk === 1).chunks, [2, 5]);
+  });
+
+  it('looks at what many readers need no further than the exchange does', () => {
+    let looks = 0;
+    const isHere = (): boolean => {
+      looks++;
+      return false;
+    };
+    const many = Array.from({ length: 1000 }, (_, reader) => {
+      const chunks = Array.from({ length: 512 }, (_each, at) => 40 * (reader % 100) + at);
+      return { chunks, dueInMs: chunks.map((_each, at) => at + Math.floor(reader / 100)) };
+    });
+    const { chunks, dueInMs } = mergeUrgency(many, isHere);
+    assert.equal(chunks.length, 512);
+    assert.deepEqual(
+      chunks.slice(0, 100),
+      Array.from({ length: 100 }, (_, reader) => 40 * reader),
+    );
+    assert.deepEqual([dueInMs[0], dueInMs[99], dueInMs[100], dueInMs.at(-1)], [0, 0, 1, 5]);
+    assert.ok(looks < 2000, `${looks} looks`);
   });
 });

@@ -76,7 +76,7 @@ export class Player {
     this.#pace.took(this.#leaves[chunk]?.size ?? 0, this.#chunkMs);
     this.#world.at(nowMs + this.#chunkMs, () => {
       if (soughtAtMs !== this.#soughtAtMs) return;
-      const { chunks, dueInMs } = mergeUrgency([this.#urgent()]);
+      const { chunks, dueInMs } = mergeUrgency([this.#urgent()], (each) => this.#node.have.has(each));
       this.#world.handle(this.#node, { type: 'urgent', asset: ASSET, urgent: chunks, dueInMs });
       this.#turn(this.#at, soughtAtMs);
     });
