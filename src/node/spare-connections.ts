@@ -7,7 +7,7 @@ const SETTLED_MS = 30_000;
 /** Where too many connections are left, for want of some to close, they are looked at again after this. */
 const AGAIN_MS = 5000;
 
-/** Begins the tag of a peer that is to stay connected. Not libp2p's own for that, with which it would dial the peer, too. */
+/** The tag of a peer that is to stay connected. Not libp2p's own for that, with which it would dial the peer, too. */
 const STAY_TAG = 'shoal-stay';
 
 /** A peer that has a place on this node as its relay: nobody finds it there once its connection is closed. Set by libp2p. */
@@ -66,22 +66,35 @@ export function closeSpareConnections(node: CrowdedNode, maximum: number, nowMs 
   node.addEventListener('connection:open', () => void check());
 }
 
-let stays = 0;
+/** How many want which peer to stay, by the peer store that it is noted in. */
+const stays = new WeakMap<object, Map<string, number>>();
 
-/** Has {@link closeSpareConnections} spare a peer until `end` resolves; so resolves the result. */
+/**
+ * Has {@link closeSpareConnections} spare a peer until `end` resolves; so resolves the result. Several may want the same peer to
+ * stay, as each asset that a link is opened for does: it is noted once, since libp2p reads and writes all of a peer's tags each time.
+ */
 export async function letStay(
-  { peerStore }: Pick<Libp2p, 'peerStore'>,
+  { peerStore }: { peerStore: Pick<Libp2p['peerStore'], 'merge'> },
   peer: PeerId,
   end: Promise<void>,
 ): Promise<void> {
-  // Several may want the same peer to stay.
-  const tag = `${STAY_TAG}-${++stays}`;
+  const counts = stays.get(peerStore) ?? new Map<string, number>();
+  stays.set(peerStore, counts);
+  const key = peer.toString();
   const note = async (value: { value: number } | undefined): Promise<void> => {
     // A peer that is not noted is connected to all the same.
-    await peerStore.merge(peer, { tags: { [tag]: value } }).catch(() => {});
+    await peerStore.merge(peer, { tags: { [STAY_TAG]: value } }).catch(() => {});
   };
-  await note({ value: STAY_VALUE });
+  const before = counts.get(key) ?? 0;
+  counts.set(key, before + 1);
+  if (before === 0) await note({ value: STAY_VALUE });
   await end;
+  const left = (counts.get(key) ?? 1) - 1;
+  if (left > 0) {
+    counts.set(key, left);
+    return;
+  }
+  counts.delete(key);
   await note(undefined);
 }
 
@@ -94,7 +107,7 @@ async function mustStay(node: CrowdedNode, peer: PeerId): Promise<boolean> {
   try {
     const { tags } = await node.peerStore.get(peer);
     return [...tags.keys()].some(
-      (tag) => tag === RELAYED_TAG || tag.startsWith(KEEP_ALIVE) || tag.startsWith(STAY_TAG),
+      (tag) => tag === RELAYED_TAG || tag === STAY_TAG || tag.startsWith(KEEP_ALIVE),
     );
   } catch {
     // Nothing is known of it.

@@ -119,7 +119,7 @@ describe('Connections beyond the maximum', () => {
     const node = await new Node().has({
       relay: { tag: 'keep-alive-circuit-relay' },
       relayed: { tag: 'circuit-relay-source' },
-      named: { tag: 'shoal-stay-1' },
+      named: { tag: 'shoal-stay' },
       neighbour: { tag: 'kad-peer', ageSec: 40 },
     });
     await node.comes('e');
@@ -197,5 +197,28 @@ describe('Connections beyond the maximum', () => {
     await staying;
     const { tags } = await hub.peerStore.get(named.peerId);
     assert.deepEqual([...tags.keys()], []);
+  });
+
+  it('notes a peer once that many want to stay, and until the last of them does no more', async () => {
+    const [peer, other] = await Promise.all([newPeer(), newPeer()]);
+    const noted: string[] = [];
+    const merge = async (of: PeerId, { tags = {} }: { tags?: object }): Promise<never> => {
+      const [[name, value]] = Object.entries(tags) as [[string, unknown]];
+      noted.push(`${of.equals(peer) ? 'peer' : 'other'} ${name} ${value ? 'stays' : 'may go'}`);
+      return undefined as never;
+    };
+    const node = { peerStore: { merge } };
+    const ends = Array.from({ length: 100 }, () => Promise.withResolvers<void>());
+    const staying = ends.map(({ promise }) => letStay(node, peer, promise));
+    const another = letStay(node, other, Promise.resolve());
+    for (const { resolve } of ends.slice(1)) resolve();
+    await Promise.all([another, ...staying.slice(1)]);
+    const before = ['peer shoal-stay stays', 'other shoal-stay stays', 'other shoal-stay may go'];
+    assert.deepEqual(noted, before);
+    ends[0]?.resolve();
+    await staying[0];
+    assert.deepEqual(noted, [...before, 'peer shoal-stay may go']);
+    await letStay(node, peer, Promise.resolve());
+    assert.deepEqual(noted.slice(-2), ['peer shoal-stay stays', 'peer shoal-stay may go']);
   });
 });
