@@ -1,7 +1,10 @@
 import { networkInterfaces } from 'node:os';
 import type { PeerDiscovery, PeerInfo, Startable } from '@libp2p/interface';
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
+import { isPrivate } from '@libp2p/utils';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { letExit } from '../swarm/let-exit.ts';
+import { hostOf, isOwnHost } from './ip-host.ts';
 
 /** How often the local network is asked. Peers answer in milliseconds; the interval is for those that come later. */
 const MDNS_INTERVAL_MS = 10_000;
@@ -28,12 +31,15 @@ export function localDiscovery(
   const service = mdnsService(network);
   const make = mdns({ serviceTag: service, interval: MDNS_INTERVAL_MS });
   return (components) => {
-    const discovery = make(components) as PeerDiscovery & Startable & { mdns?: Asking };
+    const discovery = make(components) as PeerDiscovery & Startable & { mdns?: Asking & Answering };
+    const addresses = (): Multiaddr[] => components.addressManager.getAddresses();
     discovery.addEventListener('peer', (event) => onPeer(event.detail));
     const start = discovery.start.bind(discovery);
     discovery.start = async () => {
       await start();
-      if (discovery.mdns) askTogether(discovery.mdns, service);
+      if (!discovery.mdns) return;
+      askTogether(discovery.mdns, service);
+      tellOfOwnCards(discovery.mdns, addresses);
     };
     listenAnew(discovery);
     return discovery;
@@ -66,6 +72,50 @@ export function askTogether(asking: Asking, service: string, nowMs = (): number 
     if (isHeard && nowMs() - askedAtMs < ALL_THE_SAME_MS) return;
     askedAtMs = nowMs();
     ask(question);
+  };
+}
+
+/** What {@link tellOfOwnCards} works with: a socket of `multicast-dns`. */
+export interface Answering {
+  respond(answers: Answer[]): void;
+}
+
+interface Answer {
+  name: string;
+  type: string;
+  class: string;
+  ttl: number;
+  data: string;
+}
+
+/** What a TXT record holds. */
+const MAX_TEXT_BYTES = 255;
+
+/**
+ * Has a node answer with the public addresses of its network cards, too. `@libp2p/mdns` leaves these out, so that on a local
+ * network that has no other ones, as at many universities, nobody was found. Those of a router or a relay are not of it.
+ *
+ * @param addresses the node's
+ * @param isOwn whether a card has the IP address. Default: as the system tells
+ */
+export function tellOfOwnCards(
+  answering: Answering,
+  addresses: () => readonly Multiaddr[],
+  isOwn: (host: string) => boolean = isOwnHost,
+): void {
+  const respond = answering.respond.bind(answering);
+  answering.respond = (answers) => {
+    const [first] = answers;
+    if (!first) return respond(answers);
+    const left = addresses().filter((address) => {
+      const host = isPrivate(address) ? undefined : hostOf(address);
+      return host !== undefined && isOwn(host);
+    });
+    const texts = left.map((address) => `dnsaddr=${address.toString()}`);
+    const more = texts
+      .filter((text) => text.length <= MAX_TEXT_BYTES)
+      .map((data) => ({ ...first, name: first.data, type: 'TXT', data }));
+    respond([...answers, ...more]);
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Startable } from '@libp2p/interface';
-import { askTogether, listenAnew, type Asking } from '../../src/node/local-discovery.ts';
+import { multiaddr } from '@multiformats/multiaddr';
+import { askTogether, listenAnew, tellOfOwnCards, type Asking } from '../../src/node/local-discovery.ts';
 
 /** Notes what is done to it. */
 class Discovery implements Startable {
@@ -56,6 +57,44 @@ describe('what listens on the local network', () => {
     assert.equal(discovery.did.length, did);
     assert.equal(looks, looksThen);
     assert.equal(discovery.did.at(-1), 'stop');
+  });
+});
+
+describe('what a node answers on the local network', () => {
+  const ME = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
+  const PTR = {
+    name: '_shoal-test._udp.local',
+    type: 'PTR',
+    class: 'IN',
+    ttl: 120,
+    data: 'me._shoal-test._udp.local',
+  };
+
+  it('names the public addresses of its own network cards, and none of a router or relay', () => {
+    const told: string[] = [];
+    const answering = {
+      respond: (answers: { name: string; type: string; data: string }[]) =>
+        void told.push(...answers.map(({ name, type, data }) => `${name} ${type} ${data}`)),
+    };
+    const addresses = [
+      `/ip4/192.168.1.2/tcp/4001/p2p/${ME}`,
+      `/ip4/5.1.1.1/tcp/4001/p2p/${ME}`,
+      `/ip6/2a01:4f8:1::1/tcp/4001/p2p/${ME}`,
+      `/ip4/5.1.1.9/tcp/4001/p2p/${ME}`,
+      `/ip4/5.1.1.1/tcp/4001/p2p/${ME}/p2p-circuit/p2p/${ME}`,
+      `/dns4/${'x'.repeat(250)}/tcp/4001/p2p/${ME}`,
+    ].map((each) => multiaddr(each));
+    tellOfOwnCards(
+      answering,
+      () => addresses,
+      (host) => ['192.168.1.2', '5.1.1.1', '2a01:4f8:1::1'].includes(host),
+    );
+    answering.respond([PTR]);
+    assert.deepEqual(told, [
+      `${PTR.name} PTR ${PTR.data}`,
+      `${PTR.data} TXT dnsaddr=/ip4/5.1.1.1/tcp/4001/p2p/${ME}`,
+      `${PTR.data} TXT dnsaddr=/ip6/2a01:4f8:1::1/tcp/4001/p2p/${ME}`,
+    ]);
   });
 });
 
