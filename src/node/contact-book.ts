@@ -107,16 +107,21 @@ export class ContactBook {
     await this.#store.putSetting(key, new TextEncoder().encode(JSON.stringify(best)));
   }
 
-  /** What cannot be read is as if it were not there: it only ever saves a search. */
+  /**
+   * What cannot be read is as if it were not there: it only ever saves a search. Who was seen in the future was so while the
+   * clock was ahead, nobody knows when: they kept their places for good, and nobody who came later found one.
+   */
   async #load(key: string): Promise<StoredContact[]> {
     const bytes = await this.#store.getSetting(key);
     if (!bytes || bytes.byteLength > MAX_RECORD_BYTES) return [];
-    const oldestMs = this.#now() - MAX_AGE_MS;
+    const nowMs = this.#now();
+    const oldestMs = nowMs - MAX_AGE_MS;
     try {
       const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
       if (!Array.isArray(value)) return [];
       return value
         .filter(isStoredContact)
+        .map((each) => (each.seenAtMs > nowMs ? { ...each, seenAtMs: nowMs - MAX_AGE_MS / 2 } : each))
         .filter(({ seenAtMs }) => seenAtMs >= oldestMs)
         .sort(byPromise);
     } catch {

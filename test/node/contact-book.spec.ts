@@ -76,6 +76,23 @@ describe('ContactBook', () => {
     assert.equal(store.all.size, 0);
   });
 
+  it('lets those that were seen while the clock was ahead make room, and forgets them in time', async () => {
+    const book = bookOf(settings());
+    nowMs += 400 * DAY_MS;
+    await book.seen(
+      ROOT,
+      Array.from({ length: 30 }, (_, i) => peer(i)),
+    );
+    nowMs -= 400 * DAY_MS;
+    assert.equal((await names(book)).length, 30);
+    await book.seen(ROOT, [peer(100)]);
+    nowMs += 1000;
+    await book.seen(ROOT, [peer(101)]);
+    assert.deepEqual((await names(book)).slice(0, 2), ['peer101', 'peer100']);
+    nowMs += 16 * DAY_MS;
+    assert.deepEqual(await names(book), ['peer101', 'peer100']);
+  });
+
   it('keeps nodes of the DHT that are gone beside as many that are connected, however often these are noted', async () => {
     const book = bookOf(settings());
     const part = (from: number): SeenPeer[] => Array.from({ length: 20 }, (_, i) => peer(from + i));
