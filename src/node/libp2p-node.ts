@@ -195,6 +195,12 @@ export async function startLibp2pNode(node: ShoalLibp2p, listen: readonly string
 }
 
 function firstReason(text: string): string {
+  const elsewhere = /EADDRNOTAVAIL: address not available (\S+)/.exec(text)?.[1];
+  if (elsewhere !== undefined)
+    return `${elsewhere} is not of this machine; name an address that is, or all of them: /ip4/0.0.0.0/tcp/4001`;
+  // Of webrtc-direct; its native code says no more.
+  if (text.includes('Failed to register ICE UDP'))
+    return 'the UDP port is taken, or the address is not of this machine; choose another port, or 0 for any free one';
   if (text.startsWith('UnsupportedListenAddressesError') && !/\bE[A-Z]{3,}/.test(text))
     return 'this node listens over none of that; write it like /ip4/0.0.0.0/tcp/4001';
   return /\b(E[A-Z]{3,}[^\n]*)/.exec(text)?.[1] ?? text.split('\n', 1)[0] ?? text;

@@ -9,9 +9,16 @@ import { wholeMessages } from './webrtc-messages.ts';
 
 type Components = Parameters<ReturnType<typeof webRTCDirect>>[0];
 
+/** A UDP socket, by whose port `@libp2p/webrtc` knows that it is in use here, and by whose owner who closes it. */
+interface MuxServer {
+  owner: unknown;
+  port: number;
+  readonly server: Promise<unknown>;
+}
+
 /** What this changes of the listener of `@libp2p/webrtc` 6.0.33; it makes the native listener in the microtask that it queues. */
 interface DirectListener extends Listener {
-  startUDPMuxServer(host: string, port: number, family: 4 | 6): unknown;
+  startUDPMuxServer(host: string, port: number, family: 4 | 6): MuxServer;
   /** Somebody's first packet has come. Ends when the connection is made, or has failed. */
   incomingConnection(ufrag: string, host: string, port: number, signal: AbortSignal): Promise<void>;
 }
@@ -57,7 +64,9 @@ export function webRtcDirectTransport(
         silenceNativeCode();
         // The next one makes the native listener.
         queueMicrotask(zeroFreedMemory);
-        return start(...args);
+        const made = start(...args);
+        made.server.catch(() => forget(made));
+        return made;
       };
       const incoming = listener.incomingConnection.bind(listener);
       listener.incomingConnection = async (...args) => {
@@ -69,6 +78,15 @@ export function webRtcDirectTransport(
     };
     return transport;
   };
+}
+
+/**
+ * One that could not be made: closing it would fail, with what failed before in place of why the node did not start, and its
+ * port would be in use for as long as the process lives.
+ */
+function forget(server: MuxServer): void {
+  server.owner = undefined;
+  server.port = -1;
 }
 
 /** An offer to connect, from nobody. */

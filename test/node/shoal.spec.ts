@@ -374,6 +374,15 @@ describe('a node', () => {
       message:
         'cannot listen on /ip4/127.0.0.1/udp/4001: this node listens over none of that; write it like /ip4/0.0.0.0/tcp/4001',
     });
+    // As whoever names the address of a router does.
+    await assert.rejects(nodes.start({ listen: ['/ip4/198.51.100.7/tcp/4001'], web: true }), {
+      code: 'ERR_LISTEN',
+      message: /: 198\.51\.100\.7:4001 is not of this machine; name an address that is, or all of them/,
+    });
+    await assert.rejects(nodes.start({ listen: ['/ip4/198.51.100.7/udp/4001/webrtc-direct'] }), {
+      code: 'ERR_LISTEN',
+      message: /: the UDP port is taken, or the address is not of this machine;/,
+    });
     assert.equal(await codeOf(collect(asset.stream({ path: 'x' }))), 'ERR_ENTRY_NOT_FOUND');
     assert.equal(await codeOf(collect(asset.stream({ offset: 6 }))), 'ERR_RANGE');
     assert.equal(await readFile(nodes.path('there'), 'utf8'), 'x');

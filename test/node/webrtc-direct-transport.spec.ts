@@ -44,12 +44,12 @@ function attribute(type: number, value: Buffer): Buffer {
   return bytes;
 }
 
-async function listeningNode(): Promise<Libp2p> {
+async function listeningNode(port = 0): Promise<Libp2p> {
   const store = { getSetting: async () => undefined, putSetting: async () => {} } as unknown as Store;
   const certificate = await pageCertificate(store, () => {});
   return createLibp2p({
     privateKey: await generateKeyPair('Ed25519'),
-    addresses: { listen: ['/ip4/127.0.0.1/udp/0/webrtc-direct'] },
+    addresses: { listen: [`/ip4/127.0.0.1/udp/${port}/webrtc-direct`] },
     transports: [webRtcDirectTransport(certificate) as never],
     connectionEncrypters: [noise()],
   });
@@ -96,6 +96,16 @@ describe('webrtc-direct of a node', () => {
       }
     });
   }
+
+  it('says that it cannot listen at a port that is taken, and does when it is free again', async () => {
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    const { port } = socket.address();
+    await assert.rejects(listeningNode(port), { name: 'UnsupportedListenAddressesError' });
+    await new Promise<void>((resolve) => socket.close(resolve));
+    const node = await listeningNode(port);
+    await node.stop();
+  });
 
   it('begins a bounded number of connections, however many names are called out to its port', async () => {
     const node = await listeningNode();
