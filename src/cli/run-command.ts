@@ -38,6 +38,9 @@ const DEFAULT_NETWORK = 'main';
 /** Events of which a list is made: none is to be in it twice. */
 const ONE_BY_ONE: ReadonlySet<string> = new Set(['asset', 'verified', 'sharing']);
 
+/** Of all commands only a download has something to go on from. */
+const GET_GOES_ON = 'what came so far is kept, and the same command goes on from there';
+
 /** What a verb wants done, and with what kind of node. */
 export interface CommandPlan {
   job: Job;
@@ -55,7 +58,7 @@ export interface CommandPlan {
  * @returns the exit code
  */
 export async function runCommand(plan: CommandPlan, options: CommonOptions): Promise<number> {
-  using stop = new StopSignal();
+  using stop = new StopSignal(plan.job.verb === 'get' ? GET_GOES_ON : undefined);
   const asJson = options.json ?? false;
   const contentToStdout = plan.job.verb === 'get' && plan.job.output.to === 'stdout';
   const { stdout, stderr } = process;

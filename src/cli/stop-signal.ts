@@ -34,10 +34,13 @@ export class StopSignal implements Disposable {
   readonly #controller = new AbortController();
   readonly #handler = (): void => this.#interrupt();
   readonly #onPipeError = (error: NodeJS.ErrnoException): void => this.outputFailed(error);
+  readonly #whatNext: string;
   /** The code to end with when stopped. The command sets it to 0 once its work is done. */
   exitCode = INTERRUPTED_CODE;
 
-  constructor() {
+  /** @param whatNext what becomes of work that is interrupted, for the error's message; by default it is begun anew */
+  constructor(whatNext = 'run the command again to do it anew') {
+    this.#whatNext = whatNext;
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, this.#handler);
     process.on('SIGHUP', outlivesTerminal() ? () => undefined : this.#handler);
     process.stdout.on('error', this.#onPipeError);
@@ -92,13 +95,7 @@ export class StopSignal implements Disposable {
 
   #interrupt(): void {
     if (this.signal.aborted) process.exit(this.exitCode);
-    this.#stop(
-      new ShoalError(
-        'ERR_INTERRUPTED',
-        'interrupted; what was done so far is kept, and the same command goes on from there',
-        { fault: 'none' },
-      ),
-    );
+    this.#stop(new ShoalError('ERR_INTERRUPTED', `interrupted; ${this.#whatNext}`, { fault: 'none' }));
   }
 
   #stop(reason: ShoalError): void {

@@ -180,6 +180,7 @@ describe('shoal share and shoal get, as processes', () => {
     first.signal('SIGTERM');
     assert.equal(await first.exit(), 130);
     assert.equal(first.events.at(-1)?.['code'], 'ERR_INTERRUPTED');
+    assert.match(String(first.events.at(-1)?.['message']), /kept, and the same command goes on from there$/);
     await scene.unlimit('a');
     const second = scene.shoal('b', 'get', ...args);
     assert.equal(await second.exit(), 0);

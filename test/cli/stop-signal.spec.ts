@@ -4,9 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+const IMPORT = `const { StopSignal } = await import(${JSON.stringify(import.meta.resolve('../../src/cli/stop-signal.ts'))});`;
+
 /** Says whether SIGHUP stops a command. */
 const CODE = `
-  const { StopSignal } = await import(${JSON.stringify(import.meta.resolve('../../src/cli/stop-signal.ts'))});
+  ${IMPORT}
   const stop = new StopSignal();
   process.on('SIGHUP', () => {
     process.stdout.write(String(stop.signal.aborted));
@@ -41,5 +43,22 @@ describe('the end of its terminal', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+});
+
+describe('a command that was interrupted', () => {
+  it('says that it goes on only where something is kept', function () {
+    if (process.platform === 'win32') this.skip();
+    const code = `
+      ${IMPORT}
+      for (const whatNext of [undefined, 'the rest is kept']) {
+        using stop = new StopSignal(whatNext);
+        process.emit('SIGINT');
+        console.log(stop.signal.reason.message);
+        process.removeAllListeners('SIGINT');
+      }
+      process.exit();`;
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+    assert.equal(said, 'interrupted; run the command again to do it anew\ninterrupted; the rest is kept\n');
   });
 });
