@@ -132,7 +132,9 @@ class OpfsChunkFile implements ChunkFile {
   async #seal(): Promise<void> {
     await this.#client.ask({ op: 'flush', root: this.#root });
     await this.#client.ask({ op: 'close', root: this.#root });
-    this.#sealed = await fileOf(this.#root, DATA_FILE);
+    const file = await fileOf(this.#root, DATA_FILE);
+    if (!file) throw new DOMException('it was deleted', 'NotFoundError');
+    this.#sealed = file;
   }
 }
 

@@ -21,6 +21,7 @@ interface Worker {
 }
 
 interface OpenFiles {
+  directory: FileSystemDirectoryHandle;
   data: SyncHandle;
   bitmap: SyncHandle;
   /** What is in the bitmap, one bit a chunk, as a `Bitfield` has them. */
@@ -57,7 +58,7 @@ async function openFile(directory: FileSystemDirectoryHandle, name: string): Pro
 }
 
 async function openFiles(root: string, bytes: number, bitmapBytes: number): Promise<Uint8Array> {
-  closeFiles(root);
+  await closeFiles(root);
   const directory = await (await home()).getDirectoryHandle(root, { create: true });
   const data = await openFile(directory, DATA_FILE);
   let bitmap: SyncHandle | undefined;
@@ -70,7 +71,7 @@ async function openFiles(root: string, bytes: number, bitmapBytes: number): Prom
     bits.set(found);
     // Written, not only made longer: from here on a bit needs no room on the disk.
     if (found.byteLength < bitmapBytes) writeAt(bitmap, 0, bits);
-    open.set(root, { data, bitmap, bits });
+    open.set(root, { directory, data, bitmap, bits });
     return bits.slice();
   } catch (error) {
     data.close();
@@ -113,15 +114,25 @@ function setBit({ bitmap, bits }: OpenFiles, chunk: number, isHere: boolean): vo
   writeAt(bitmap, at, bits.subarray(at, at + 1));
 }
 
-function closeFiles(root: string): void {
+async function closeFiles(root: string): Promise<void> {
   const files = open.get(root);
   open.delete(root);
-  files?.data.close();
-  files?.bitmap.close();
+  if (!files) return;
+  for (const [name, handle] of [
+    [DATA_FILE, files.data],
+    [BITMAP_FILE, files.bitmap],
+  ] as const) {
+    // Where the site's data was cleared, Chromium never comes back from `close`, and this worker does nothing any more.
+    const isThere = await files.directory.getFileHandle(name).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) handle.close();
+  }
 }
 
 async function remove(root: string): Promise<void> {
-  closeFiles(root);
+  await closeFiles(root);
   try {
     await (await home()).removeEntry(root, { recursive: true });
   } catch (error) {
@@ -158,7 +169,7 @@ async function answer(request: OpfsRequest): Promise<Uint8Array | undefined> {
       return undefined;
     }
     case 'close':
-      closeFiles(request.root);
+      await closeFiles(request.root);
       return undefined;
     case 'remove':
       return remove(request.root) as Promise<undefined>;

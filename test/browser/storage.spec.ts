@@ -280,6 +280,32 @@ describe('what a page keeps', function () {
     await page.evaluate(() => globalThis.node.close());
   });
 
+  it('is told of as deleted where the site’s data is cleared in the middle of a download', async () => {
+    const seed = await nodes.start({ web: true, uploadBytesPerSec: 3_000_000 });
+    const { link } = await seed.share(pseudoRandomBytes(4_000_000));
+    await using context = await rig.lastingContext();
+    const page = await rig.page({ context });
+    const session = await context.newCDPSession(page);
+    assert.equal((await start(page)).kind, 'opfs');
+    await saveUntil(page, link, 500_000);
+    await session.send('Storage.clearDataForOrigin', { origin: rig.origin, storageTypes: 'all' });
+    const saved = () =>
+      page.evaluate(() =>
+        globalThis.saving.then(
+          () => ({ code: 'none', message: '' }),
+          ({ code, message }: shoalOfPage.ShoalError) => ({ code, message }),
+        ),
+      );
+    assert.match((await saved()).message, /deleted.*open the page anew|could not finish.*open the page anew/);
+    assert.equal((await saved()).code, 'ERR_IO');
+    assert.equal((await failureOf(page, link)).code, 'ERR_IO');
+    await page.evaluate(() => globalThis.node.close());
+    await rig.reload(page);
+    await start(page);
+    assert.equal((await save(page, link)).fetched, 4_000_000);
+    await page.evaluate(() => globalThis.node.close());
+  });
+
   it('is fetched again without a reload, where its file is found to be lost', async () => {
     const bytes = pseudoRandomBytes(1_000_000);
     const seed = await nodes.start({ web: true });
