@@ -141,17 +141,38 @@ export class ActiveAsset {
     return this.#tellingOfLoss(() => this.#stored.read(chunk, signal));
   }
 
-  /** Fetches again what something changed on the disk, of a download: the store has forgotten it. */
-  refetchLost(): void {
-    if (this.#replacing || this.#noteLost() !== 'once') return;
+  /**
+   * Fetches again what something changed on the disk, of a download: the store has forgotten it.
+   *
+   * @returns whether that was so, and not for the second time
+   */
+  refetchLost(): boolean {
+    if (this.#replacing || this.#noteLost() !== 'once') return false;
     // The exchange is told of what is here by joining.
     this.#session.leave();
     this.#take(this.#stored);
+    return true;
   }
 
-  /** See `StoredAsset.finish`. */
-  finish(options?: { force?: boolean }): Promise<string | undefined> {
-    return this.#tellingOfLoss(() => this.#stored.finish(options));
+  /**
+   * See `StoredAsset.finish`.
+   *
+   * @returns false where something had changed chunks on the disk: they are fetched again, and it can be finished when they are here
+   */
+  async finish(options?: { force?: boolean }): Promise<boolean> {
+    try {
+      await this.#stored.finish(options);
+      return true;
+    } catch (error) {
+      if (this.refetchLost()) {
+        if (error instanceof ShoalError) this.#events.onError(error);
+        return false;
+      }
+      // A peer that was to be sent one of them came before.
+      const isKnown = error instanceof ShoalError && error.code === 'ERR_INCOMPLETE' && !this.#failure;
+      if (isKnown && !this.have.isFull) return false;
+      throw error;
+    }
   }
 
   /**

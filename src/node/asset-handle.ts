@@ -110,13 +110,14 @@ export class AssetHandle implements Asset {
     const manifest = await this.#loadManifest(options.timeoutMs, signal, options.onProgress);
     return this.#context.exclusive(this.#root, signal, async () => {
       const stored = await this.#startDownload(target, manifest, options, signal);
-      const sources = await runTransfer(this.#context, stored, {
+      const transfer = {
         timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         addresses: this.#addresses,
         onProgress: options.onProgress,
         signal,
-      });
-      const saved = (await stored.finish({ force: options.force })) ?? target;
+      };
+      const sources = await runTransfer(this.#context, stored, transfer, options.force);
+      const saved = stored.stored.path ?? target;
       this.#context.emit('asset:complete', { cid: this.cid, path: saved, bytes: manifest.size });
       return { path: saved, bytes: manifest.size, durationMs: performance.now() - startedMs, sources };
     });
@@ -242,8 +243,9 @@ export class AssetHandle implements Asset {
   async #finishRead(asset: ActiveAsset, signal: AbortSignal): Promise<void> {
     if (!asset.isComplete || asset.stored.state !== 'partial' || asset.stored.path !== undefined) return;
     await this.#context.exclusive(this.#root, signal, async () => {
-      if (asset.stored.state !== 'partial') return;
-      await asset.stored.finish();
+      if (asset.stored.state !== 'partial' || !asset.isComplete) return;
+      // What was read was right, whatever has become of it on the disk meanwhile.
+      if (!(await asset.finish())) return;
       this.#context.emit('asset:complete', {
         cid: this.cid,
         path: undefined,

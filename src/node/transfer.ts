@@ -18,22 +18,26 @@ export interface TransferOptions {
 }
 
 /**
- * Downloads everything that is still missing.
+ * Downloads everything that is still missing, and finishes it.
  *
+ * @param force whether what is at its target may be replaced
  * @returns verified bytes received from each peer, most first
  */
 export async function runTransfer(
   context: NodeContext,
   asset: ActiveAsset,
   options: TransferOptions,
+  force?: boolean,
 ): Promise<SourceShare[]> {
   const meter = new TransferMeter(asset);
-  if (!asset.isComplete) {
-    await transferring(context, asset, meter, options, async (signal) => {
-      using _want = asset.want({ wanted: 'all', urgent: { chunks: [], dueInMs: [] } });
-      await asset.waitFor('all', signal);
-    });
-  }
+  do {
+    if (!asset.isComplete) {
+      await transferring(context, asset, meter, options, async (signal) => {
+        using _want = asset.want({ wanted: 'all', urgent: { chunks: [], dueInMs: [] } });
+        await asset.waitFor('all', signal);
+      });
+    }
+  } while (!(await asset.finish({ force })));
   options.onProgress?.({ ...meter.progress(performance.now()), phase: 'done' });
   return meter.sources();
 }

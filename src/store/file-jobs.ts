@@ -151,7 +151,11 @@ export interface FileJobResults {
       bytes: Uint8Array<ArrayBuffer>;
     };
   stat: Failing & Stamped;
-  write: Failing;
+  write: Failing & {
+    /** Size and time of each file before it was written to, and after. */
+    before: BigInt64Array<ArrayBuffer>;
+    after: BigInt64Array<ArrayBuffer>;
+  };
 }
 
 // A link in the place of the file is never followed, and a pipe in its place must not block.
@@ -307,17 +311,21 @@ function runStat({ paths }: StatJob): FileJobResults['stat'] {
 
 function runWrite({ paths, offsets, sizes, bytes }: WriteJob): FileJobResults['write'] {
   const failures: FileFailure[] = [];
+  const before = new BigInt64Array(paths.length * 2);
+  const after = new BigInt64Array(paths.length * 2);
   let from = 0;
   for (const [i, path] of paths.entries()) {
     const content = bytes.subarray(from, (from += sizes[i] as number));
     attempt(failures, i, () =>
       withFile(path, constants.O_RDWR, (fd) => {
+        setStamp(before, i, fstatSync(fd, { bigint: true }));
         for (let at = 0; at < content.byteLength;)
           at += writeSync(fd, content, at, content.byteLength - at, (offsets[i] as number) + at);
+        setStamp(after, i, fstatSync(fd, { bigint: true }));
       }),
     );
   }
-  return { failures };
+  return { failures, before, after };
 }
 
 function withFile<T>(path: string, flags: number, task: (fd: number) => T): T {

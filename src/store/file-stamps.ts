@@ -42,6 +42,10 @@ export class FileStamps {
     this.#values[entry * 2 + 1] = stamp.mtimeNs;
   }
 
+  get(entry: number): FileStamp {
+    return { size: this.#values[entry * 2] as bigint, mtimeNs: this.#values[entry * 2 + 1] as bigint };
+  }
+
   /** Takes over the stamps of another array of as many entries: for whoever holds this one, too. */
   replace(by: FileStamps): void {
     this.#values.set(by.#values);

@@ -6,14 +6,15 @@ import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { BitmapFile } from './bitmap-file.ts';
 import { forEachBounded, Slots } from './bounded.ts';
 import { NOT_A_FILE } from './file-jobs.ts';
-import type { FileStamps } from './file-stamps.ts';
+import { stampOf, type FileStamp, type FileStamps } from './file-stamps.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
+import { OwnWrites } from './own-writes.ts';
 import { makeLinks, syncTree, type SkippedLinks } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
 import type { Seals } from './seals.ts';
-import { isSmallOfMany, type SmallFiles } from './small-files.ts';
+import { isSmallOfMany, type SmallFiles, type SmallWrite } from './small-files.ts';
 import { entryPath } from './tree-layout.ts';
 
 /** Chunks written side by side: enough to keep Node's four file threads busy. */
@@ -52,6 +53,7 @@ export class Partial {
   readonly #seals: Seals;
   readonly #onBytesHere: (bytes: number) => void;
   readonly #have: Bitfield;
+  readonly #own: OwnWrites;
   readonly #slots = new Slots(PARALLEL_WRITES);
   readonly #writing = new Map<number, Promise<void>>();
   readonly #reading = new Set<Promise<unknown>>();
@@ -73,6 +75,7 @@ export class Partial {
     this.#seals = init.seals;
     this.#onBytesHere = init.onBytesHere;
     this.#have = new Bitfield(init.manifest.chunkCount);
+    this.#own = new OwnWrites(init.manifest.entries.length);
   }
 
   get base(): string {
@@ -149,8 +152,7 @@ export class Partial {
       checked += this.#manifest.chunkSize(chunk);
       onCheck?.(checked, this.#manifest.chunkBytes);
     };
-    const chunks = Array.from({ length: this.#manifest.chunkCount }, (_, chunk) => chunk);
-    await this.#forEachChunk(chunks, checkOne, signal);
+    await this.#forEachChunk(this.#allChunks(), checkOne, signal);
     return isWhole;
   }
 
@@ -193,11 +195,18 @@ export class Partial {
     await writing;
   }
 
-  /** All is here: brings it to the disk and makes the links. */
+  /**
+   * All is here: brings it to the disk, hashes again what somebody else wrote to, and makes the links.
+   *
+   * @throws ERR_FILE_CHANGED where chunks were changed: then they can be written again
+   */
   async seal(): Promise<{ stamps: FileStamps; skippedLinks: SkippedLinks }> {
     await this.#settle();
     this.#isSealed = true;
+    // Something else may lie in a file's place by now.
+    await this.#pool.release(this);
     const stamps = await syncTree(this, this.#pool, this.#base, this.#manifest, this.#small.workers);
+    await this.#checkSuspects(stamps);
     await this.#pool.release(this);
     return { stamps, skippedLinks: await makeLinks(this.#base, this.#manifest) };
   }
@@ -266,17 +275,27 @@ export class Partial {
   async #writePlace(file: number, offset: number, bytes: Uint8Array): Promise<void> {
     const path = this.#pathOf(file);
     if (isSmallOfMany(this.#manifest, file)) {
-      await withFsErrors('write', path, () => this.#small.write(path, offset, bytes));
+      const write = (): Promise<SmallWrite> => this.#small.write(path, offset, bytes);
+      const { before, after } = await withFsErrors('write', path, write);
+      this.#own.wrote(file, before, after);
       return;
     }
     await this.#pool.use(this, path, 'write', (handle) =>
-      withFsErrors('write', path, () => writeFilePart(handle, offset, bytes)),
+      this.#own.run(
+        file,
+        () => handle.stat({ bigint: true }),
+        () => withFsErrors('write', path, () => writeFilePart(handle, offset, bytes)),
+      ),
     );
   }
 
   /** Whether the chunk lies in a small file, first of all. */
   #isSmall(chunk: number): boolean {
     return isSmallOfMany(this.#manifest, (this.#manifest.places(chunk, 1)[0] as ChunkPlace).file);
+  }
+
+  #allChunks(): number[] {
+    return Array.from({ length: this.#manifest.chunkCount }, (_, chunk) => chunk);
   }
 
   async #forEachChunk(
@@ -301,21 +320,70 @@ export class Partial {
     const path = this.#pathOf(file);
     const size = this.#manifest.chunkSize(chunk);
     const bytes = isSmallOfMany(this.#manifest, file)
-      ? await this.#readSmall(path, offset, size)
+      ? await this.#readSmall(file, path, offset, size)
       : await this.#pool.use(this, path, 'write', (handle) =>
-          withFsErrors('read', path, () => readFilePart(handle, offset, size)),
+          withFsErrors('read', path, async () => {
+            await this.#own.noteFirst(file, () => handle.stat({ bigint: true }));
+            return readFilePart(handle, offset, size);
+          }),
         );
     return bytes && this.#seals.verify(this.#manifest.chunkDigest(chunk), bytes);
   }
 
   /** @returns undefined where something else lies in the file's place */
-  async #readSmall(path: string, offset: number, size: number): Promise<Uint8Array | undefined> {
+  async #readSmall(
+    file: number,
+    path: string,
+    offset: number,
+    size: number,
+  ): Promise<Uint8Array | undefined> {
     try {
-      return (await withFsErrors('read', path, () => this.#small.read(path, offset, size))).bytes;
+      const { bytes, stamp } = await withFsErrors('read', path, () => this.#small.read(path, offset, size));
+      await this.#own.noteFirst(file, () => stamp);
+      return bytes;
     } catch (error) {
       if (isErrno(error, NOT_A_FILE)) return undefined;
       throw error;
     }
+  }
+
+  /** Files that somebody else has written to, or that have another size, get theirs, and are hashed. @param stamps what they are */
+  async #checkSuspects(stamps: FileStamps): Promise<void> {
+    const suspects = new Set<number>();
+    for (const [file, entry] of this.#manifest.entries.entries()) {
+      if (entry.type !== 'file') continue;
+      const isOther = stamps.get(file).size !== BigInt(entry.size);
+      if (!isOther && !this.#own.isSuspect(file, stamps)) continue;
+      suspects.add(file);
+      if (isOther) stamps.set(file, await this.#resize(file, entry.size));
+      this.#own.settle(file, stamps.get(file));
+    }
+    if (suspects.size === 0) return;
+    let damaged = 0;
+    const checkOne = async (chunk: number): Promise<void> => {
+      for (const { file, offset } of this.#manifest.places(chunk)) {
+        if (!suspects.has(file) || (await this.#readPlace(chunk, file, offset))) continue;
+        damaged += this.#manifest.chunkSize(chunk);
+        return this.#forget(chunk);
+      }
+    };
+    await this.#forEachChunk(this.#allChunks(), checkOne, undefined);
+    if (damaged === 0) return;
+    throw new ShoalError(
+      'ERR_FILE_CHANGED',
+      `something changed the unfinished download ${this.#base}; ${damaged} bytes of it are fetched again`,
+    );
+  }
+
+  async #resize(file: number, size: number): Promise<FileStamp> {
+    const path = this.#pathOf(file);
+    return this.#pool.use(this, path, 'write', (handle) =>
+      withFsErrors('write', path, async () => {
+        await handle.truncate(size);
+        await handle.sync();
+        return stampOf(await handle.stat({ bigint: true }));
+      }),
+    );
   }
 
   #pathOf(file: number): string {

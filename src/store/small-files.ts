@@ -45,6 +45,12 @@ export interface SmallRead {
   stamp: Stamp;
 }
 
+/** What a file was before it was written to, and what it is then. */
+export interface SmallWrite {
+  before: Stamp;
+  after: Stamp;
+}
+
 /**
  * Reads and writes small files, all those that are asked for in one turn of the event loop together, by jobs for
  * {@link FileWorkers}. A file is opened for each: open ones would not be used again.
@@ -52,7 +58,7 @@ export interface SmallRead {
 export class SmallFiles {
   readonly workers: FileWorkers;
   readonly #reads = new Batches<SmallRead>((items) => this.#read(items));
-  readonly #writes = new Batches<void>((items) => this.#write(items));
+  readonly #writes = new Batches<SmallWrite>((items) => this.#write(items));
 
   constructor(workers: FileWorkers) {
     this.workers = workers;
@@ -64,7 +70,7 @@ export class SmallFiles {
   }
 
   /** Writes into a file that is there. The bytes are the caller's again when it resolves. @throws the file system's own error */
-  write(path: string, offset: number, bytes: Uint8Array): Promise<void> {
+  write(path: string, offset: number, bytes: Uint8Array): Promise<SmallWrite> {
     return this.#writes.add(path, offset, bytes.byteLength, bytes);
   }
 
@@ -81,7 +87,7 @@ export class SmallFiles {
     }
   }
 
-  async #write(items: readonly Item<void>[]): Promise<void> {
+  async #write(items: readonly Item<SmallWrite>[]): Promise<void> {
     const columns = columnsOf(items);
     const bytes = Buffer.allocUnsafeSlow(columns.sizes.reduce((sum, size) => sum + size, 0));
     let at = 0;
@@ -89,12 +95,12 @@ export class SmallFiles {
       bytes.set(item.bytes as Uint8Array, at);
       at += item.size;
     }
-    const { failures } = await this.workers.run({ kind: 'write', ...columns, bytes });
+    const { failures, before, after } = await this.workers.run({ kind: 'write', ...columns, bytes });
     const failed = new Map<number, FileFailure>(failures.map((failure) => [failure.at, failure]));
     for (const [i, { resolve, reject }] of items.entries()) {
       const failure = failed.get(i);
       if (failure) reject(errorOf(failure));
-      else resolve();
+      else resolve({ before: stampAt(before, i), after: stampAt(after, i) });
     }
   }
 }

@@ -1,6 +1,20 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import { ShoalError } from '../../src/errors.ts';
@@ -244,6 +258,62 @@ describe('A download whose files were changed', () => {
     await stored.close();
     await (await store.open(asset.root))?.close();
   });
+
+  /** What another program may do to one file of an unfinished download. */
+  const INTRUSIONS: Record<string, (path: string) => Promise<void>> = {
+    'writes to it': async (path) => {
+      const handle = await open(path, 'r+');
+      await handle.write(new Uint8Array(2 * CHUNK), 0, 2 * CHUNK, CHUNK);
+      await handle.utimes(1_700_000_000, 1_700_000_000);
+      await handle.close();
+    },
+    'cuts it off': (path) => truncate(path, CHUNK),
+    'appends to it': (path) => appendFile(path, 'more'),
+    'puts another file in its place': async (path) => {
+      await writeFile(`${path}.new`, new Uint8Array((await stat(path)).size));
+      await utimes(`${path}.new`, 1_700_000_000, 1_700_000_000);
+      await rename(`${path}.new`, path);
+    },
+  };
+
+  for (const [what, intrude] of Object.entries(INTRUSIONS)) {
+    for (const when of ['before the last chunk came', 'when all had come', 'and the process was killed']) {
+      for (const files of [1, 70]) {
+        it(`is at its target as it should be where another program ${what}, ${when} (${files} files)`, async () => {
+          await using folder = await tempFolder();
+          const contents = Array.from({ length: files }, (_, n) => bytesOf(4 * CHUNK, n + 1));
+          const tree = Object.fromEntries(contents.map((content, n) => [`f${n}`, content]));
+          const asset = files > 1 ? await remoteTree(tree) : await remoteFile(contents[0]!);
+          const all = Array.from({ length: asset.manifest.chunkCount }, (_, n) => n);
+          const isLate = when === 'when all had come';
+          const { dataDir, target, partial } = await interrupted(
+            folder.path,
+            asset,
+            when === 'and the process was killed' ? all.slice(0, -1) : [],
+          );
+          await using store = await openStore(dataDir);
+          const stored = await store.startDownload(asset.root, { path: target });
+          await writeChunks(stored, asset, isLate ? all : all.slice(0, -1));
+          await intrude(files > 1 ? join(partial, 'f0') : partial);
+          if (!isLate) await writeChunks(stored, asset, all.slice(-1));
+          // What came back as it was is no reason to fetch anything.
+          if (what !== 'appends to it') {
+            await assert.rejects(stored.finish(), { code: 'ERR_FILE_CHANGED' });
+            assert.equal(existsSync(target), false);
+            const lost = all.filter((chunk) => !stored.have().has(chunk));
+            assert.ok(lost.length >= 2 && lost.length <= 4, `${lost.length} lost`);
+            await writeChunks(stored, asset, lost);
+          }
+          await stored.finish();
+          for (const [n, content] of contents.entries())
+            assert.ok(await sameFile(files > 1 ? join(target, `f${n}`) : target, content), `f${n}`);
+          assert.equal(await readAll(stored), all.length);
+          await stored.close();
+          assert.equal((await store.open(asset.root))?.state, 'complete');
+        });
+      }
+    }
+  }
 
   it('notices a partial that is changed while it is open, and takes the chunk again', async () => {
     await using folder = await tempFolder();

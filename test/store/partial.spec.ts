@@ -16,12 +16,16 @@ describe('The files of a download', () => {
     const files = Array.from({ length: MANY_FILES }, (_, i) => [`f${i}`, bytesOf(CHUNK, i)]);
     const asset = await remoteTree(Object.fromEntries(files));
     const read = Promise.withResolvers<SmallRead>();
+    const stamp = { size: BigInt(CHUNK), mtimeNs: 1n };
     const partial = new Partial({
       manifest: asset.manifest,
       base: '/partial',
       bitmap: { mark: async () => {} } as unknown as BitmapFile,
       pool: new HandlePool(),
-      small: { write: async () => {}, read: () => read.promise } as unknown as SmallFiles,
+      small: {
+        write: async () => ({ before: stamp, after: stamp }),
+        read: () => read.promise,
+      } as unknown as SmallFiles,
       seals: new Seals(),
       onBytesHere: () => {},
     });
@@ -34,7 +38,7 @@ describe('The files of a download', () => {
     const later = partial.read(0).then(() => order.push('read after'));
     // All that could run by now has.
     await new Promise(setImmediate);
-    read.resolve({ bytes: chunk.bytes, stamp: { size: 0n, mtimeNs: 0n } });
+    read.resolve({ bytes: chunk.bytes, stamp });
     await Promise.all([reading, moving, later]);
     assert.deepEqual(order, ['read', 'moved', 'read after']);
   });
