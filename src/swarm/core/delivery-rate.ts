@@ -88,7 +88,7 @@ export class DeliveryRate {
   sent(nowMs: number, bytes: number, starved: boolean): SendStamp {
     if (this.#inFlight === 0) {
       this.#deliveredAtMs = nowMs;
-      this.#marks = [{ atMs: nowMs, delivered: this.#delivered }];
+      if (this.#sampleMs > 0) this.#marks = [{ atMs: nowMs, delivered: this.#delivered }];
     }
     this.#inFlight += bytes;
     const isFull = this.#inFlight > this.bytesPerSec * PLENTY_SEC;

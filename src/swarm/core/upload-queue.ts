@@ -41,7 +41,6 @@ export function chunkKey(asset: AssetKey, chunk: number): number {
  */
 export class UploadQueue {
   #queue: Upload[] = [];
-  #head = 0;
   readonly #byChunk = new Map<number, Upload>();
   #ackedBytes = 0;
   #allowance = 0;
@@ -104,8 +103,8 @@ export class UploadQueue {
     const arrived: Upload[] = [];
     let latest: Upload | undefined;
     let bytes = 0;
-    while (this.#head < this.#queue.length && rest > 0) {
-      const upload = this.#queue[this.#head] as Upload;
+    while (this.#queue.length > 0 && rest > 0) {
+      const upload = this.#queue[0] as Upload;
       if (!upload.dropped) {
         const part = Math.min(rest, upload.left);
         if (upload.left === upload.bytes) begun.push(upload);
@@ -117,18 +116,16 @@ export class UploadQueue {
         this.#byChunk.delete(chunkKey(upload.asset, upload.chunk));
         arrived.push(upload);
       }
-      this.#head++;
+      this.#queue.shift();
     }
     this.#unackedBytes -= bytes;
-    this.#compact();
     this.#allowance -= rest;
     return latest ? { bytes, latest, begun, arrived } : 'dropped';
   }
 
-  /** Where most are settled or dropped: a peer that takes back all that it asks for acknowledges nothing. */
+  /** Where most are dropped: a peer that takes back all that it asks for acknowledges nothing. */
   #compact(): void {
     if (this.#queue.length < 64 || this.#queue.length < 2 * this.#byChunk.size) return;
-    this.#queue = this.#queue.slice(this.#head).filter(({ dropped }) => !dropped);
-    this.#head = 0;
+    this.#queue = this.#queue.filter(({ dropped }) => !dropped);
   }
 }
