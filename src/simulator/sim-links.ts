@@ -101,7 +101,7 @@ export class SimLinks {
     if (!end.isUp) return;
     const peer = end.to.name;
     this.#host.handle(end.from, { type: 'connected', peer });
-    this.#host.handle(end.from, { type: 'reachable', peer, addresses: addressesOf(end.to) });
+    this.#host.handle(end.from, { type: 'reachable', peer, addresses: end.to.addresses });
     this.#later(this.#network.rttLateMs, () => this.#measure(end));
   }
 
@@ -187,10 +187,4 @@ export class SimLinks {
   #later(ms: number, run: () => void): void {
     this.#wheel.at(this.#wheel.nowMs + ms, run);
   }
-}
-
-/** Where a node says that it is. */
-export function addressesOf(node: SimNode): string[] {
-  // As long as an address with a peer id on the wire is: it counts as control.
-  return [`/ip4/10.0.0.0/tcp/40000/p2p/${node.name.padEnd(52, '.')}`];
 }

@@ -68,6 +68,8 @@ export interface SimNodeParts {
 export class SimNode {
   readonly index: number;
   readonly name: PeerKey;
+  /** Where it says that it is. */
+  readonly addresses: readonly string[];
   readonly group: Group;
   readonly outcome: PeerOutcome;
   readonly rng: Rng;
@@ -87,6 +89,8 @@ export class SimNode {
   constructor({ index, name, group, outcome, have, uplink, exchange, rng }: SimNodeParts) {
     this.index = index;
     this.name = name;
+    // As long as an address with a peer id on the wire is: it counts as control.
+    this.addresses = [`/ip4/10.0.0.0/tcp/40000/p2p/${name.padEnd(52, '.')}`];
     this.group = group;
     this.outcome = outcome;
     this.have = have;

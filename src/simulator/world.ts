@@ -7,7 +7,7 @@ import { randomInt, seededRng, type Rng } from '../swarm/core/rng.ts';
 import { messageBytes } from './message-bytes.ts';
 import type { PeerOutcome } from './outcome.ts';
 import type { Group, NetworkModel } from './scenario.ts';
-import { SimLinks, addressesOf } from './sim-links.ts';
+import { SimLinks } from './sim-links.ts';
 import { ASSET, type LinkEnd, SimNode } from './sim-node.ts';
 import { bend, delivers, MANY_LINKS } from './strategy.ts';
 import { TimeWheel } from './time-wheel.ts';
@@ -399,5 +399,5 @@ function configOf(group: Group): ExchangeConfig {
 }
 
 function contactOf(node: SimNode): Contact {
-  return { peer: node.name, addresses: addressesOf(node) };
+  return { peer: node.name, addresses: node.addresses };
 }

@@ -57,9 +57,13 @@ export class ContactTable {
     }
     if (source !== undefined) this.#keepQuota(source);
     if (this.#known.size >= this.#max) this.#evict();
-    const fresh = { peer: contact.peer, addresses };
-    const state = { failures: 0, nextDialAtMs: notBeforeMs, isDone: false };
-    this.#known.set(contact.peer, { contact: fresh, source, ...state });
+    this.#known.set(contact.peer, {
+      contact: { peer: contact.peer, addresses },
+      source,
+      failures: 0,
+      nextDialAtMs: notBeforeMs,
+      isDone: false,
+    });
     if (source === undefined) return;
     const told = this.#told.get(source);
     if (told) told.add(contact.peer);
@@ -131,7 +135,9 @@ export class ContactTable {
   }
 }
 
-/** Addresses from outside, cut to a bounded number of bounded length. */
+/** Addresses from outside, cut to a bounded number of bounded length; themselves where they are. */
 export function boundedAddresses(addresses: readonly string[]): readonly string[] {
+  const isBounded = addresses.every((address) => address.length <= MAX_ADDRESS_CHARS);
+  if (isBounded && addresses.length <= MAX_ADDRESSES) return addresses;
   return addresses.filter((address) => address.length <= MAX_ADDRESS_CHARS).slice(0, MAX_ADDRESSES);
 }
