@@ -69,6 +69,7 @@ export class Announcing {
    * disk that fails fails chunk after chunk, and a JOIN for each was a flood to every neighbour.
    */
   restate(swarm: AssetSwarm): void {
+    this.#core.isAnyMistaken = true;
     for (const peer of this.#core.peers.values()) {
       const membership = peer.memberships.get(swarm.key);
       if (membership) membership.isMistaken = true;
@@ -202,11 +203,12 @@ export class Announcing {
     this.flushAtMs = Infinity;
     for (const swarm of this.#core.assets.values()) {
       if (swarm.news.length === 0) continue;
+      const all = inOrder(swarm.news);
       for (const peer of this.#core.peers.values()) {
         const membership = peer.memberships.get(swarm.key);
         if (!membership) continue;
         if (membership.isTold && !membership.have) membership.isStale = true;
-        this.#tellNewsOf(peer, membership);
+        this.#tellNewsOf(peer, membership, all);
         membership.newsRead = 0;
       }
       swarm.news = [];
@@ -229,18 +231,22 @@ export class Announcing {
    * HAVE to one peer, unless it sent the chunk itself: who lacks it may want it, and who has it must know that this
    * node no longer lacks it, and how far it is: the origin would otherwise see none of its chunks spread. A peer that
    * was told anew what is here hears of all: what had come from it and was not stored by then was not in that.
+   *
+   * @param all the swarm's news in order, where they are at hand
    */
-  #tellNewsOf(peer: Peer, membership: Membership): void {
+  #tellNewsOf(peer: Peer, membership: Membership, all?: readonly News[]): void {
     const { swarm, isTold, isRestated, have, newsRead } = membership;
     if (!isTold || !have || peer.isLeaving || newsRead === swarm.news.length) return;
+    const news = newsRead === 0 && all ? all : inOrder(swarm.news.slice(newsRead));
     const chunks: number[] = [];
-    for (let at = newsRead; at < swarm.news.length; at++) {
-      const { chunk, from } = swarm.news[at] as News;
-      if ((from !== peer.key || isRestated) && swarm.have.has(chunk)) chunks.push(chunk);
+    for (const { chunk, from } of news) {
+      if ((from === peer.key && !isRestated) || !swarm.have.has(chunk)) continue;
+      // A chunk that was lost and gained again is there twice.
+      if (chunk !== chunks.at(-1)) chunks.push(chunk);
     }
     membership.newsRead = swarm.news.length;
     if (chunks.length === 0) return;
-    this.#core.send(peer, { type: 'have', asset: swarm.key, chunks: ascending(chunks) });
+    this.#core.send(peer, { type: 'have', asset: swarm.key, chunks });
   }
 
   /**
@@ -297,10 +303,9 @@ export class Announcing {
   }
 }
 
-/** Sorted, each once: a chunk that was lost and gained again is there twice. */
-function ascending(chunks: number[]): number[] {
-  chunks.sort((a, b) => a - b);
-  return chunks.filter((chunk, at) => chunk !== chunks[at - 1]);
+/** By their chunks, as HAVE tells them. */
+function inOrder(news: readonly News[]): readonly News[] {
+  return news.length > 1 ? news.toSorted((a, b) => a.chunk - b.chunk) : news;
 }
 
 /** Whether a number from a peer names a chunk of the asset. */
