@@ -37,6 +37,8 @@ export class Core {
   inboundBytes = 0;
   /** Those of them that are here, and wait for the hash or the disk. */
   unstoredBytes = 0;
+  /** A membership `isMistaken`. */
+  isAnyMistaken = false;
   /** Peers that are to lose their links, once the event that showed it is dealt with. */
   readonly blamed: { peer: Peer; fault: Misbehaviour }[] = [];
   #actions: Action[] = [];

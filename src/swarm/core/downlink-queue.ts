@@ -58,5 +58,6 @@ export class DownlinkQueue {
 }
 
 function onItsWay(nowMs: number, { requestedBytes, lastDataAtMs }: Sender): number {
-  return lastDataAtMs > 0 && nowMs - lastDataAtMs < LATELY_MS ? requestedBytes : 0;
+  if (requestedBytes === 0 || lastDataAtMs === 0) return 0;
+  return nowMs - lastDataAtMs < LATELY_MS ? requestedBytes : 0;
 }

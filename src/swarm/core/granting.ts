@@ -152,7 +152,7 @@ export class Granting {
   expire(): void {
     this.ahead.look();
     for (const peer of this.#core.peers.values()) {
-      this.#watchStuck(peer);
+      if (this.#core.settings.offload) this.#watchStuck(peer);
       for (const grant of peer.grants.values()) {
         if (grant.expiresAtMs > this.#core.nowMs) break;
         this.lapse(peer, grant);

@@ -28,30 +28,30 @@ const RTT_WINDOW_MS = 150_000;
 /** Weight of an answer to credit that came sooner than those before. */
 const ANSWER_SMOOTHING = 1 / 8;
 
-/** What this node knows of a peer in one asset's swarm. */
+/** What this node knows of a peer in one asset's swarm. What is read of every neighbour for each grant comes first. */
 export interface Membership {
   readonly peer: Peer;
   readonly swarm: AssetSwarm;
   /** What the peer has; undefined until it joined. */
   have: Bitfield | undefined;
-  /** It announced ALL at once: such peers are not counted in the availability, where they would add one everywhere. */
-  isSeed: boolean;
+  /** Chunks I have and it lacks; what it was not told yet it is told before the next grant. */
+  lacks: number;
+  /** It has had no news for so long that it seems to find what it lacks with nobody else. */
+  isStuck: boolean;
   /** My JOIN is out: from now on it gets every HAVE. */
   isTold: boolean;
+  /** So many of the swarm's news it has been told. */
+  newsRead: number;
+  /** It announced ALL at once: such peers are not counted in the availability, where they would add one everywhere. */
+  isSeed: boolean;
   /** I have announced more since, which it did not get, as it had not joined. */
   isStale: boolean;
   /** What I have changed other than by a gain, and it was told anew: from now on it is told also of what it sent itself. */
   isRestated: boolean;
   /** It may believe that a chunk is here which is not, as it came and was not kept, or cannot be read: it is to be told anew. */
   isMistaken: boolean;
-  /** So many of the swarm's news it has been told. */
-  newsRead: number;
-  /** Chunks I have and it lacks; what it was not told yet it is told before the next grant. */
-  lacks: number;
   /** When it last joined, or announced a chunk that I did not send it. */
   newsAtMs: number;
-  /** It has had no news for so long that it seems to find what it lacks with nobody else. */
-  isStuck: boolean;
   /** When it last gave me credit that pays for any chunk of the asset. */
   creditAtMs: number;
   /** The version of the members it last got contacts of, and when. */
@@ -119,43 +119,48 @@ export interface PastLedger {
 /** One neighbour: a link with its ledger, over all assets. */
 export class Peer {
   readonly key: PeerKey;
+  // Read of every neighbour for each grant, and close together in memory.
   readonly memberships = new Map<AssetKey, Membership>();
   /** It said BYE, or lied: nothing more is given to or asked of it. */
   isLeaving = false;
   /** It acknowledges nothing of what is under way to it: its way seems to be interrupted. */
   isStuck = false;
+  /** It left a grant lying and said nothing since that was sent: its way is interrupted, and credit for it lost. */
+  isMute = false;
+  /** Chunks it has credit for, or has asked for and not acknowledged: grants, and what waits or is on its way. */
+  promised = 0;
+  /** Bytes granted to it or asked for by it, and not acknowledged. */
+  committedBytes = 0;
+  /** Bytes granted to it and not spent. */
+  grantedBytes = 0;
+  /** Bytes it asked me for, ever, but for what came to nothing before it left. */
+  sentBytes: number;
+  /** Verified bytes it sent me, ever, that I had asked for. */
+  receivedBytes: number;
+  /** How often in a row it has declined for want of a wish. */
+  declines = 0;
+  declinedUntilMs = 0;
+  /** What it said it can take at once, by declining more; grows with what it acknowledges. */
+  windowBytes = Infinity;
+  readonly throttle: Throttle = { upload: undefined, download: undefined };
+  /** Smallest round trip of the last minutes. */
+  rttMs = UNKNOWN_RTT_MS;
+  requestedBytes = 0;
+
   /** Multiaddrs others can dial it at. */
   addresses: readonly string[] = [];
   readonly connectedAtMs: number;
   /** For so long this process had stood still by then. */
   pausedBeforeMs = 0;
 
-  /** Bytes it asked me for, ever, but for what came to nothing before it left. */
-  sentBytes: number;
-  /** Bytes granted to it and not spent. */
-  grantedBytes = 0;
-  /** Bytes granted to it or asked for by it, and not acknowledged. */
-  committedBytes = 0;
-  /** Chunks it has credit for, or has asked for and not acknowledged: grants, and what waits or is on its way. */
-  promised = 0;
-  /** Verified bytes it sent me, ever, that I had asked for. */
-  receivedBytes: number;
-
   readonly grants = new Map<number, Grant>();
   /** Grants whose lease ran out, with what was left of them: a request for one is late, not a lie. */
   readonly expiredGrants = new Map<number, Grant>();
   /** When it last said or sent anything. */
   heardAtMs = 0;
-  /** It left a grant lying and said nothing since that was sent: its way is interrupted, and credit for it lost. */
-  isMute = false;
   nextGrantId = 1;
   /** Number, over all peers, of the last grant it got. */
   lastGrant = 0;
-  declinedUntilMs = 0;
-  /** How often in a row it has declined for want of a wish. */
-  declines = 0;
-  /** What it said it can take at once, by declining more; grows with what it acknowledges. */
-  windowBytes = Infinity;
   readonly conduct: Conduct;
   joinAllowance: number;
   joinAllowanceAtMs: number;
@@ -165,7 +170,6 @@ export class Peer {
   /** By asset: what outlives a LEAVE. No more than the assets of this node. */
   readonly paces = new Map<AssetKey, Pace>();
 
-  readonly throttle: Throttle = { upload: undefined, download: undefined };
   /** What it asked for and is not on its way yet, see {@link UploadLine}. */
   readonly waiting = new Map<number, Waiting>();
   readonly uploads = new UploadQueue();
@@ -178,7 +182,6 @@ export class Peer {
   readonly tombstones = new Map<number, Tombstone>();
   /** When a request was last given up, or something of one last came. */
   takenBackAtMs = -Infinity;
-  requestedBytes = 0;
   /** How much may be asked of it at once: grows with what it delivers, halves when it does not. */
   trustBytes = 0;
   /** Requests to it that were given up since it last delivered. */
@@ -230,14 +233,9 @@ export class Peer {
     return pace;
   }
 
-  /** Smallest round trip of the last minutes. */
-  get rttMs(): number {
-    const rtt = this.#rtt.value;
-    return rtt === Infinity ? UNKNOWN_RTT_MS : Math.min(rtt, MAX_RTT_MS);
-  }
-
   measured(nowMs: number, rttMs: number): void {
     this.#rtt.note(nowMs, Math.max(0, rttMs));
+    this.rttMs = Math.min(this.#rtt.value, MAX_RTT_MS);
   }
 
   /** The first of a chunk was acknowledged. @returns how long it waited before it left */

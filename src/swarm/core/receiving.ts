@@ -108,6 +108,8 @@ export class Receiving {
    * each chunk had its own, whoever stopped a download of small files flooded the peer with them.
    */
   disownUnkept(): void {
+    if (!this.#core.isAnyMistaken) return;
+    this.#core.isAnyMistaken = false;
     for (const peer of this.#core.peers.values()) {
       for (const membership of peer.memberships.values()) {
         if (!membership.isMistaken) continue;
@@ -120,7 +122,9 @@ export class Receiving {
 
   #disown(peer: Peer | undefined, swarm: AssetSwarm | undefined, chunk: number): void {
     const membership = swarm && peer?.memberships.get(swarm.key);
-    if (membership && !swarm.have.has(chunk)) membership.isMistaken = true;
+    if (!membership || swarm.have.has(chunk)) return;
+    membership.isMistaken = true;
+    this.#core.isAnyMistaken = true;
   }
 
   /** Ends the request that `from` answered, whether or not the peer is still here. */

@@ -118,10 +118,12 @@ export class Serving {
     const mostMs = Math.max(MOST_QUEUE_MS, this.#granting.ahead.chunkMs);
     core.stuckBytes = 0;
     for (const peer of core.peers.values()) {
+      peer.isStuck = false;
+      if (peer.uploads.unackedBytes === 0) continue;
       const silentMs = core.nowMs - Math.max(peer.lastAckAtMs, peer.heardAtMs);
       // The rate falls with what does not arrive, and would make a queue of it.
       const usualMs = 4 * peer.rttMs + Math.min(4 * queueMs, mostMs);
-      peer.isStuck = peer.uploads.unackedBytes > 0 && silentMs > Math.max(STUCK_MS, usualMs);
+      peer.isStuck = silentMs > Math.max(STUCK_MS, usualMs);
       if (peer.isStuck) core.stuckBytes += peer.committedBytes;
     }
   }

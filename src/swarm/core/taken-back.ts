@@ -27,6 +27,7 @@ export function isTakenBack(peer: Peer, asset: AssetKey, chunk: number, nowMs: n
 
 /** Forgets the oldest of those that were taken back long ago, where they are many. */
 export function forgetTakenBack({ tombstones }: Peer, nowMs: number): void {
+  if (tombstones.size <= TOMBSTONES_KEPT) return;
   for (const [key, { sinceMs }] of tombstones) {
     if (tombstones.size <= TOMBSTONES_KEPT || nowMs - sinceMs < TOMBSTONE_MS) return;
     tombstones.delete(key);
