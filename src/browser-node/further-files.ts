@@ -3,6 +3,7 @@ import type { ShareOptions } from '../api.ts';
 import type { PageShareSource } from '../browser-api.ts';
 import { importFiles } from '../browser-store/import-files.ts';
 import type { PageStore } from '../browser-store/page-store.ts';
+import { checkShareName } from '../store/check-share-name.ts';
 import type { AssetRecord } from '../store/store.ts';
 import { collectFiles } from './collect-files.ts';
 
@@ -18,6 +19,7 @@ export async function shareFiles(
   options: ShareOptions,
 ): Promise<AssetRecord> {
   const { chunkSize, onProgress, signal } = options;
+  checkShareName(options.name);
   const { files, emptyFolders, name, handles } = await collectFiles(source, signal);
   const shared = await importFiles(files, {
     emptyFolders,

@@ -3,6 +3,7 @@ import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import type { AssetEntry } from './asset-entry.ts';
 import { Catalog, type EncodedBlock } from './catalog.ts';
+import { checkShareName } from './check-share-name.ts';
 import { openDataFolder, type DataFolder, type Log } from './data-folder.ts';
 import type { ResumeOptions } from './copy-chunks.ts';
 import { Downloads } from './downloads.ts';
@@ -175,6 +176,7 @@ class FolderStore implements Store {
   async share(source: string | ContentSource, options: ShareOptions = {}): Promise<AssetRecord> {
     this.#checkOpen();
     options.signal?.throwIfAborted();
+    checkShareName(options.name);
     return this.#whileOpen(
       typeof source === 'string'
         ? sharePath(this.#catalog, this.#lock, source, options)

@@ -403,6 +403,13 @@ describe('a node', () => {
       assert.equal(await codeOf(a.share(new URL(url))), 'ERR_SHARE_SOURCE', url);
   });
 
+  it('takes no name that is no text, of which a damaged record would be left', async () => {
+    const a = await nodes.start();
+    const name = 2026 as unknown as string;
+    assert.equal(await codeOf(a.share(pseudoRandomBytes(1000), { name })), 'ERR_SHARE_SOURCE');
+    assert.deepEqual(await Array.fromAsync(a.list()), []);
+  });
+
   it('gives no entries to who gave up, or closed it, though it knows them', async () => {
     await mkdir(nodes.path('tree'));
     await writeFile(nodes.path('tree/a'), 'a');
