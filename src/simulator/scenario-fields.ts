@@ -1,4 +1,5 @@
 import {
+  isAlias,
   isMap,
   isScalar,
   isSeq,
@@ -9,6 +10,7 @@ import {
   YAMLMap,
   type Document,
   type Node,
+  type YAMLError,
 } from 'yaml';
 import { ShoalError } from '../errors.ts';
 import type { Unit } from './units.ts';
@@ -176,6 +178,7 @@ export class Fields {
 
 /** What is written at a node, for a message. */
 export function show(node: unknown): string {
+  if (isAlias(node)) return `*${node.source}, an alias, which scenarios do not take`;
   if (isMap(node)) return 'keys with values';
   if (isSeq(node)) return 'a list';
   const value = isScalar(node) ? node.value : node;
@@ -208,7 +211,9 @@ function keyNode(map: YAMLMap, name: string): unknown {
   return map.items.find(({ key }) => (isScalar(key) ? key.value : key) === name)?.key;
 }
 
-function firstLine({ message }: Error): string {
+function firstLine({ code, message }: YAMLError): string {
+  // Its own message is for whoever calls the parser.
+  if (code === 'MULTIPLE_DOCS') return 'a second document begins here; each scenario has a file of its own';
   return message.split('\n')[0] ?? message;
 }
 

@@ -170,6 +170,8 @@ ${[33, 33, 34].map((share, i) => `  - { name: g${i}, share: ${share} %, up: 1 Mb
   it('names the line of what is no YAML, or a key twice', () => {
     fails('file: 64 MiB\ngroups: [\n', ['some.yaml, line 3']);
     fails(`${GOOD}file: 3 MiB\n`, ['some.yaml, line 11', 'unique']);
+    fails(`${GOOD}---\n${GOOD}`, ['some.yaml, line 11', 'a second document begins here']);
+    fails(GOOD.replace('20 Mbit/s', '*up'), ['line 9', 'groups[1].up is *up, an alias']);
     fails('', ['some.yaml', 'nothing', 'file, chunk']);
   });
 
