@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createShoal, defaultDataDir, ShoalError, type Shoal, type ShoalOptions } from '../index.ts';
 import { Owner } from '../daemon/control-client.ts';
 import { NODE_KINDS, type NodeKind } from '../daemon/control-protocol.ts';
@@ -238,6 +239,8 @@ class Command {
 
   /** @returns undefined where somebody else owns the folder, who may answer or go in a moment */
   async #own(isLastTry: boolean): Promise<Shoal | undefined> {
+    // A folder of a name that was mistyped is not made for that.
+    if (this.#plan.job.verb === 'limit' && !existsSync(this.#dataDir)) throw notRunning(this.#dataDir);
     try {
       return await createShoal(this.#nodeOptions());
     } catch (error) {

@@ -337,6 +337,7 @@ describe('commands beside the owner of a data folder', () => {
     const limit = scene.shoal('nobody', 'limit', '--upload-limit', '1MB');
     assert.equal(await limit.exit(), 1);
     assert.equal(limit.events.at(-1)?.['code'], 'ERR_NOT_RUNNING');
+    assert.ok(!existsSync(join(scene.folder, 'nobody')), 'a data folder was made');
   });
 
   /** A node that owns the data folder `a` and is no more than `shoal verify` has, which lasts until it is closed. */
