@@ -135,7 +135,9 @@ export class LinkMessages {
   }
 
   #feedJoin(link: PeerLink, named: NamedRoot, asset: ActiveAsset): void {
-    const { have, wantsReply: reply, announced, contacts } = named;
+    const { have, announced, contacts } = named;
+    // Who was told, as nodes were looked for, that nothing is here takes that for true, and asks no more.
+    const reply = named.wantsReply || (link.asked.has(asset.key) && asset.have.count > 0);
     link.named.release(named);
     // What the peer has was handed on when the root was active before, or was too much to keep: it is asked anew.
     if (!have) this.#host.handle({ type: 'named', peer: link.peer, asset: asset.key });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { bytesOf, fileOf } from '../swarm/shell/memory-asset.ts';
-import { SwarmNode } from './swarm-node.ts';
+import { DagWalk } from '../../src/integrity/dag-walk.ts';
+import { bytesOf, fileOf, MemoryAsset } from '../swarm/shell/memory-asset.ts';
+import { SwarmNode, until } from './swarm-node.ts';
 
 const MIB = 1 << 20;
 
@@ -37,6 +38,27 @@ describe('swarm over libp2p', () => {
     const { done } = b.download(file);
     await b.connect(a);
     a.share(file);
+    await done;
+  });
+
+  it('answers who waits for an asset that this node looked for itself, and then shared', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    await using a = await SwarmNode.start();
+    await using b = await SwarmNode.start();
+    const asset = MemoryAsset.empty(file);
+    const { promise: done, resolve: onComplete } = Promise.withResolvers<void>();
+    const session = b.shell.join(asset, { origin: false, wanted: 'none', onComplete });
+    await b.connect(a);
+    const ending = new AbortController();
+    const looking = a.shell.fetchNodes(file.root, new DagWalk(file.root), {
+      onNode: () => {},
+      signal: ending.signal,
+    });
+    await until(() => session.peerCount === 1);
+    a.share(file);
+    ending.abort();
+    await assert.rejects(looking);
+    session.want('all');
     await done;
   });
 
