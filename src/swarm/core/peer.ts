@@ -199,6 +199,8 @@ export class Peer {
   lastDataAtMs = 0;
   servingSinceMs = Infinity;
 
+  /** What the last ping took, with all that stood before it: this node's own chunks, and the peer's. */
+  lastRttMs = 0;
   /** How long it takes to answer a grant: the longest, forgotten bit by bit. */
   #answerMs = 0;
   readonly #rtt = new RecentLeast(RTT_WINDOW_MS);
@@ -234,7 +236,8 @@ export class Peer {
   }
 
   measured(nowMs: number, rttMs: number): void {
-    this.#rtt.note(nowMs, Math.max(0, rttMs));
+    this.lastRttMs = Math.max(0, rttMs);
+    this.#rtt.note(nowMs, this.lastRttMs);
     this.rttMs = Math.min(this.#rtt.value, MAX_RTT_MS);
   }
 

@@ -151,13 +151,23 @@ export class Requesting {
         this.cancel(peer, request);
         peer.trustBytes = Math.max(trustOf(peer) / 2, request.bytes);
         peer.lapses++;
-        this.#core.blame(peer, peer.conduct.brokePromise(nowMs));
+        this.#core.blame(peer, this.#keptWaiting(peer, request));
         const reissues = this.#core.assets.get(request.asset)?.reissues;
         reissues?.set(request.chunk, (reissues.get(request.chunk) ?? 0) + 1);
       }
       peer.servingSinceMs = Infinity;
       forgetTakenBack(peer, nowMs);
     }
+  }
+
+  /**
+   * Where a ping takes seconds, behind this node's own chunks and the peer's, a request and what comes of it take longer still: of two
+   * uplinks of 32 kbit/s and some neighbours each waits half a minute, and nobody broke a promise.
+   */
+  #keptWaiting(peer: Peer, { requestedAtMs }: ChunkRequest): Misbehaviour | undefined {
+    const { nowMs } = this.#core;
+    if (nowMs - requestedAtMs < Math.min(REISSUE_FACTOR * peer.lastRttMs, SLOW_REISSUE_MS)) return undefined;
+    return peer.conduct.brokePromise(nowMs);
   }
 
   /**

@@ -130,6 +130,16 @@ describe('Exchange: peers that break their promises', () => {
     }
   });
 
+  it('drops nobody where a ping takes seconds, too, behind what both send over slow uplinks', () => {
+    const rig = new Rig().add('.'.repeat(60)).join('slow', 'x'.repeat(60));
+    for (let id = 1; id <= 20; id++) {
+      rig.handle({ type: 'rtt', peer: 'slow', rttMs: 12_000 }).take();
+      rig.grants('slow', id).pass(30_000);
+      assert.deepEqual(rig.faults(), []);
+      assert.equal(rig.exchange.inFlightBytes, 0, 'it is asked of somebody else all the same');
+    }
+  });
+
   it('drops one that announces again and again what it then rejects', () => {
     const victim = new Victim();
     const { code } = victim.play((rig, chunk) => {
