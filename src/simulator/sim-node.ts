@@ -83,6 +83,10 @@ export class SimNode {
   zone = 0;
   isGone = false;
   downFreeAtMs = 0;
+  /** Bytes of chunks that are on their way to the downlink, or wait before it. */
+  downBytes = 0;
+  /** Those whose chunks for this node wait until there is room for more of them. */
+  readonly heldBack = new Set<SimNode>();
   diskFreeAtMs = 0;
   wakeAtMs = Infinity;
 

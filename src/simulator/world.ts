@@ -26,6 +26,13 @@ const PIECE_BYTES = 14_480;
 /** From so many nodes on a chunk is one piece: events, not fidelity, are the bound there. */
 const MANY_NODES = 400;
 
+/**
+ * So much stands before a downlink, whoever sends, besides what a round trip holds: beyond it routers drop packets, and TCP lets no
+ * more be on its way. (Without a bound all that TCP's windows hold stood there, up to 4 MiB of each sender: half a minute at 1 Mbit/s.)
+ * The test bed has 100 ms, which cut the bursts of a fast downlink here, too, that real TCP brings through by sending again.
+ */
+const DOWNLINK_QUEUE_MS = 300;
+
 export interface WorldOptions {
   seed: number;
   sizes: Uint32Array;
@@ -295,7 +302,21 @@ export class World {
   }
 
   #maySend(end: LinkEnd, bytes: number): boolean {
-    return end.blockedAtMs === undefined && end.pipe.canSend(this.nowMs, bytes);
+    if (end.blockedAtMs !== undefined || !end.pipe.canSend(this.nowMs, bytes)) return false;
+    const { from, to, rttMs } = end;
+    const ms = ((to.downBytes + bytes) * 8000) / to.group.down;
+    if (to.downBytes === 0 || ms <= rttMs + DOWNLINK_QUEUE_MS) return true;
+    to.heldBack.add(from);
+    return false;
+  }
+
+  /** So many bytes stand no longer before a downlink: who waited for it goes on, those first that did so the longest. */
+  #passed(node: SimNode, bytes: number): void {
+    node.downBytes -= bytes;
+    if (node.heldBack.size === 0) return;
+    const waiting = [...node.heldBack];
+    node.heldBack.clear();
+    for (const from of waiting) this.#pump(from);
   }
 
   /** A piece has left the uplink. */
@@ -307,6 +328,7 @@ export class World {
     const isLast = job.sentBytes === job.bytes;
     node.outcome.sentBytes += bytes;
     if (node.group.role === 'origin') this.originBytes += bytes;
+    end.to.downBytes += bytes;
     this.wheel.at(end.pipe.send(node.uplink.freeAtMs, bytes), () => this.#comeIn(end, chunk, bytes, isLast));
     for (const message of followers) {
       if (end.blockedAtMs === undefined) this.#deliver(end, message, end.pipe.sendSmall(this.nowMs));
@@ -317,11 +339,15 @@ export class World {
   /** A piece comes to the downlink of its receiver, and through it. What the path loses meanwhile is sent again. */
   #comeIn(end: LinkEnd, chunk: number, bytes: number, isLast: boolean): void {
     const { to } = end;
-    if (!end.back.isUp) return;
+    if (!end.back.isUp) return this.#passed(to, bytes);
     to.downFreeAtMs = Math.max(to.downFreeAtMs, this.nowMs) + (bytes * 8000) / to.group.down;
     this.wheel.at(to.downFreeAtMs, () => {
-      if (end.blockedAtMs === undefined) this.#arrived(end, chunk, bytes, isLast);
-      else end.lost.push(() => this.#comeIn(end, chunk, bytes, isLast));
+      this.#passed(to, bytes);
+      if (end.blockedAtMs === undefined) return this.#arrived(end, chunk, bytes, isLast);
+      end.lost.push(() => {
+        to.downBytes += bytes;
+        this.#comeIn(end, chunk, bytes, isLast);
+      });
     });
   }
 

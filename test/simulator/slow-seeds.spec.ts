@@ -30,6 +30,15 @@ groups:
   - { name: slow, up: 60 kbit/s, down: 200 kbit/s, count: 1 }
 `;
 
+const SHORT_QUEUE = `file: 2 MiB
+chunk: 64 KiB
+network: { rtt: 20-150 ms, tcp: true }
+groups:
+  - { name: origin, role: origin, up: 10 Mbit/s }
+  - { name: seeds, role: seed, count: 9, up: 10 Mbit/s }
+  - { name: slow, up: 150 kbit/s, down: 150 kbit/s, count: 1 }
+`;
+
 describe('a slow downlink before which many neighbours stand', function () {
   this.timeout(120_000);
 
@@ -37,5 +46,11 @@ describe('a slow downlink before which many neighbours stand', function () {
     const report = reportOf(await simulate(parseScenario(SLOW_DOWNLINK, 'slow-downlink.yaml'), { seed: 1 }));
     assert.equal(report.contributors.finished, 1);
     assert.equal(report.cutOff, 0);
+  });
+
+  it('has a short queue, as real ones: no more stands there than TCP lets be on its way', async () => {
+    const scenario = parseScenario(SHORT_QUEUE, 'short-queue.yaml');
+    const report = reportOf(await simulate(scenario, { seed: 1 }));
+    assert.ok(report.contributors.last < 1.2, `${report.contributors.last} times the bound`);
   });
 });
