@@ -1,4 +1,4 @@
-import { cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { ShoalError } from '../errors.ts';
@@ -40,6 +40,8 @@ export async function openIndex(
     }
   } else {
     if (isExpected) damage = { copy: undefined };
+    // LevelDB's own is open to all where the folder that it lies in is, and what is known here is nobody else's business.
+    await mkdir(join(path, 'index'), { recursive: true, mode: 0o700 });
     db = await openLevel(path, { createIfMissing: true, mayRepair: false });
   }
   try {

@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm, stat, statfs, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import { BitmapFile } from '../../src/store/bitmap-file.ts';
@@ -47,6 +58,16 @@ function warningsTo(warnings: string[]): OpenStoreOptions {
 }
 
 describe('The data folder', () => {
+  onlyOnPosix('shows nobody else what it knows, though others may look into it', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o755);
+    await using _store = await openStore(dataDir);
+    for (const name of ['index', 'content', 'partials'])
+      assert.equal((await stat(join(dataDir, name))).mode & 0o777, 0o700, name);
+  });
+
   onlyOnPosix('is open to its user alone, and so is the identity', async () => {
     await using folder = await tempFolder();
     const dataDir = join(folder.path, 'a', 'data');
