@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import type { DCUtRServiceComponents } from '@libp2p/dcutr';
+import type { Connection, Startable, Stream, StreamHandler } from '@libp2p/interface';
 import { lpStream } from '@libp2p/utils';
 import { multiaddr } from '@multiformats/multiaddr';
 import { ProtoWriter } from '../../src/integrity/proto-writer.ts';
+import { holePunching } from '../../src/node/hole-punching.ts';
 import { libp2pNode } from '../integration/swarm-node.ts';
 import { startBareNode } from './bare-node.ts';
 
@@ -25,5 +28,41 @@ describe('DCUtR', () => {
     } finally {
       await Promise.all([node.stop(), peer.stop()]);
     }
+  });
+
+  it('dials for so many who come through a relay, and then now and then', async () => {
+    const handlers: StreamHandler[] = [];
+    const registrar = {
+      handle: async (_protocol: string, handler: StreamHandler) => void handlers.push(handler),
+      register: async () => 'id',
+    };
+    let nowMs = 0;
+    const dcutr = holePunching(() => nowMs)({
+      registrar,
+      logger: { forComponent: () => Object.assign(() => {}, { error: () => {}, trace: () => {} }) },
+    } as unknown as DCUtRServiceComponents) as Startable;
+    await dcutr.start();
+    const connection = {
+      limits: { bytes: 1n },
+      remoteAddr: multiaddr('/p2p-circuit'),
+    } as unknown as Connection;
+    const refused = (): boolean => {
+      let why = '';
+      const stream = {
+        addEventListener: () => {},
+        removeEventListener: () => {},
+        abort: ({ message }: Error) => (why = message),
+      } as unknown as Stream;
+      void Promise.resolve(handlers[0]?.(stream, connection)).catch(() => {});
+      return why === 'others are being dialled';
+    };
+    const dials = (): number => {
+      let count = 0;
+      while (!refused()) count++;
+      return count;
+    };
+    assert.equal(dials(), 60);
+    nowMs = 5000;
+    assert.equal(dials(), 5);
   });
 });
