@@ -1,5 +1,5 @@
 import { circuitRelayServer, type CircuitRelayService } from '@libp2p/circuit-relay-v2';
-import type { Libp2pEvents, PeerId, TypedEventTarget } from '@libp2p/interface';
+import type { Connection, Libp2pEvents, PeerId, Stream, TypedEventTarget } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { RelayBounds } from '../api.ts';
 import { ShoalError } from '../errors.ts';
@@ -14,10 +14,24 @@ interface Reserving {
   readonly reservationStore: { reserve(peer: PeerId, address: Multiaddr, ...rest: unknown[]): unknown };
 }
 
+/** What this wraps of it for who connects through it. */
+interface Relaying {
+  /** Leads somebody to a peer. Resolves with nothing where that cannot be, which is answered. */
+  stopHop(way: Way, ...rest: unknown[]): Promise<Stream | undefined>;
+}
+
+interface Way {
+  /** To whom it leads; and in the request who comes. */
+  readonly connection: Pick<Connection, 'remotePeer'>;
+  readonly request: { readonly peer?: { readonly id: Uint8Array } };
+}
+
 /** A place is not given. */
 const REFUSED = { status: 'RESERVATION_REFUSED' };
 
-/** The last third of the places is for those from whose network no third is taken: a school is one address, but not all of them. */
+/**
+ * The last third of what there is is for those from whose network no third is taken: a school is one address, but not all of them.
+ */
 const PARTS = 3;
 
 /** Peers that may be reached through this node at once. libp2p's own default of 15 refuses a class of pupils. */
@@ -54,6 +68,7 @@ export function relayService(bounds: RelayBounds): (components: Components) => C
     const service = make(components);
     endWhole(service);
     leaveRoom(service, places);
+    leaveWays(service, components.connectionManager);
     // libp2p keeps the place for two hours, in which pages that come and go would take all.
     components.events.addEventListener('peer:disconnect', ({ detail }) => {
       service.reservations.delete(detail);
@@ -88,14 +103,52 @@ function leaveRoom(service: CircuitRelayService, places: number): void {
   const { reservationStore } = service as unknown as Reserving;
   const reserve = reservationStore.reserve.bind(reservationStore);
   reservationStore.reserve = (peer, address, ...rest) => {
-    const isNew = !reservations.has(peer);
-    if (isNew && PARTS * (places - reservations.size) <= places) {
-      const origin = originOf(address);
-      const own = [...reservations.values()].filter(({ addr }) => originOf(addr) === origin).length;
-      if (PARTS * own >= places) return REFUSED;
-    }
+    const taken = [...reservations.values()].map(({ addr }) => originOf(addr));
+    if (!reservations.has(peer) && isTooMuch(taken, originOf(address), places)) return REFUSED;
     return reserve(peer, address, ...rest);
   };
+}
+
+/** And all connections that may lead to a peer through the relay at once: nobody else reached it. */
+function leaveWays(service: CircuitRelayService, connections: Components['connectionManager']): void {
+  const relaying = service as unknown as Relaying;
+  const lead = relaying.stopHop.bind(service);
+  /** By whom they lead to: from where each comes. */
+  const ways = new Map<string, Map<Way, string>>();
+  const originOfPeer = (id: Uint8Array | undefined): string => {
+    const [from] = connections.getConnections().filter(({ remotePeer }) => isSame(remotePeer, id));
+    return from ? originOf(from.remoteAddr) : '';
+  };
+  relaying.stopHop = async (way, ...rest) => {
+    const to = way.connection.remotePeer.toString();
+    const origin = originOfPeer(way.request.peer?.id);
+    const open = ways.get(to) ?? new Map<Way, string>();
+    if (isTooMuch([...open.values()], origin, MAX_CONNECTIONS_PER_PEER)) return undefined;
+    ways.set(to, open.set(way, origin));
+    const end = (): void => {
+      open.delete(way);
+      if (open.size === 0) ways.delete(to);
+    };
+    try {
+      const stream = await lead(way, ...rest);
+      if (stream?.status === 'open') stream.addEventListener('close', end);
+      else end();
+      return stream;
+    } catch (error) {
+      end();
+      throw error;
+    }
+  };
+}
+
+function isSame(peer: PeerId, id: Uint8Array | undefined): boolean {
+  return id !== undefined && Buffer.compare(peer.toMultihash().bytes, id) === 0;
+}
+
+/** @param taken from where those come that have something of it */
+function isTooMuch(taken: readonly string[], origin: string, most: number): boolean {
+  const own = taken.filter((each) => each === origin).length;
+  return PARTS * (most - taken.length) <= most && PARTS * own >= most;
 }
 
 /** @throws ERR_RELAY_BOUNDS */

@@ -113,6 +113,48 @@ describe('places on a relay', () => {
     assert.equal(await given('192.0.2.3', 9), 2);
   });
 
+  it('are reached from elsewhere, however many one host has lead there', async () => {
+    const hosts = ['192.0.2.1', '192.0.2.2'];
+    const ids = await Promise.all(
+      hosts.map(async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))),
+    );
+    const open: EventTarget[] = [];
+    mock.method(
+      Object.getPrototypeOf(relay.services.relay) as { stopHop: () => Promise<unknown> },
+      'stopHop',
+      async () => {
+        const stream = Object.assign(new EventTarget(), { status: 'open' });
+        open.push(stream);
+        return stream;
+      },
+    );
+    const served = relayService({})({
+      logger: relay.logger,
+      events: new EventTarget(),
+      connectionManager: {
+        getConnections: () =>
+          ids.map((remotePeer, at) => ({ remotePeer, remoteAddr: multiaddr(`/ip4/${hosts[at]}/tcp/1`) })),
+      },
+    } as unknown as Parameters<ReturnType<typeof relayService>>[0]) as unknown as {
+      stopHop(way: unknown, options: object): Promise<unknown>;
+    };
+    /** So many of the connections that a host asks for are made. */
+    const connected = async (host: number, count: number, to: PeerId): Promise<number> => {
+      let made = 0;
+      for (let i = 0; i < count; i++) {
+        const request = { peer: { id: ids[host]?.toMultihash().bytes } };
+        if (await served.stopHop({ connection: { remotePeer: to }, request }, {})) made++;
+      }
+      return made;
+    };
+    assert.equal(await connected(0, 40, peer.peerId), 22);
+    assert.equal(await connected(1, 1, peer.peerId), 1);
+    assert.equal(await connected(0, 1, peer.peerId), 0);
+    assert.equal(await connected(0, 1, relay.peerId), 1);
+    for (const each of open) each.dispatchEvent(new Event('close'));
+    assert.equal(await connected(0, 1, peer.peerId), 1);
+  });
+
   it('are renewed where all are taken, and given to nobody else', async () => {
     const connection = await peer.dial(relay.getMultiaddrs());
     const other = await start({});
