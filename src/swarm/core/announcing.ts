@@ -126,9 +126,12 @@ export class Announcing {
     if (excess > (JOIN_FLOOD - 1) * this.#joinBurst) {
       return { code: 'ERR_PEER_FLOOD', message: 'it sent JOIN over and over' };
     }
+    const isNew = !swarm.members.has(peer.key);
+    // Nodes are asked for first, and of many roots no more than these: its next JOIN of this one tells of a wish.
+    if (isNew && message.have.kind === 'none') mayWant(peer);
+    else wantsAgain(peer);
     if (excess > 0) {
-      wantsAgain(peer);
-      if (!swarm.members.has(peer.key)) passOver(peer, swarm);
+      if (isNew) passOver(peer, swarm);
       return undefined;
     }
     const have = bitfieldOf(swarm.size, message.have);
@@ -136,14 +139,12 @@ export class Announcing {
       return { code: 'ERR_PEER_BAD_BITFIELD', message: `its bitfield does not fit ${swarm.size} chunks` };
     }
     const membership = membershipOf(peer, swarm);
-    const isNew = !swarm.members.has(peer.key);
     const changed = replaceHave(peer, membership, have, message.have.kind === 'all');
     peer.joinAllowance -= Math.floor(changed / CHANGES_PER_JOIN);
     swarm.members.set(peer.key, membership);
     swarm.gone.delete(peer.key);
     hasNews(membership, this.#core.nowMs);
     if (isNew) swarm.membersVersion++;
-    wantsAgain(peer);
     const isNews = membership.isStale || (!membership.isTold && swarm.wantedLeft > 0);
     if (message.reply || isNews) this.#tell(peer, swarm, false);
     return undefined;
@@ -324,6 +325,12 @@ function passOver(peer: Peer, swarm: AssetSwarm): void {
 function wantsAgain(peer: Peer): void {
   peer.declinedUntilMs = 0;
   peer.declines = 0;
+}
+
+/** The peer may want something again: whether it does is asked with one grant at a time, where it declined before. */
+function mayWant(peer: Peer): void {
+  peer.declinedUntilMs = 0;
+  peer.declines = Math.min(peer.declines, 1);
 }
 
 /** The peer gets chunks, from whomever. */

@@ -95,6 +95,30 @@ describe('Exchange: credit given', () => {
     assert.equal(lastGrant().leaseMs, 1000, 'it is quick again');
   });
 
+  it('asks a peer that wanted nothing with one grant whether it wants what it names next, and gives more when it says so', () => {
+    const rig = new Rig({ firstGrantBytes: 64 * Q });
+    for (let asset = 1; asset <= 3; asset++) rig.add('x'.repeat(32), { asset });
+    const declineAll = (): number => {
+      const grants = rig.sent('grant');
+      rig.take();
+      for (const { id, bytes } of grants)
+        rig.says('a', { type: 'decline', grant: id, bytes, reason: 'nothing-wanted' });
+      return grants.length;
+    };
+    const names = (asset: number): Rig =>
+      rig.says('a', { type: 'join', asset, have: { kind: 'none' }, reply: true });
+    rig.handle({ type: 'connected', peer: 'a' });
+    names(1);
+    assert.ok(declineAll() > 4);
+    rig.take();
+    names(2);
+    assert.equal(declineAll(), 1);
+    names(3);
+    assert.equal(declineAll(), 1);
+    names(3);
+    assert.ok(rig.sent('grant').length > 4);
+  });
+
   it('leaves a peer that declines alone, ever longer, until that peer has news', () => {
     const rig = new Rig().add('xxxx').join('a', '....');
     const decline = (id: number) =>
