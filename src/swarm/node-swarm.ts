@@ -200,10 +200,20 @@ export class NodeSwarm {
     }
   }
 
-  /** The peer named a root: it can be asked for its nodes. */
+  /**
+   * The peer named a root: it can be asked for its nodes. It looks one root after another up, in the order in which they were
+   * named to it: those that were named later wait for their turn.
+   */
   joined(link: PeerLink, named: NamedRoot): void {
     this.#answers.taken(link);
-    for (const fetch of this.#fetches.get(named.text) ?? []) fetch.joined(link);
+    const found = this.#fetches.get(named.text);
+    if (!found) return;
+    let isLater = false;
+    for (const running of this.#fetches.values()) {
+      if (isLater) for (const fetch of running) fetch.queued();
+      isLater ||= running === found;
+    }
+    for (const fetch of found) fetch.joined(link);
   }
 
   receive(link: PeerLink, message: NodesMessage | NodeMessage): void {

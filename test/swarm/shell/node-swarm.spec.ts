@@ -135,6 +135,26 @@ describe('the swarm of nodes', () => {
     assert.ok(!a.requests.includes(0));
   });
 
+  it('takes it for no silence when a peer confirms what was named to it before', async () => {
+    using rig = new Rig(a);
+    const stop = new AbortController();
+    const queued: number[] = [];
+    const fetching: Promise<void>[] = [];
+    const roots: CID[] = [];
+    for (let n = 0; n < 4; n++) {
+      const { root } = await fileOf(bytesOf(2000 + n), 1024);
+      roots.push(root);
+      const options = { onNode: () => {}, onQueued: () => void queued.push(n), signal: stop.signal };
+      fetching.push(rig.swarm.fetch(root, new DagWalk(root), options));
+    }
+    rig.joins(a, roots[1] as CID);
+    assert.deepEqual(queued, [2, 3]);
+    rig.joins(b, file.root);
+    assert.deepEqual(queued, [2, 3]);
+    stop.abort(new Error('enough'));
+    for (const result of await Promise.allSettled(fetching)) assert.equal(result.status, 'rejected');
+  });
+
   const deaf: [string, (peer: Peer) => void][] = [
     ['has ended its link', (peer) => (peer.isEnded = true)],
     ['has left the root', (peer) => void peer.named.leave(9)],
