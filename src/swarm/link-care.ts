@@ -158,8 +158,20 @@ export class LinkCare {
         const error = new Error('the peer does not answer');
         link.end(error);
         link.connection.abort(error);
-      }
+      } else this.#askAgain(link, link.ping.nonce);
     }
+  }
+
+  /**
+   * The answer stands behind what the peer sends, which may take long over a slow path; there this node's next word is a sign of
+   * life, where it has nothing to say before a chunk is whole. The same question, so that the answer tells the round trip.
+   */
+  #askAgain(link: PeerLink, nonce: number): void {
+    const asked = this.#pings.get(link);
+    const nowMs = this.#host.nowMs();
+    if (!asked || nowMs - asked.atMs < PING_MS || link.heardAtMs <= asked.atMs) return;
+    asked.atMs = nowMs;
+    link.send({ type: 'ping', nonce });
   }
 
   /** Data counts as an answer: behind a slow uplink the PONG may wait its turn. */

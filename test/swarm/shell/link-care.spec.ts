@@ -195,6 +195,25 @@ describe('the care of links', () => {
     assert.equal(world.endedAtMs, undefined);
   });
 
+  it('gives a sign of life where the answer stands behind the data of a peer, which hears nothing else', () => {
+    const world = new World();
+    world.isAlive = false;
+    let silentSec = 0;
+    for (let sec = 0; sec < 60; sec++) {
+      const before = world.pings;
+      world.link.movedAtMs = world.link.heardAtMs = world.nowMs;
+      world.run(1000);
+      silentSec = world.pings > before ? 0 : silentSec + 1;
+      assert.ok(silentSec <= 5, `${silentSec} s`);
+    }
+    assert.equal(world.endedAtMs, undefined);
+    // Whoever is gone is not asked again.
+    const before = world.pings;
+    world.run(60_000);
+    assert.ok(world.pings - before <= 1);
+    assert.notEqual(world.endedAtMs, undefined);
+  });
+
   it('blames nobody where this process itself stood still', () => {
     const world = new World();
     world.isAlive = false;
