@@ -14,7 +14,13 @@ const CONCURRENCY = 4;
 const SWEEP_ROOTS = 16;
 
 /** Records live 48 hours at their keepers (IPFS Kademlia spec), and keepers come and go; a few hours keep it found. */
-const REPROVIDE_INTERVAL_MS = 4 * 3_600_000;
+const REPROVIDE_MS = 4 * 3_600_000;
+
+/**
+ * Whether that long has passed is looked at so often. A machine that sleeps, and its timers with it, is forgotten meanwhile: it
+ * shows by the clock on the wall.
+ */
+const LOOK_MS = 5 * 60_000;
 
 /** What nobody could be told of is announced again after this, and then each time after twice as long, up to the latter. */
 const AGAIN_FIRST_MS = 30_000;
@@ -44,6 +50,8 @@ export interface AnnouncerHost {
   libp2p: ShoalLibp2p;
   network: string;
   log: (level: LogLevel, message: string) => void;
+  /** ms since 1970. Default: `Date.now` */
+  clockMs?: () => number;
 }
 
 /** Announces in the DHT what this node provides, now and again. Made by nodes that have one; a web page has none. */
@@ -69,6 +77,8 @@ export class Announcer {
   #againMs = AGAIN_FIRST_MS;
   #interval: NodeJS.Timeout | undefined;
   #moved: NodeJS.Timeout | undefined;
+  /** When all was announced to everybody, by the clocks that stand still while the machine sleeps, or may be set. */
+  #begun: readonly number[] = [];
   /** Where this node was when all was announced. */
   #addresses = '';
 
@@ -81,10 +91,8 @@ export class Announcer {
   }
 
   start(): void {
-    this.#interval = setInterval(() => {
-      this.#sweep.forgetAll();
-      this.#announceAll();
-    }, REPROVIDE_INTERVAL_MS);
+    this.#begun = this.#times;
+    this.#interval = setInterval(() => this.#look(), LOOK_MS);
     letExit(this.#interval);
     const { signal } = this.#stop;
     this.#addresses = this.#addressesNow;
@@ -135,6 +143,19 @@ export class Announcer {
     clearInterval(this.#interval);
     this.#queue.clear();
     await this.#tasks.ended();
+  }
+
+  #look(): void {
+    const times = this.#times;
+    if (!times.some((ms, clock) => ms - (this.#begun[clock] ?? 0) >= REPROVIDE_MS)) return;
+    this.#begun = times;
+    this.#sweep.forgetAll();
+    this.#announceAll();
+  }
+
+  get #times(): number[] {
+    const { clockMs = Date.now } = this.#host;
+    return [performance.now(), clockMs()];
   }
 
   #handleMove(): void {

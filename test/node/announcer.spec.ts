@@ -15,7 +15,7 @@ async function rig() {
   const [peerId, keeper] = await Promise.all(
     [1, 2].map(async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))),
   );
-  const state = { isReachable: false, tries: 0, told: 0, keeper: String(keeper) };
+  const state = { isReachable: false, tries: 0, told: 0, keeper: String(keeper), clockMs: 1_800_000_000_000 };
   const tell = (): void => {
     state.tries++;
     if (!state.isReachable) throw new Error('nobody answers');
@@ -48,6 +48,7 @@ async function rig() {
     libp2p: libp2p as unknown as ShoalLibp2p,
     network: 'test',
     log: () => {},
+    clockMs: () => state.clockMs,
   });
   announcer.memberCame(30);
   const turns = async (): Promise<void> => {
@@ -129,6 +130,28 @@ describe('Announcer', () => {
       mock.timers.tick(600_000);
       await turns();
       assert.equal(state.told, 2 * first);
+    });
+  }
+
+  for (const roots of [1, 20]) {
+    it(`announces ${roots} again when the machine has slept for hours, and not when its clock was set back`, async () => {
+      mock.timers.reset();
+      mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+      const { announcer, state, turns } = await rig();
+      announcer.start();
+      state.isReachable = true;
+      for (let n = 0; n < roots; n++) announcer.provide(rootOf(n));
+      const toldAfter = async (hours: number): Promise<number> => {
+        state.clockMs += hours * 3_600_000;
+        mock.timers.tick(300_000);
+        await turns();
+        return state.told;
+      };
+      assert.equal(await toldAfter(0), roots);
+      assert.equal(await toldAfter(3), roots);
+      assert.equal(await toldAfter(9), 2 * roots);
+      assert.equal(await toldAfter(-8), 2 * roots);
+      await announcer.stop();
     });
   }
 });
