@@ -94,7 +94,7 @@ class NativeTls implements ConnectionEncrypter {
   /** Not under one connection's signal: every connection to come waits for it. */
   #context(): Promise<SecureContext> {
     const nowMs = Date.now();
-    // The clock was ahead, as it is before a machine has asked for the time: peers would find the certificate not valid yet.
+    // The clock was ahead, as it is before a machine has asked for the time: others than Shoal would find the certificate not valid yet.
     if (nowMs < this.#madeAtMs) this.#secureContext = undefined;
     if (!this.#secureContext) this.#madeAtMs = nowMs;
     this.#secureContext ??= this.#newContext().catch((error: unknown) => {
