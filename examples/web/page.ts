@@ -15,6 +15,8 @@ import { SwarmView } from './swarm-view.ts';
 import { countText, plainText, sizeText } from './text.ts';
 
 function showStatus(text: string, state: 'on' | 'off' | 'wait'): void {
+  // Peers come and go all the time: a screen reader says whether there are any, not how many.
+  at('status').ariaLive = at('status').dataset['state'] === state ? 'off' : 'polite';
   at('status-text').textContent = text;
   at('status').dataset['state'] = state;
 }

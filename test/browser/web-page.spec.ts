@@ -440,6 +440,14 @@ describe('the page in Chromium', function () {
     await using site = await PageSite.start({ node: { network: 'test', addresses: seed.addresses } });
     const first = await openPage(site.url());
     await shows(first, '#status-text', /Connected to 1 peer/);
+    // The first is told to a screen reader; how many there are is not.
+    assert.equal(await first.getAttribute('#status', 'aria-live'), 'polite');
+    const another = await nodes.start({ web: true });
+    const { link } = await another.share(pseudoRandomBytes(1000));
+    await first.fill('#link', link);
+    await first.click('#open');
+    await shows(first, '#status-text', /Connected to 2 peers/);
+    assert.equal(await first.getAttribute('#status', 'aria-live'), 'off');
     const second = await first.context().newPage();
     await second.addInitScript(letPickMine);
     await second.goto(site.url());
