@@ -68,11 +68,15 @@ async function showKept({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
 
 async function showStorage({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
   const { kind, why, usedBytes, quotaBytes } = await shoal.storage();
-  const room = quotaBytes === undefined ? '' : `, with room for ${sizeText(quotaBytes - (usedBytes ?? 0))}`;
+  // WebKit tells of nothing, whatever it keeps.
+  const figures = [
+    ...(usedBytes ? [sizeText(usedBytes)] : []),
+    ...(quotaBytes === undefined ? [] : [`room for ${sizeText(quotaBytes - (usedBytes ?? 0))}`]),
+  ].join(', with ');
   at('storage').textContent =
     kind === 'memory'
       ? `What is fetched is kept until this page is closed${why ? `: ${why}` : ''}.`
-      : `What is fetched is kept in this browser (${sizeText(usedBytes ?? 0)}${room}) until you remove it.`;
+      : `What is fetched is kept in this browser${figures && ` (${figures})`} until you remove it.`;
 }
 
 /** What the page can do once its node runs. */

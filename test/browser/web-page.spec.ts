@@ -668,6 +668,23 @@ describe('the page in Chromium', function () {
     await shows(page, '#problem', /A part of this page did not come.*load the page anew.*ERR_NOT_LOADED/s);
   });
 
+  it('tells how much is kept only where the browser knows', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const page = await openPage(site.url(), {
+      before: () => {
+        const tells: object[] = [{ usage: 2_000_000, quota: 5_000_000 }, { usage: 0 }];
+        StorageManager.prototype.estimate = async () => tells.shift() ?? {};
+      },
+    });
+    await shows(
+      page,
+      '#storage',
+      /^What is fetched is kept in this browser \(2\.0 MB, with room for 3\.0 MB\) until/,
+    );
+    await page.evaluate(() => dispatchEvent(new HashChangeEvent('hashchange')));
+    await shows(page, '#storage', /^What is fetched is kept in this browser until you remove it\.$/);
+  });
+
   it('says so where there is not enough space, and keeps what it has', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     const seed = await nodes.start({ web: true });
