@@ -47,6 +47,8 @@ export class ActiveAsset {
   readonly #unread = new Set<number>();
   #failure: ShoalError | undefined;
   #bytesArrived = 0;
+  /** Chunks that came and are being stored. */
+  #storing = 0;
   #isBroken = false;
   /** While the stored side is being replaced: readers wait for it. */
   #replacing: Promise<void> | undefined;
@@ -76,6 +78,11 @@ export class ActiveAsset {
   /** Payload bytes that ever arrived, verified or not yet: a slow chunk is no silence. */
   get bytesArrived(): number {
     return this.#bytesArrived;
+  }
+
+  /** Chunks that came are being stored: where the disk is slow, or a chunk lies in very many places, that takes long. */
+  get isStoring(): boolean {
+    return this.#storing > 0;
   }
 
   /** A change of target failed and nothing could be opened in its place: of no more use. */
@@ -226,6 +233,9 @@ export class ActiveAsset {
       wanted: 'none',
       onBytes: (bytes: number) => {
         this.#bytesArrived += bytes;
+      },
+      onStoring: (isUnderWay: boolean) => {
+        this.#storing += isUnderWay ? 1 : -1;
       },
       onChunk: (chunk: number, peer: string) => this.#handleChunk(chunk, peer),
       onError: (error: ShoalError) => this.#fail(error),

@@ -75,7 +75,7 @@ export async function transferring<T>(
   });
 }
 
-/** Reports at intervals, and keeps the watch awake while bytes arrive, be their chunk ever so slow. */
+/** Reports at intervals, and keeps the watch awake while bytes arrive, be their chunk or the disk ever so slow. */
 function reporting(
   asset: ActiveAsset,
   meter: TransferMeter,
@@ -84,7 +84,7 @@ function reporting(
 ): Disposable {
   let arrived = asset.bytesArrived;
   const tick = (): void => {
-    if (asset.bytesArrived !== arrived) watch.touch();
+    if (asset.bytesArrived !== arrived || asset.isStoring) watch.touch();
     arrived = asset.bytesArrived;
     onProgress?.(meter.progress(performance.now()));
   };

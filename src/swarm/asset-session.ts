@@ -5,6 +5,8 @@ import type { ChunkRun, PeerKey } from './core/messages.ts';
 export interface AssetSessionEvents {
   /** Payload of an expected chunk arrived: not yet verified, a sign of life. */
   onBytes?: (bytes: number) => void;
+  /** A chunk that came is being stored (`true`), or that has ended, however it did. */
+  onStoring?: (isUnderWay: boolean) => void;
   /** A chunk was verified and stored. */
   onChunk?: (chunk: number, peer: PeerKey) => void;
   /** All wanted chunks are here. */

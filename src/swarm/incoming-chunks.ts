@@ -75,6 +75,8 @@ export class IncomingChunks {
     if (!verified) return handle({ type: 'corrupt', ...event });
     const isActive = (): boolean => assets.byKey(asset.key) === asset;
     if (!isActive()) return;
+    const events = asset.session?.events;
+    events?.onStoring?.(true);
     try {
       await asset.stored.write(chunk, verified, this.#host.isLacked(asset.key));
     } catch (cause) {
@@ -84,6 +86,8 @@ export class IncomingChunks {
         localError(cause, `chunk ${chunk} of ${asset.text} could not be stored`),
       );
       return;
+    } finally {
+      events?.onStoring?.(false);
     }
     if (!isActive()) return;
     handle({ type: 'verified', ...event });
