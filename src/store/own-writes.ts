@@ -56,8 +56,13 @@ export class OwnWrites {
   /** A file is read that nothing may be known of yet. */
   async noteFirst(file: number, look: () => Promise<FileStamp> | FileStamp): Promise<void> {
     if (this.#known.has(file)) return;
-    const stamp = await look();
-    if (!this.#known.has(file) && !this.#turns.has(file)) this.note(file, stamp);
+    await this.#look(
+      file,
+      async () => look(),
+      (stamp) => {
+        if (!this.#known.has(file) && !this.#turns.has(file)) this.note(file, stamp);
+      },
+    );
   }
 
   /** What the file is now is known to be right, or will be. */
