@@ -16,7 +16,7 @@ import { newId } from './node-index.ts';
 import { orAbort } from './or-abort.ts';
 import { placeContent } from './placing.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
-import { checkSpace } from './space.ts';
+import { checkSpace, hasSpace } from './space.ts';
 import type { AssetRecord, ContentSource, ShareOptions } from './store.ts';
 import { SourceWalk } from './walk-source.ts';
 
@@ -194,8 +194,11 @@ async function fillSpool(
       // A stream with an encoding gives text, which has no `byteLength`: it would pass as nothing.
       if (!ArrayBuffer.isView(piece)) throw notBytes(piece);
       if (bytes + piece.byteLength > checkedTo) {
-        checkedTo = bytes + piece.byteLength + SPACE_CHECK_BYTES;
-        await checkSpace(folder, checkedTo - bytes, 'the content');
+        const ahead = piece.byteLength + SPACE_CHECK_BYTES;
+        // Near a full disk each piece is checked: it may be the last one.
+        const isRoomy = await hasSpace(folder, ahead);
+        if (!isRoomy) await checkSpace(folder, piece.byteLength, 'what comes next of the content');
+        checkedTo = bytes + (isRoomy ? ahead : piece.byteLength);
       }
       await withFsErrors('write', spool, () => writeFilePart(handle, bytes, piece));
       bytes += piece.byteLength;

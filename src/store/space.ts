@@ -18,12 +18,21 @@ export function spareBytes(bytes: number): number {
 export async function checkSpace(folder: string, bytes: number, what: string): Promise<void> {
   if (bytes === 0) return;
   const free = await freeBytes(folder);
-  const needed = bytes + spareBytes(bytes);
-  if (free === undefined || free >= needed) return;
+  if (isEnough(free, bytes)) return;
+  const needed = formatBytes(bytes + spareBytes(bytes));
   throw new ShoalError(
     'ERR_NO_SPACE',
-    `${what} needs ${formatBytes(needed)} and ${folder} has ${formatBytes(free)} free; make room there or choose another place`,
+    `${what} needs ${needed} and ${folder} has ${formatBytes(free ?? 0)} free; make room there or choose another place`,
   );
+}
+
+/** Whether {@link checkSpace} would find room. */
+export async function hasSpace(folder: string, bytes: number): Promise<boolean> {
+  return isEnough(await freeBytes(folder), bytes);
+}
+
+function isEnough(free: number | undefined, bytes: number): boolean {
+  return free === undefined || free >= bytes + spareBytes(bytes);
 }
 
 /** Bytes free to this user; undefined where the file system does not tell. */

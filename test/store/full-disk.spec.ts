@@ -73,6 +73,18 @@ describe('A disk that is too small', () => {
     assert.deepEqual([6, 50 * mib, 1e12].map(spareBytes), [64 * 1024, mib / 2, 16 * mib]);
   });
 
+  it('takes in a stream of unknown length for which it has room, though not for much more', async function () {
+    await using folder = await tempFolder();
+    await using mount = await mountTmpfs(join(folder.path, 'mount'), 6);
+    if (!mount) this.skip();
+    await using store = await openStore(join(mount.path, 'data'));
+    const content = async function* (): AsyncGenerator<Uint8Array> {
+      for (let n = 0; n < 48; n++) yield bytesOf(KIB64, n);
+    };
+    const record = await store.share({ name: 'stream', content: content() });
+    assert.equal(record.bytes, 48 * KIB64);
+  });
+
   it('is noticed while a stream of unknown length is taken in', async function () {
     await using folder = await tempFolder();
     await using mount = await mountTmpfs(join(folder.path, 'mount'), 40);
