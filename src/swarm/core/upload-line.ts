@@ -82,7 +82,8 @@ export class UploadLine {
   #first(nowMs: number, turnOf: (waiting: Waiting) => number): number {
     let first = -1;
     let least = Infinity;
-    for (const [at, waiting] of this.#line.entries()) {
+    for (let at = 0; at < this.#line.length; at++) {
+      const waiting = this.#line[at] as Waiting;
       if (waiting.peer.isStuck) continue;
       const turn = isDue(waiting, nowMs) ? 0 : turnOf(waiting);
       if (turn < least) [first, least] = [at, turn];
