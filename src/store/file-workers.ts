@@ -14,6 +14,12 @@ const MAX_WORKERS = 4;
 /** A thread that had nothing to do for so long ends: it holds some 10 MB. */
 const IDLE_MS = 500;
 
+/**
+ * A collection of the whole heap when the threads have ended, no more often than this: a program that streams a small file every few
+ * seconds stood still for it each time.
+ */
+const COLLECT_MS = 60_000;
+
 /** Memory of a thread beyond its code: buffers of jobs lie outside of its heap. */
 const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
@@ -23,6 +29,8 @@ export interface FileWorkersOptions {
   max?: number;
   /** The worker's file; `none`: no threads. Default: the one of this build. */
   url?: URL | 'none';
+  /** Gives back what a burst of work left. Default: a collection of the whole heap. */
+  collect?: () => void;
 }
 
 interface Task {
@@ -45,12 +53,16 @@ interface Thread {
 export class FileWorkers implements AsyncDisposable {
   readonly #max: number;
   readonly #url: URL | 'none';
+  readonly #collect: () => void;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Task[] = [];
   #isAble: boolean;
+  #collectedAtMs = -Infinity;
 
-  constructor({ max = defaultMax(), url = workerUrl() ?? 'none' }: FileWorkersOptions = {}) {
+  constructor(options: FileWorkersOptions = {}) {
+    const { max = defaultMax(), url = workerUrl() ?? 'none', collect = collectAll } = options;
     this.#max = max;
+    this.#collect = collect;
     this.#url = url;
     this.#isAble = url !== 'none';
   }
@@ -160,8 +172,15 @@ export class FileWorkers implements AsyncDisposable {
     thread.task = undefined;
     await thread.worker.terminate();
     if (task) doHere(task);
-    // What the import left would stay for all of the transfer that follows.
-    else if (this.#threads.size === 0 && this.#isAble) collectAll();
+    else if (this.#threads.size === 0 && this.#isAble) this.#giveBack();
+  }
+
+  /** What an import left would stay for all of the transfer that follows. */
+  #giveBack(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#collectedAtMs < COLLECT_MS) return;
+    this.#collectedAtMs = nowMs;
+    this.#collect();
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { runFileJob } from '../../src/store/file-jobs.ts';
 import { FileWorkers } from '../../src/store/file-workers.ts';
@@ -222,6 +223,19 @@ describe('Threads that work on files', () => {
     assert.deepEqual(there, runFileJob(job));
     assert.deepEqual(there.failures.map(({ at }) => at), [0]); // prettier-ignore
     assert.ok(workers.size > 0);
+  });
+
+  it('have the heap collected after a burst of work, but not after each of many', async () => {
+    let collections = 0;
+    await using workers = new FileWorkers({ collect: () => collections++ });
+    const none = { kind: 'read', paths: [], offsets: new Float64Array(), sizes: new Uint32Array() } as const;
+    for (let burst = 0; burst < 3; burst++) {
+      await workers.run(none);
+      while (workers.size > 0 || collections === 0) await setTimeout(20);
+      // One that came too often would come a moment after the threads are gone.
+      await setTimeout(100);
+    }
+    assert.equal(collections, 1);
   });
 
   it('end when they are closed; what comes later is done by the caller', async () => {
