@@ -28,6 +28,12 @@ const PARTS: Record<string, string> = {
     'export class IPMappings { has() { return false; } getAll() { return []; } }',
   'libp2p/dist/src/address-manager/dns-mappings.js':
     'export class DNSMappings { has() { return false; } getAll() { return []; } remove() { return false; } }',
+  // And none is its own as others see it, but where AutoNAT says so.
+  'libp2p/dist/src/address-manager/observed-addresses.js':
+    'export class ObservedAddresses { has() { return false; } add() {} getAll() { return []; } remove() { return false; } confirm() { return false; } removePrefixed() {} }',
+  // Connections that come in, of each host in a second.
+  '@libp2p/utils/dist/src/rate-limiter.js':
+    "export class RateLimiter { #points; #counts = new Map(); #startMs = 0; constructor({ points }) { this.#points = points; } consume(key, points) { const nowMs = Date.now(); if (Math.abs(nowMs - this.#startMs) >= 1000) { this.#counts.clear(); this.#startMs = nowMs; } const count = (this.#counts.get(key) ?? 0) + points; this.#counts.set(key, count); if (count > this.#points) throw new Error('too many in a second'); } }",
   // Ranges of addresses to allow or deny: none are given.
   '@chainsafe/netmask/dist/src/index.js':
     "const no = () => { throw new Error('pages know no ranges of addresses'); }; export const cidrContains = () => false; export class IpNet { constructor() { no(); } }",
