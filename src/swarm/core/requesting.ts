@@ -100,6 +100,8 @@ export class Requesting {
     // What had begun may still be on its way: data and control are different streams. Without credit nothing begins.
     if (message.reason !== 'no-credit' || request.receivedBytes > 0) {
       bury(peer, request, request.bytes, this.#core.nowMs);
+      // Another reject is of a later request.
+      (peer.tombstones.get(key) as Tombstone).isRejected = true;
     }
     const membership = peer.memberships.get(message.asset);
     if (message.reason === 'failed') noteBounded(membership?.swarm.failed, peer.key);

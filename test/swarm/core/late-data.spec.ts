@@ -160,6 +160,24 @@ describe('Exchange: data that comes after it was taken back', () => {
     });
   }
 
+  it('answers a later request, and is announced to who had left with the asset, came back, and refuses that one', () => {
+    const refused = { type: 'reject', asset: 1, chunk: 0 } as const;
+    const rig = new Rig()
+      .add('.')
+      .join('a', 'x')
+      .grants('a', 1)
+      .says('a', { ...refused, reason: 'missing' });
+    rig
+      .says('a', { type: 'have', asset: 1, chunks: [0] })
+      .grants('a', 2)
+      .take();
+    rig
+      .sends('a', 0)
+      .says('a', { ...refused, reason: 'no-credit' })
+      .pass(1000);
+    assert.deepEqual(rig.sent('have', 'a'), [{ type: 'have', asset: 1, chunks: [0] }]);
+  });
+
   it('is told of to its sender also where it was only on its way when that was told what is here', () => {
     const rig = new Rig().add('..').join('a', 'xx').grants('a', 1);
     // It asks, as its wish for the asset changed too: by then it may take the chunk for here, for the bytes of another.
