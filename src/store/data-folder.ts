@@ -91,7 +91,7 @@ export class DataFolder {
 
   /** The node's private key, made on first use. @throws ERR_IDENTITY */
   async identity(): Promise<Uint8Array> {
-    const file = join(this.path, 'identity.key');
+    const file = join(this.path, IDENTITY);
     return withFsErrors('use', file, async () => {
       const known = await readFile(file).catch(unlessMissing);
       if (!known) return createIdentity(file);
@@ -109,8 +109,10 @@ export class DataFolder {
   }
 }
 
+const IDENTITY = 'identity.key';
+
 /** The names in a data folder. */
-const PARTS: ReadonlySet<string> = new Set(['version', 'identity.key', 'index', 'partials', 'content']);
+const PARTS: ReadonlySet<string> = new Set(['version', IDENTITY, 'index', 'partials', 'content']);
 
 const SPOOL_PREFIX = '.spool-';
 
@@ -130,7 +132,8 @@ export async function openDataFolder(dataDir: string, mustRepair = false): Promi
     try {
       for (const name of ['partials', 'content'])
         await mkdir(join(path, name), { recursive: true, mode: 0o700 });
-      await removeSpools(path);
+      await removeBegun(path, `${IDENTITY}.`);
+      await removeBegun(join(path, 'content'), SPOOL_PREFIX);
       return new DataFolder(path, opened, await stat(path, { bigint: true }));
     } catch (error) {
       await opened.index.close();
@@ -198,11 +201,10 @@ async function checkVersion(path: string): Promise<void> {
   );
 }
 
-/** Input that was being taken in when the process was killed. */
-async function removeSpools(path: string): Promise<void> {
-  const content = join(path, 'content');
-  for (const name of await readdir(content)) {
-    if (name.startsWith(SPOOL_PREFIX)) await rm(join(content, name), { force: true });
+/** What was being written when the process was killed: input that was taken in, or a private key. */
+async function removeBegun(folder: string, prefix: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(prefix)) await rm(join(folder, name), { force: true });
   }
 }
 

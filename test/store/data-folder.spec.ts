@@ -84,6 +84,16 @@ describe('The data folder', () => {
     ]);
   });
 
+  it('loses at the next start what a kill left of a private key that was being made, and of input', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    await (await openStore(dataDir)).close();
+    const left = ['identity.key.a1b2', 'content/.spool-a1b2'].map((name) => join(dataDir, name));
+    for (const path of left) await writeFile(path, 'begun');
+    await using _store = await openStore(dataDir);
+    for (const path of left) await assert.rejects(stat(path), { code: 'ENOENT' });
+  });
+
   it('belongs to one process, and to the next when that one ends', async () => {
     await using folder = await tempFolder();
     const dataDir = join(folder.path, 'data');
