@@ -1,7 +1,7 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { ShoalError } from '../errors.ts';
 import { atTurnEnd } from './control-channel.ts';
-import { Allowance } from './core/allowance.ts';
+import { Beginners } from './beginners.ts';
 import type { PeerKey } from './core/messages.ts';
 import { isDirect } from './direct-connection.ts';
 import { DataChannel } from './data-channel.ts';
@@ -33,14 +33,6 @@ const MAX_STREAMS = 32;
 
 /** An inbound connection is the other side's to open a link on; after so long this side may. */
 const OTHER_SIDE_OPENS_MS = 2000;
-
-/**
- * Links that a peer may begin at once, and a second: each begins with allowances of its own, and has what the peer has counted
- * anew. An honest one begins another when the last has failed, or is as old as {@link REOPEN_MS}. So many peers are remembered.
- */
-const BEGUN_BURST = 32;
-const BEGUN_PER_SEC = 1;
-const BEGINNERS_KEPT = 1024;
 
 /** A link that failed is opened again on the same connection after this. */
 const REOPEN_MS = 30_000;
@@ -98,8 +90,7 @@ export class LinkTable {
   readonly #waitingData = new Map<string, { channel: DataChannel; peer: PeerKey; sinceMs: number }>();
   /** Links that wait for their data stream, by `keyOf`. */
   readonly #waitingLinks = new Map<string, PeerLink>();
-  /** How many links each peer may begin, the longest quiet first. */
-  readonly #mayBegin = new Map<PeerKey, Allowance>();
+  readonly #beginners = new Beginners();
   /** Connections on which nobody speaks this network's protocol. */
   readonly #foreign = new WeakSet<Connection>();
   /** Connections whose link ended, and until when none is opened on them unasked. */
@@ -274,21 +265,9 @@ export class LinkTable {
   #acceptControl(stream: Stream, connection: Connection): void {
     const peer = connection.remotePeer.toString();
     if (!this.#mayGreet(peer)) return stream.abort(new Error('too many streams of this peer are waiting'));
-    if (!this.#begins(peer)) return stream.abort(new Error('this peer begins one link after another'));
+    if (!this.#beginners.mayBegin(peer, this.#options.nowMs()))
+      return stream.abort(new Error('this peer begins one link after another'));
     this.#makeLink(connection, stream, false);
-  }
-
-  /** Counts a link that a peer begins. @returns whether it may */
-  #begins(peer: PeerKey): boolean {
-    const nowMs = this.#options.nowMs();
-    const allowance = this.#mayBegin.get(peer) ?? new Allowance(BEGUN_PER_SEC, BEGUN_BURST, nowMs);
-    this.#mayBegin.delete(peer);
-    this.#mayBegin.set(peer, allowance);
-    if (this.#mayBegin.size > BEGINNERS_KEPT)
-      this.#mayBegin.delete(this.#mayBegin.keys().next().value as PeerKey);
-    const may = allowance.refill(nowMs) >= 1;
-    if (may) allowance.take(1);
-    return may;
   }
 
   #acceptData(stream: Stream, connection: Connection): void {
