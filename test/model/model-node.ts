@@ -4,11 +4,12 @@ import { DagWalk } from '../../src/integrity/dag-walk.ts';
 import type { AssetSession } from '../../src/swarm/asset-session.ts';
 import type { ExchangeConfig } from '../../src/swarm/core/exchange-config.ts';
 import type { RateLimits } from '../../src/swarm/core/rate-limits.ts';
-import { seededRng, type Rng } from '../../src/swarm/core/rng.ts';
+import type { Rng } from '../../src/swarm/core/rng.ts';
 import { SwarmShell } from '../../src/swarm/swarm-shell.ts';
 import type { MemoryFile } from '../swarm/shell/memory-asset.ts';
 import { ModelDisk, type DiskHost, type Sabotage } from './model-disk.ts';
 import type { Endpoint, Network } from './network.ts';
+import { Twin } from './twin.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** What a node needs to know of its world. */
@@ -229,7 +230,7 @@ export class ModelNode implements DiskHost {
       libp2p: endpoint.libp2p.asLibp2p,
       network: 'model',
       exchangeConfig: this.#host.exchangeConfig,
-      rng: seededRng(this.#host.seed * 31 + this.number),
+      trace: new Twin(this.#host.seed * 31 + this.number, (text) => this.#fail('books', text)),
       log: (level, text) => {
         this.log(`${level}: ${text}`);
         if (level === 'error') this.#fail('logs an error', text);

@@ -35,7 +35,8 @@ export interface RunOptions {
 
 /**
  * Plays the world of a seed: chaos for a while, then all is mended, and everyone is to have everything after a generous time;
- * then all is to be quiet.
+ * then all is to be quiet. At no time may an honest node be cut off, anything be uncaught or logged as an error, a wrong chunk
+ * be written, or the books of a core not tally.
  *
  * @returns what went wrong; empty where nothing did
  */
