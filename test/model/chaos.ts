@@ -153,7 +153,7 @@ function resetStream({ world, node }: Scene): void {
 /** As when a router forgets it. */
 function loseConnection({ world, node }: Scene): void {
   const connections = [...(node.endpoint?.connections ?? [])];
-  if (connections.length > 0) world.dice.pick(connections).wire.isDead = true;
+  if (connections.length > 0) world.dice.pick(connections).lose();
 }
 
 async function restart({ world, node }: Scene): Promise<void> {
@@ -183,7 +183,7 @@ function cutApart({ world, node, other }: Scene): void {
   const { network, time, dice } = world;
   network.cut(node.peerId, other.peerId);
   for (const connection of node.endpoint?.connections ?? []) {
-    if (connection.remotePeer.equals(other.peerId)) connection.wire.isDead = true;
+    if (connection.remotePeer.equals(other.peerId)) connection.lose();
   }
   time.after(dice.pick([1000, 20_000]), undefined, () => network.mend(node.peerId, other.peerId));
 }

@@ -129,6 +129,15 @@ export class ModelConnection implements Carrier {
     this.#deliver({ kind: 'end' }, Math.max(this.#lastArrivalMs, this.#nowMs + this.wire.latencyMs));
   }
 
+  /**
+   * Nothing arrives any more, and nobody is told. Where streams wait for the other end it is told: what libp2p's connection
+   * monitor would do, which is not modelled, is what ends such a connection then.
+   */
+  lose(): void {
+    if (this.terms.isEager) this.wire.isDead = true;
+    else this.terms.time.as(this.host.actor, () => this.abort(new Error('lost')));
+  }
+
   async close(): Promise<void> {
     this.abort(new Error('closed'));
   }
