@@ -30,8 +30,7 @@ function rationed(registrar: Registrar, nowMs: () => number): Registrar {
       protocol,
       (stream, connection) => {
         if (isDirect(connection)) return stream.abort(new Error('the connection is direct already'));
-        if (allowance.refill(nowMs()) < 1) return stream.abort(new Error('others are being dialled'));
-        allowance.take(1);
+        if (!allowance.takeOne(nowMs())) return stream.abort(new Error('others are being dialled'));
         return handler(stream, connection);
       },
       options,

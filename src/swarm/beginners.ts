@@ -21,8 +21,6 @@ export class Beginners {
     this.#allowances.set(peer, allowance);
     if (this.#allowances.size > BEGINNERS_KEPT)
       this.#allowances.delete(this.#allowances.keys().next().value as PeerKey);
-    if (allowance.refill(nowMs) < 1) return false;
-    allowance.take(1);
-    return true;
+    return allowance.takeOne(nowMs);
   }
 }

@@ -33,6 +33,13 @@ export class Allowance {
     this.left -= amount;
   }
 
+  /** Takes a whole one where there is one. @returns whether there was */
+  takeOne(nowMs: number): boolean {
+    if (this.refill(nowMs) < 1) return false;
+    this.take(1);
+    return true;
+  }
+
   /** Counts what came, whether or not it was allowed. @returns whether it was: something is left */
   spend(nowMs: number, amount = 1): boolean {
     this.refill(nowMs);
