@@ -5,8 +5,8 @@ import { overridden } from './overridden.ts';
 import { PendingConnections } from './pending-connections.ts';
 import { withUpgrader } from './with-upgrader.ts';
 
-/** Of a node that is full one network may have no more than this part. */
-const MOST_OF_NETWORK = 1 / 3;
+/** Of what a node has for all no network may have more than a third once there is little left: a school is one address, but not all. */
+export const PARTS = 3;
 
 /**
  * A transport to which no more connections come at a time than {@link PendingConnections} lets. libp2p counts them over all hosts:
@@ -29,9 +29,13 @@ export function boundInbound<C, T extends Transport>(
 /** Whether so many connections are from where another one comes that no room is to be left for others. */
 export function isCrowding(connections: readonly Connection[], maximum: number, from: Multiaddr): boolean {
   if (connections.length < maximum) return false;
-  const origin = originOf(from);
-  const own = connections.filter(({ remoteAddr }) => originOf(remoteAddr) === origin);
-  return own.length >= maximum * MOST_OF_NETWORK;
+  const origins = connections.map(({ remoteAddr }) => originOf(remoteAddr));
+  return hasItsPart(origins, originOf(from), maximum);
+}
+
+/** @param origins from where those come that have some of it */
+export function hasItsPart(origins: readonly string[], origin: string, maximum: number): boolean {
+  return PARTS * origins.filter((each) => each === origin).length >= maximum;
 }
 
 /** From where it comes: a network; through a relay the relay's. */

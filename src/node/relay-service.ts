@@ -3,7 +3,7 @@ import type { Connection, Libp2pEvents, PeerId, Stream, TypedEventTarget } from 
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { RelayBounds } from '../api.ts';
 import { ShoalError } from '../errors.ts';
-import { originOf } from './inbound-bounds.ts';
+import { hasItsPart, originOf, PARTS } from './inbound-bounds.ts';
 
 type Components = Parameters<ReturnType<typeof circuitRelayServer>>[0] & {
   events: TypedEventTarget<Libp2pEvents>;
@@ -28,11 +28,6 @@ interface Way {
 
 /** A place is not given. */
 const REFUSED = { status: 'RESERVATION_REFUSED' };
-
-/**
- * The last third of what there is is for those from whose network no third is taken: a school is one address, but not all of them.
- */
-const PARTS = 3;
 
 /** Peers that may be reached through this node at once. libp2p's own default of 15 refuses a class of pupils. */
 const DEFAULT_PEERS = 256;
@@ -145,10 +140,9 @@ function isSame(peer: PeerId, id: Uint8Array | undefined): boolean {
   return id !== undefined && Buffer.compare(peer.toMultihash().bytes, id) === 0;
 }
 
-/** @param taken from where those come that have something of it */
+/** The last third is for those from whose network no third is taken. @param taken from where those come that have something of it */
 function isTooMuch(taken: readonly string[], origin: string, most: number): boolean {
-  const own = taken.filter((each) => each === origin).length;
-  return PARTS * (most - taken.length) <= most && PARTS * own >= most;
+  return PARTS * (most - taken.length) <= most && hasItsPart(taken, origin, most);
 }
 
 /** @throws ERR_RELAY_BOUNDS */
