@@ -1,6 +1,7 @@
 import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ShoalError, type Asset, type Progress, type Saved, type Shoal } from '../index.ts';
+import { cidOf } from './cid-text.ts';
 import { MAX_PROGRESS_SOURCES, type GetJob, type JobContext, type ProgressEvent } from './job.ts';
 import { safeName } from './safe-name.ts';
 import { Throttle } from './throttle.ts';
@@ -116,8 +117,8 @@ async function checkTarget(shoal: Shoal, job: GetJob, path: string, wanted: stri
 
 /** Whether a CID or link is that of an asset. In another multibase than its own it may be; once it is open that is known. */
 function mayName(wanted: string, cid: string): boolean {
-  const [, own] = /^(?:shoal:(?:\/\/)?)?(b[a-z2-7]+)(?:\?|$)/.exec(wanted.trim()) ?? [];
-  return own === undefined || own === cid;
+  const own = cidOf(wanted);
+  return own === cid || !own.startsWith('b');
 }
 
 /**

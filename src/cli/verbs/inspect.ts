@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { looksLikeCid } from '../cid-text.ts';
+import { looksLikeCid } from '../../daemon/cid-text.ts';
 import { DEFAULT_TIMEOUT_MS, type CommonOptions } from '../common-options.ts';
 import { examples } from '../examples.ts';
 import { chunkSizeOf, profileOption } from '../profile.ts';

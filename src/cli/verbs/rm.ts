@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { cidOf } from '../cid-text.ts';
+import { cidOf } from '../../daemon/cid-text.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { examples } from '../examples.ts';
 
