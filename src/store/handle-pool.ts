@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { withFsErrors } from './fs-error.ts';
+import { noteWhere } from './look-at.ts';
 
 /**
  * Open files kept at most, over all assets of the store. Enough for the files that a swarm reads at one time, and
@@ -88,7 +89,7 @@ export class HandlePool {
       this.#entries.delete(key);
     } else {
       this.#makeRoom();
-      const handle = withFsErrors('open', path, () => open(path, FLAGS[mode]));
+      const handle = withFsErrors('open', path, () => openAt(path, FLAGS[mode]));
       handle.catch(() => {});
       entry = { owner, handle, users: 0, isDoomed: false };
     }
@@ -125,4 +126,10 @@ export class HandlePool {
     if (id === undefined) this.#ids.set(owner, (id = this.#nextId++));
     return id;
   }
+}
+
+async function openAt(path: string, flags: number): Promise<FileHandle> {
+  const handle = await open(path, flags);
+  await noteWhere(handle, path);
+  return handle;
 }

@@ -1,6 +1,9 @@
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import { FileStamps, stampOf, type FileStamp } from './file-stamps.ts';
 
+/** Gives the stamp of a file, see {@link lookAt}. */
+type Look = () => FileStamp | Promise<FileStamp>;
+
 /** Writes to one file that are under way. */
 interface Turn {
   writers: number;
@@ -27,7 +30,7 @@ export class OwnWrites {
   }
 
   /** Runs `write`, an own write to a file. @param look gives its stamp. Where that fails somebody else may have written */
-  async run(file: number, look: () => Promise<FileStamp>, write: () => Promise<void>): Promise<void> {
+  async run(file: number, look: Look, write: () => Promise<void>): Promise<void> {
     let turn = this.#turns.get(file);
     if (!turn) {
       turn = { writers: 0, ready: this.#look(file, look, (stamp) => this.#see(file, stamp)) };
@@ -54,15 +57,11 @@ export class OwnWrites {
   }
 
   /** A file is read that nothing may be known of yet. */
-  async noteFirst(file: number, look: () => Promise<FileStamp> | FileStamp): Promise<void> {
+  async noteFirst(file: number, look: Look): Promise<void> {
     if (this.#known.has(file)) return;
-    await this.#look(
-      file,
-      async () => look(),
-      (stamp) => {
-        if (!this.#known.has(file) && !this.#turns.has(file)) this.note(file, stamp);
-      },
-    );
+    await this.#look(file, look, (stamp) => {
+      if (!this.#known.has(file) && !this.#turns.has(file)) this.note(file, stamp);
+    });
   }
 
   /** What the file is now is known to be right, or will be. */
@@ -88,7 +87,12 @@ export class OwnWrites {
     else if (!this.#stamps.equals(file, stamp)) this.#suspects.add(file);
   }
 
-  #look(file: number, look: () => Promise<FileStamp>, then: (stamp: FileStamp) => void): Promise<void> {
-    return look().then(then, () => void this.#suspects.add(file));
+  async #look(file: number, look: Look, then: (stamp: FileStamp) => void): Promise<void> {
+    try {
+      const stamp = look();
+      then(stamp instanceof Promise ? await stamp : stamp);
+    } catch {
+      this.#suspects.add(file);
+    }
   }
 }

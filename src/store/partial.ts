@@ -9,6 +9,7 @@ import { NOT_A_FILE } from './file-jobs.ts';
 import { stampOf, type FileStamp, type FileStamps } from './file-stamps.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
+import { lookAt } from './look-at.ts';
 import { OwnWrites } from './own-writes.ts';
 import { makeLinks, syncTree, type SkippedLinks } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
@@ -283,7 +284,7 @@ export class Partial {
     await this.#pool.use(this, path, 'write', (handle) =>
       this.#own.run(
         file,
-        () => handle.stat({ bigint: true }),
+        () => lookAt(handle),
         () => withFsErrors('write', path, () => writeFilePart(handle, offset, bytes)),
       ),
     );
@@ -323,7 +324,7 @@ export class Partial {
       ? await this.#readSmall(file, path, offset, size)
       : await this.#pool.use(this, path, 'write', (handle) =>
           withFsErrors('read', path, async () => {
-            await this.#own.noteFirst(file, () => handle.stat({ bigint: true }));
+            await this.#own.noteFirst(file, () => lookAt(handle));
             return readFilePart(handle, offset, size);
           }),
         );
@@ -381,7 +382,7 @@ export class Partial {
       withFsErrors('write', path, async () => {
         await handle.truncate(size);
         await handle.sync();
-        return stampOf(await handle.stat({ bigint: true }));
+        return stampOf(await lookAt(handle));
       }),
     );
   }

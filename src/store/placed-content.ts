@@ -7,6 +7,7 @@ import { NOT_A_FILE } from './file-jobs.ts';
 import type { FileStamps } from './file-stamps.ts';
 import { fsError, isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
+import { lookAt } from './look-at.ts';
 import { readFilePart } from './read-file-part.ts';
 import type { Seals } from './seals.ts';
 import { isSmallOfMany, type SmallFiles } from './small-files.ts';
@@ -98,10 +99,7 @@ export class PlacedContent {
   /** @returns undefined where the file is not what it was */
   #readPart(file: number, path: string, offset: number, size: number): Promise<Uint8Array | undefined> {
     const read = async (handle: FileHandle): Promise<Uint8Array | undefined> => {
-      const [stats, bytes] = await Promise.all([
-        handle.stat({ bigint: true }),
-        readFilePart(handle, offset, size),
-      ]);
+      const [stats, bytes] = await Promise.all([lookAt(handle), readFilePart(handle, offset, size)]);
       return this.#stamps.matches(file, stats) ? bytes : undefined;
     };
     return this.#pool.use(this, path, 'read', (handle) => withFsErrors('read', path, () => read(handle)));
