@@ -18,6 +18,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build, type Metafile } from 'esbuild';
 import { bundleBrowser, bundleMediaWorker } from './bundle-browser.ts';
+import { partsNotFound } from './lean-libp2p.ts';
 import { leanNoise } from './lean-noise.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -76,6 +77,9 @@ async function buildBrowser(): Promise<Metafile> {
     outdir: 'dist/browser',
   });
   await bundleMediaWorker({ absWorkingDir: root, outdir: 'dist/browser' });
+  const notFound = partsNotFound(metafile);
+  if (notFound.length > 0)
+    throw new Error(`scripts/lean-libp2p.ts replaces what is not in the bundle: ${notFound.join(', ')}`);
   const first = loadedFirst(metafile, 'dist/browser/shoal.min.js');
   const sizeOf = (file: string): number => gzipSync(readFileSync(join(root, file)), { level: 9 }).byteLength;
   const bytes = [...first].reduce((sum, file) => sum + sizeOf(file), 0);

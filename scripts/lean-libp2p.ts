@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Plugin } from 'esbuild';
+import type { Metafile, Plugin } from 'esbuild';
 
 /** A file of Shoal's, as text that stands for it in an import. */
 const ours = (file: string): string =>
@@ -67,6 +67,9 @@ export async function* decode(source) {
     }
   }
 }`,
+  // What is piped here are generators, one after another: no pairs of streams.
+  'it-pipe/dist/src/index.js':
+    'export const pipe = (first, ...stages) => stages.reduce((from, stage) => stage(from), first);',
   // No message here has a fraction in it.
   'protons-runtime/dist/src/utils/float.js':
     'const no = () => { throw new RangeError(); }; export { no as readDoubleLE, no as readFloatLE, no as writeDoubleLE, no as writeFloatLE };',
@@ -145,8 +148,15 @@ function awaitKeys(path: string): string {
 /** Stands in for `@libp2p/peer-store`. */
 const PEER_STORE = resolve(import.meta.dirname, '../src/browser-node/memory-peer-store.ts');
 
-/** The file whose imports of them are that. */
-const LOADED_FIRST = /[\\/]page-libp2p\.ts$/;
+/** The files whose imports of them are that. */
+const LOADED_FIRST = /[\\/](page-libp2p|patient-identify)\.ts$/;
+
+/** What is replaced above and is no part of a whole bundle any more: libp2p has it elsewhere, and pages load it unnoticed. */
+export function partsNotFound({ inputs }: Metafile): string[] {
+  const files = Object.keys(inputs);
+  const first = Object.keys(AT_FIRST).map((name) => FIRST + name);
+  return [...REPLACED.keys(), ...first].filter((part) => !files.some((file) => file.endsWith(part)));
+}
 
 /** Leaves out of libp2p what no page uses. */
 export const leanLibp2p: Plugin = {
