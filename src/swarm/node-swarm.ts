@@ -49,12 +49,12 @@ export interface NodeSwarmHost {
 export class NodeSwarm {
   readonly #host: NodeSwarmHost;
   readonly #answers: NodeAnswers;
-  readonly #fetches = new Map<string, Set<NodeFetch>>();
+  readonly #fetches = new Map<AssetKey, Set<NodeFetch>>();
   readonly #awaited = new WeakMap<PeerLink, AwaitedNodes>();
   /** Fetches that found no room at a peer, the longest waiting first. */
   readonly #crowded = new Set<NodeFetch>();
   /** Roots named for a fetch that is over, and until when. */
-  readonly #lingering = new Map<string, number>();
+  readonly #lingering = new Map<AssetKey, number>();
   /** Runs while something is fetched or answered. */
   #watch: ReturnType<typeof setInterval> | undefined;
   #isStopped = false;
@@ -67,7 +67,7 @@ export class NodeSwarm {
   async fetch(root: CID, walk: Walk, options: FetchNodesOptions): Promise<void> {
     const text = root.toString();
     const key = this.#host.assets.keyOf(text);
-    const running = this.#fetches.get(text) ?? new Set();
+    const running = this.#fetches.get(key) ?? new Set();
     const fetch: NodeFetch = new NodeFetch(root, walk, options, {
       nowMs: () => this.#host.nowMs(),
       holders: () => this.#holders(text),
@@ -90,9 +90,9 @@ export class NodeSwarm {
       },
       blame: (link, code, message) => this.#host.blame(link.peer, code, message),
     });
-    this.#fetches.set(text, running.add(fetch));
+    this.#fetches.set(key, running.add(fetch));
     this.#watchOver();
-    this.#lingering.delete(text);
+    this.#lingering.delete(key);
     for (const link of this.#host.links.values()) {
       this.#name(link, root, key);
       fetch.guess(link);
@@ -103,20 +103,22 @@ export class NodeSwarm {
       running.delete(fetch);
       this.#crowded.delete(fetch);
       if (running.size === 0) {
-        this.#fetches.delete(text);
-        this.#lingering.set(text, this.#host.nowMs() + NAMED_FOR_MS);
+        this.#fetches.delete(key);
+        this.#lingering.set(key, this.#host.nowMs() + NAMED_FOR_MS);
         for (const link of this.#host.links.values()) this.#tellDone(link, text, key);
       }
     }
   }
 
   isFetching(text: string): boolean {
-    return this.#fetches.has(text);
+    const key = this.#host.assets.knownKey(text);
+    return key !== undefined && this.#fetches.has(key);
   }
 
   /** Whether nodes of the root are, or were a moment ago, fetched: most often it becomes active next. */
   isNaming(text: string): boolean {
-    return this.#fetches.has(text) || this.#lingering.has(text);
+    const key = this.#host.assets.knownKey(text);
+    return key !== undefined && (this.#fetches.has(key) || this.#lingering.has(key));
   }
 
   get isNamingAny(): boolean {
@@ -124,7 +126,7 @@ export class NodeSwarm {
   }
 
   linkUp(link: PeerLink): void {
-    for (const [text, running] of this.#fetches) this.#nameFor(link, text, running);
+    for (const [key, running] of this.#fetches) this.#nameFor(link, key, running);
   }
 
   /**
@@ -133,11 +135,11 @@ export class NodeSwarm {
    */
   linkGreeted(link: PeerLink): void {
     const { assets } = this.#host;
-    for (const [text, running] of this.#fetches) {
+    for (const [key, running] of this.#fetches) {
       if (link.asked.size >= MAX_EARLY_ROOTS) return;
       // One of them: the other side keeps few messages until then, and who opens an asset many times at once asks as often.
       const [first] = running;
-      if (first && !assets.get(text)) this.#nameFor(link, text, [first]);
+      if (first && !assets.byKey(key)) this.#nameFor(link, key, [first]);
     }
     for (const { root, key, session, have } of assets.values()) {
       if (link.asked.size >= MAX_EARLY_ROOTS) return;
@@ -146,9 +148,9 @@ export class NodeSwarm {
     }
   }
 
-  #nameFor(link: PeerLink, text: string, running: Iterable<NodeFetch>): void {
+  #nameFor(link: PeerLink, key: AssetKey, running: Iterable<NodeFetch>): void {
     for (const fetch of running) {
-      this.#name(link, fetch.root, this.#host.assets.keyOf(text));
+      this.#name(link, fetch.root, key);
       fetch.guess(link);
     }
   }
@@ -195,25 +197,29 @@ export class NodeSwarm {
   /** The core sent LEAVE: the root is not named on this link any more, and is named anew where it is being fetched. */
   left(link: PeerLink, key: AssetKey): void {
     link.asked.delete(key);
-    for (const fetch of this.#all()) {
-      if (this.#host.assets.keyOf(fetch.root.toString()) === key) this.#name(link, fetch.root, key);
-    }
+    const [fetch] = this.#fetches.get(key) ?? [];
+    if (fetch) this.#name(link, fetch.root, key);
+  }
+
+  /** The peer named a root: it can be asked for its nodes. */
+  joined(link: PeerLink, named: NamedRoot): void {
+    this.#answers.taken(link);
+    const key = this.#host.assets.knownKey(named.text);
+    if (key === undefined) return;
+    this.#waitOn(link, key);
+    for (const fetch of this.#fetches.get(key) ?? []) fetch.joined(link);
   }
 
   /**
-   * The peer named a root: it can be asked for its nodes. It looks one root after another up, in the order in which they were
-   * named to it: those that were named later wait for their turn.
+   * A peer looks one root after another up, in the order in which they were named to it: those that were named later than one it
+   * confirms wait for their turn, also where that one is not looked for any more.
    */
-  joined(link: PeerLink, named: NamedRoot): void {
-    this.#answers.taken(link);
-    const found = this.#fetches.get(named.text);
-    if (!found) return;
+  #waitOn(link: PeerLink, confirmed: AssetKey): void {
     let isLater = false;
-    for (const running of this.#fetches.values()) {
-      if (isLater) for (const fetch of running) fetch.queued();
-      isLater ||= running === found;
+    for (const key of link.asked) {
+      if (isLater) for (const fetch of this.#fetches.get(key) ?? []) fetch.queued();
+      isLater ||= key === confirmed;
     }
-    for (const fetch of found) fetch.joined(link);
   }
 
   receive(link: PeerLink, message: NodesMessage | NodeMessage): void {
@@ -272,13 +278,12 @@ export class NodeSwarm {
   tick(): void {
     for (const fetch of this.#all()) fetch.tick();
     const nowMs = this.#host.nowMs();
-    for (const [text, untilMs] of [...this.#lingering]) if (nowMs >= untilMs) this.#unname(text);
+    for (const [key, untilMs] of [...this.#lingering]) if (nowMs >= untilMs) this.#unname(key);
   }
 
-  #unname(text: string): void {
-    this.#lingering.delete(text);
+  #unname(key: AssetKey): void {
+    this.#lingering.delete(key);
     const { assets, links } = this.#host;
-    const key = assets.keyOf(text);
     for (const link of links.values()) {
       // Where the asset is active the core has taken the naming over.
       if (link.asked.delete(key) && !assets.byKey(key)) link.send({ type: 'leave', slot: key });

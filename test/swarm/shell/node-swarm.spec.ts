@@ -63,6 +63,7 @@ class Rig {
           this.#keys.set(text, key);
           return key;
         },
+        knownKey: (text: string) => this.#keys.get(text),
         byKey: () => undefined,
         get: () => undefined,
         values: () => [],
@@ -82,8 +83,8 @@ class Rig {
     return this.swarm.fetch(file.root, new DagWalk(file.root), { onNode: () => {}, untilRootOnly, signal });
   }
 
-  joins(peer: Peer, root: CID, have: Have = { kind: 'all' }): this {
-    const named = peer.named.join(9, root.bytes, have, false, () => true);
+  joins(peer: Peer, root: CID, have: Have = { kind: 'all' }, slot = 9): this {
+    const named = peer.named.join(slot, root.bytes, have, false, () => true);
     assert.ok(named);
     this.swarm.joined(peer.link, named);
     return this;
@@ -138,19 +139,26 @@ describe('the swarm of nodes', () => {
   it('takes it for no silence when a peer confirms what was named to it before', async () => {
     using rig = new Rig(a);
     const stop = new AbortController();
+    const first = new AbortController();
     const queued: number[] = [];
     const fetching: Promise<void>[] = [];
     const roots: CID[] = [];
     for (let n = 0; n < 4; n++) {
       const { root } = await fileOf(bytesOf(2000 + n), 1024);
       roots.push(root);
-      const options = { onNode: () => {}, onQueued: () => void queued.push(n), signal: stop.signal };
+      const { signal } = n === 0 ? first : stop;
+      const options = { onNode: () => {}, onQueued: () => void queued.push(n), signal };
       fetching.push(rig.swarm.fetch(root, new DagWalk(root), options));
     }
     rig.joins(a, roots[1] as CID);
     assert.deepEqual(queued, [2, 3]);
     rig.joins(b, file.root);
     assert.deepEqual(queued, [2, 3]);
+    // What was named first has been given up meanwhile, or was answered before it was confirmed.
+    first.abort(new Error('not this one'));
+    await assert.rejects(fetching[0] as Promise<void>, /not this one/);
+    rig.joins(a, roots[0] as CID, { kind: 'all' }, 8);
+    assert.deepEqual(queued, [2, 3, 1, 2, 3]);
     stop.abort(new Error('enough'));
     for (const result of await Promise.allSettled(fetching)) assert.equal(result.status, 'rejected');
   });
