@@ -122,9 +122,14 @@ export class DhtSearch {
 
   /** The DHT gained a member: asks anew at once, or soon after a walk that is under way, unless the swarm is found. */
   wake(): void {
+    this.join();
+    this.#hasten?.();
+  }
+
+  /** Somebody else looks for it, too: a walk begins at once, unless one is under way, and others soon after, unless the swarm is found. */
+  join(): void {
     this.#isWoken = true;
     this.#wake?.();
-    this.#hasten?.();
   }
 
   /** A walk that takes long, as among nodes that are gone, does not keep the others waiting. */

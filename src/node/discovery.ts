@@ -99,7 +99,8 @@ export class Discovery implements AsyncDisposable {
   /** Peers that turned out not to speak this network's protocol. */
   readonly #foreign = new Set<string>();
   readonly #localPeers = new Set<string>();
-  readonly #searches = new Set<DhtSearch>();
+  /** By root, and how many look for it: one search walks for all of them. */
+  readonly #searches = new Map<string, { dht: DhtSearch; users: number; ended: AbortController }>();
   readonly #walks = new Slots(WALKS_AT_ONCE);
   readonly #tasks: TaskSet;
   #debounce: NodeJS.Timeout | undefined;
@@ -220,7 +221,8 @@ export class Discovery implements AsyncDisposable {
    * Looks for peers that have a root, until the signal ends it: dials the link's addresses and peers of earlier runs,
    * and walks the DHT again and again, at once when it gains a member.
    *
-   * @param onContacts told of every provider that the DHT names
+   * @param onContacts told of every provider that the DHT names. While a root is looked for more than once, as by readers of one
+   *   asset, the DHT is walked for all of them together: only the first one's is called, and its `hasEnough`
    * @param hasEnough whether the asset's swarm is found, so that the DHT is asked seldom
    * @returns what has been tried, kept up to date; the swarm's part is the caller's to add
    */
@@ -240,16 +242,40 @@ export class Discovery implements AsyncDisposable {
       targets.push(target);
       this.#tasks.run(target.connectOnce(limited));
     }
-    const dht =
-      this.#libp2p.services.dht && new DhtSearch(this.#libp2p, root, this.#options.log, this.#walks);
-    if (dht) {
-      this.#searches.add(dht);
-      const mayReach = (): boolean =>
-        targets.some(({ isReached, failures }) => isReached || failures.size === 0);
-      const walking = dht.run(onContacts, hasEnough, limited, mayReach);
-      this.#tasks.run(walking.finally(() => this.#searches.delete(dht)));
-    }
+    const mayReach = (): boolean =>
+      targets.some(({ isReached, failures }) => isReached || failures.size === 0);
+    const dht = this.#libp2p.services.dht && this.#walking(root, onContacts, hasEnough, limited, mayReach);
     return this.#stateOf(targets, dht);
+  }
+
+  /** The search of the DHT for a root, which ends when the signals of all who look for it have aborted. */
+  #walking(
+    root: CID,
+    onContacts: OnContacts,
+    hasEnough: () => boolean,
+    signal: AbortSignal,
+    mayReach: () => boolean,
+  ): DhtSearch {
+    const text = root.toString();
+    let search = this.#searches.get(text);
+    if (search) search.dht.join();
+    else {
+      const ended = new AbortController();
+      const dht = new DhtSearch(this.#libp2p, root, this.#options.log, this.#walks);
+      search = { dht, users: 0, ended };
+      this.#searches.set(text, search);
+      this.#tasks.run(dht.run(onContacts, hasEnough, ended.signal, mayReach));
+    }
+    const { dht, ended } = search;
+    search.users++;
+    const leave = (): void => {
+      if (--search.users > 0) return;
+      this.#searches.delete(text);
+      ended.abort();
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+    return dht;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -391,7 +417,7 @@ export class Discovery implements AsyncDisposable {
   #onDhtPeer(): void {
     clearTimeout(this.#debounce);
     this.#debounce = setTimeout(() => {
-      for (const search of this.#searches) search.wake();
+      for (const { dht } of this.#searches.values()) dht.wake();
     }, WAKE_DEBOUNCE_MS);
     letExit(this.#debounce);
     this.#options.announcer?.memberCame(this.#dhtPeers.size);

@@ -309,6 +309,48 @@ describe('Discovery of the nodes of a DHT', () => {
   });
 });
 
+describe('Discovery of what several look for at once', () => {
+  it('walks the DHT once for all of them, until the last has enough', async () => {
+    const walks: AbortSignal[] = [];
+    const dht = {
+      async *findProviders(_root: CID, { signal }: { signal: AbortSignal }) {
+        walks.push(signal);
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      },
+    };
+    const libp2p = { peerId: 'self', services: { dht }, getConnections: () => [] };
+    const options = { network: 'test', named: [], log: () => {} };
+    await using discovery = new Discovery({ libp2p: libp2p as unknown as ShoalLibp2p, ...options });
+    const look = (root: CID): AbortController => {
+      const done = new AbortController();
+      discovery.search(
+        root,
+        NOWHERE,
+        () => {},
+        () => false,
+        done.signal,
+      );
+      return done;
+    };
+    const readers = Array.from({ length: 20 }, () => look(ROOT));
+    while (walks.length === 0) await turn();
+    const other = look(cidOf(RAW_CODE, new Uint8Array(32)));
+    while (walks.length === 1) await turn();
+    const late = look(ROOT);
+    for (const reader of readers) reader.abort();
+    await turn();
+    assert.deepEqual(walks.map(({ aborted }) => aborted), [false, false]); // prettier-ignore
+    late.abort();
+    assert.deepEqual(walks.map(({ aborted }) => aborted), [true, false]); // prettier-ignore
+    other.abort();
+    // Who comes when all have gone has a search of its own.
+    const again = look(ROOT);
+    while (walks.length === 2) await turn();
+    again.abort();
+    assert.equal(walks.length, 3);
+  });
+});
+
 describe('peers of earlier runs', () => {
   afterEach(() => mock.timers.reset());
 
