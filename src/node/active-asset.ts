@@ -47,6 +47,8 @@ export class ActiveAsset {
   readonly #unread = new Set<number>();
   #failure: ShoalError | undefined;
   #bytesArrived = 0;
+  /** When something last arrived, or was wanted while nothing else was. */
+  #stirredAtMs = performance.now();
   /** Chunks that came and are being stored. */
   #storing = 0;
   #isBroken = false;
@@ -80,6 +82,11 @@ export class ActiveAsset {
     return this.#bytesArrived;
   }
 
+  /** For how long nothing has arrived of what is wanted. */
+  get quietMs(): number {
+    return performance.now() - this.#stirredAtMs;
+  }
+
   /** Chunks that came are being stored: where the disk is slow, or a chunk lies in very many places, that takes long. */
   get isStoring(): boolean {
     return this.#storing > 0;
@@ -109,6 +116,7 @@ export class ActiveAsset {
   want(want: Want): { update: () => void } & Disposable {
     this.#failure = undefined;
     this.#unread.clear();
+    if (this.#wants.size === 0) this.#stirredAtMs = performance.now();
     this.#wants.add(want);
     this.#applyWants();
     return {
@@ -233,6 +241,7 @@ export class ActiveAsset {
       wanted: 'none',
       onBytes: (bytes: number) => {
         this.#bytesArrived += bytes;
+        this.#stirredAtMs = performance.now();
       },
       onStoring: (isUnderWay: boolean) => {
         this.#storing += isUnderWay ? 1 : -1;

@@ -114,6 +114,9 @@ function unlessChanged(error: unknown): undefined {
 /** Members of the swarm that are connected: two, since the first may be the origin alone, which may be about to go. */
 const SWARM_FOUND_PEERS = 2;
 
+/** Where they give nothing for so long they may have nothing: who does is looked for as if nobody had been found. */
+const NOTHING_GIVEN_MS = 10_000;
+
 /**
  * Runs `task` while peers that have the root are looked for in every way there is, until it is done or nothing
  * has happened for `timeoutMs`.
@@ -133,7 +136,11 @@ export async function withSearch<T>(
   const places = { addresses: options.addresses, earlier };
   const onContacts = (contacts: readonly Contact[], source?: string): void =>
     context.shell.addContacts(root, contacts, source);
-  const hasEnough = (): boolean => (context.active(root)?.session.stats().peers ?? 0) >= SWARM_FOUND_PEERS;
+  const hasEnough = (): boolean => {
+    const active = context.active(root);
+    if (!active || active.quietMs >= NOTHING_GIVEN_MS) return false;
+    return active.session.peerCount >= SWARM_FOUND_PEERS;
+  };
   state = context.discovery.search(root, places, onContacts, hasEnough, searching);
   // What was met before is dialled above; the exchange goes on trying while it has too few neighbours.
   if (context.active(root) && earlier.length > 0) onContacts(earlier);
