@@ -74,6 +74,11 @@ export class OutgoingChunks {
     this.#uplink.drained(peer);
   }
 
+  /** Whether so many bytes of chunks have been written to the peer since the link is up. */
+  hasWritten(peer: PeerKey, totalBytes: number): boolean {
+    return this.#uplink.hasWritten(peer, totalBytes);
+  }
+
   /** The peer says how many bytes of chunks have come since the link is up, and when by its clock the last of them did. */
   acked(peer: PeerKey, { bytes, atMs }: { bytes: number; atMs?: number }): void {
     this.#uplink.acked(peer, bytes, atMs);

@@ -132,6 +132,12 @@ export class SwarmShell {
         onRival: (link) => this.#care.doubt(link),
         onDown: (link) => this.#linkDown(link),
         onMessage: (link, message) => {
+          if (message.type === 'ack' && !this.#outgoing.hasWritten(link.peer, message.bytes))
+            return this.#punish(
+              link.peer,
+              'ERR_PEER_FALSE_ACK',
+              'it acknowledged bytes that were not sent yet',
+            );
           this.#messages.receive(link, message);
           if (message.type === 'ack') this.#outgoing.acked(link.peer, message);
         },

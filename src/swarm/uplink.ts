@@ -143,6 +143,14 @@ export class Uplink {
   }
 
   /**
+   * Whether so many bytes of payload have been written to the peer since the link came up. Who says that it has received more
+   * makes this node's uplink seem as fast as it likes: the exchange knows what it handed out, which may not have been read yet.
+   */
+  hasWritten(peer: PeerKey, totalBytes: number): boolean {
+    return totalBytes <= (this.#lanes.get(peer)?.window.writtenBytes ?? 0);
+  }
+
+  /**
    * The peer says what it has received.
    *
    * @param totalBytes of payload, since the link came up

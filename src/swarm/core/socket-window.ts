@@ -43,6 +43,11 @@ export class SocketWindow {
   readonly #least = new RecentLeast(LEAST_MS);
   readonly #clock = new PeerClock();
 
+  /** Written since the link came up. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
   /** Written and not acknowledged. */
   get unackedBytes(): number {
     return this.#writtenBytes - this.#ackedBytes;
@@ -79,7 +84,7 @@ export class SocketWindow {
   }
 
   /**
-   * @param totalBytes all that the peer says to have received since the link came up. What cannot be is the core's to punish
+   * @param totalBytes all that the peer says to have received since the link came up. What cannot be is the shell's to punish
    * @param theirMs when the last of it came, by the peer's clock; undefined: it does not say
    * @returns how long the part that came last took; undefined where none came to its end
    */
