@@ -9,15 +9,21 @@ const WINDOW_MS = 150_000;
  * for that least time. As LEDBAT does (RFC 6817), which looks at one way only, too.
  */
 export class PeerClock {
-  readonly #least = new RecentLeast(WINDOW_MS);
+  #least = new RecentLeast(WINDOW_MS);
 
   /**
    * @param theirMs what the peer's clock said; undefined: it said nothing
-   * @returns when the acknowledgement would have come had it not been held up, by this node's clock: no later than now
+   * @param sentAtMs when what is acknowledged was handed out
+   * @returns when the acknowledgement would have come had it not been held up, by this node's clock: no later than now. Where that is
+   *   before anything was sent the peer's clock stood still, as its machine slept, or it lies: what was known of it says nothing
    */
-  toMine(nowMs: number, theirMs: number | undefined): number {
+  toMine(nowMs: number, theirMs: number | undefined, sentAtMs: number): number {
     if (theirMs === undefined) return nowMs;
     this.#least.note(nowMs, nowMs - theirMs);
-    return theirMs + this.#least.value;
+    const cameAtMs = theirMs + this.#least.value;
+    if (cameAtMs >= sentAtMs) return cameAtMs;
+    this.#least = new RecentLeast(WINDOW_MS);
+    this.#least.note(nowMs, nowMs - theirMs);
+    return nowMs;
   }
 }

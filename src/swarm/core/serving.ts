@@ -78,7 +78,7 @@ export class Serving {
     peer.promised -= acked.arrived.length;
     peer.lastAckAtMs = core.nowMs;
     peer.windowBytes += acked.bytes / 2;
-    const cameAtMs = peer.clock.toMine(core.nowMs, atMs);
+    const cameAtMs = peer.clock.toMine(core.nowMs, atMs, acked.latest.sentAtMs);
     this.#granting.acked(peer, acked, cameAtMs);
     for (const upload of acked.arrived) this.#arrived(peer, upload);
     return undefined;

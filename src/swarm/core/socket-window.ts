@@ -89,7 +89,6 @@ export class SocketWindow {
    * @returns how long the part that came last took; undefined where none came to its end
    */
   acked(nowMs: number, totalBytes: number, theirMs: number | undefined): Took | undefined {
-    const cameAtMs = this.#clock.toMine(nowMs, theirMs);
     const bytes = Math.min(totalBytes, this.#writtenBytes) - this.#ackedBytes;
     if (!(bytes > 0)) return undefined;
     this.#ackedBytes += bytes;
@@ -98,8 +97,9 @@ export class SocketWindow {
     this.#isFull = false;
     let last: { atMs: number } | undefined;
     while ((this.#parts[0]?.end ?? Infinity) <= this.#ackedBytes) last = this.#parts.shift();
+    const cameAtMs = this.#clock.toMine(nowMs, theirMs, last?.atMs ?? -Infinity);
     if (!last) return undefined;
-    const tookMs = Math.max(0, cameAtMs - last.atMs);
+    const tookMs = cameAtMs - last.atMs;
     this.#least.note(nowMs, tookMs);
     return { tookMs, leastMs: this.#least.value };
   }
