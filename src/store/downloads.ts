@@ -416,11 +416,11 @@ export class Downloads {
     if (manifest.chunkCount === 0) return false;
     const bitmap = await BitmapFile.open(folder.bitmapPath(root), manifest.chunkCount);
     const partial = this.#newPartial(root, manifest, base, bitmap);
-    let stamps: FileStamps;
+    let stamps: FileStamps | undefined;
     try {
       // Something else may lie there while the partial's disk is away: its bitmap stays as it is.
-      if (!bitmap.claims().isFull || !(await partial.isWhole(options.signal, options.onCheck))) return false;
-      ({ stamps } = await partial.seal());
+      if (!bitmap.claims().isFull) return false;
+      stamps = await partial.stampsIfWhole(options.signal, options.onCheck);
     } catch (error) {
       options.signal?.throwIfAborted();
       this.#log('info', `${base} is not what was downloaded: ${String(error)}`);
@@ -428,6 +428,7 @@ export class Downloads {
     } finally {
       await partial.close();
     }
+    if (!stamps) return false;
     await commitPlace(this.#catalog, this.#log, manifest, download.path, stamps);
     await isDeleted(this.#log, folder.bitmapPath(root));
     await deleteReplaced(this.#catalog, this.#log, root);

@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { ShoalError } from '../errors.ts';
-import type { ChunkPlace, Manifest } from '../integrity/manifest.ts';
+import type { ChunkPlace, Manifest, ManifestFile } from '../integrity/manifest.ts';
 import { digestEquals, type VerifiedChunk } from '../integrity/verified-chunk.ts';
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { BitmapFile } from './bitmap-file.ts';
@@ -143,8 +143,16 @@ export class Partial {
     return damaged;
   }
 
-  /** Whether every chunk lies at all its places: hashes them up to the first that does not, and forgets none. */
-  async isWhole(signal?: AbortSignal, onCheck?: (bytes: number, total: number) => void): Promise<boolean> {
+  /**
+   * Hashes every chunk at all its places, up to the first that is not right. Nothing is changed: it may be somebody's own
+   * by now.
+   *
+   * @returns what the files are, where they have the asset's content and nothing else
+   */
+  async stampsIfWhole(
+    signal?: AbortSignal,
+    onCheck?: (bytes: number, total: number) => void,
+  ): Promise<FileStamps | undefined> {
     let checked = 0;
     let isWhole = true;
     const checkOne = async (chunk: number): Promise<void> => {
@@ -154,7 +162,13 @@ export class Partial {
       onCheck?.(checked, this.#manifest.chunkBytes);
     };
     await this.#forEachChunk(this.#allChunks(), checkOne, signal);
-    return isWhole;
+    if (!isWhole) return undefined;
+    const stamps = await this.#sync();
+    for (const [file, entry] of this.#manifest.entries.entries()) {
+      if (entry.type !== 'file') continue;
+      if (hasOtherSize(file, entry, stamps) || this.#own.isSuspect(file, stamps)) return undefined;
+    }
+    return stamps;
   }
 
   /** @throws ERR_CHUNK_MISSING; ERR_CLOSED; ERR_FILE_CHANGED where it was here and is damaged: then it can be written again */
@@ -204,9 +218,7 @@ export class Partial {
   async seal(): Promise<{ stamps: FileStamps; skippedLinks: SkippedLinks }> {
     await this.#settle();
     this.#isSealed = true;
-    // Something else may lie in a file's place by now.
-    await this.#pool.release(this);
-    const stamps = await syncTree(this, this.#pool, this.#base, this.#manifest, this.#small.workers);
+    const stamps = await this.#sync();
     await this.#checkSuspects(stamps);
     await this.#pool.release(this);
     return { stamps, skippedLinks: await makeLinks(this.#base, this.#manifest) };
@@ -244,6 +256,12 @@ export class Partial {
     await this.#settle();
     await this.#pool.release(this);
     await this.#bitmap.close();
+  }
+
+  async #sync(): Promise<FileStamps> {
+    // Something else may lie in a file's place by now.
+    await this.#pool.release(this);
+    return syncTree(this, this.#pool, this.#base, this.#manifest, this.#small.workers);
   }
 
   async #settle(): Promise<void> {
@@ -353,7 +371,7 @@ export class Partial {
     const suspects = new Set<number>();
     for (const [file, entry] of this.#manifest.entries.entries()) {
       if (entry.type !== 'file') continue;
-      const isOther = stamps.get(file).size !== BigInt(entry.size);
+      const isOther = hasOtherSize(file, entry, stamps);
       if (!isOther && !this.#own.isSuspect(file, stamps)) continue;
       suspects.add(file);
       if (isOther) stamps.set(file, await this.#resize(file, entry.size));
@@ -408,6 +426,10 @@ export class Partial {
 
 function hasEnded(): ShoalError {
   return new ShoalError('ERR_CLOSED', 'the download has been closed', { fault: 'none' });
+}
+
+function hasOtherSize(file: number, entry: ManifestFile, stamps: FileStamps): boolean {
+  return stamps.get(file).size !== BigInt(entry.size);
 }
 
 function numbersIn(bits: Bitfield): number[] {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { promises } from 'node:fs';
-import { cp, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { mock } from 'node:test';
@@ -198,6 +198,25 @@ describe('A download at its target', () => {
       await forced.close();
       await writeFile(asset.manifest.type === 'file' ? path : join(path, 'a'), 'mine');
       await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_TARGET_EXISTS' });
+    }
+  });
+
+  it('changes nothing at its target where a run was killed before it was recorded, and somebody went on with it', async () => {
+    const file = await remoteFile(bytesOf(3 * CHUNK));
+    const tree = await remoteTree({ a: bytesOf(3 * CHUNK), empty: bytesOf(0), link: { link: 'a' } });
+    for (const [asset, name] of [[file, ''] as const, [tree, 'empty'] as const, [tree, 'link'] as const]) {
+      await using folder = await tempFolder();
+      const { dataDir, target, partial } = await interrupted(folder.path, asset, [0, 1, 2]);
+      await rename(partial, target);
+      const path = join(target, name);
+      await appendFile(path, 'mine');
+      const before = await readFile(path);
+      await using store = await openStore(dataDir);
+      const again = store.startDownload(asset.root, { path: target });
+      // A link is no content.
+      if (name === 'link') await (await again).close();
+      else await assert.rejects(again, { code: 'ERR_TARGET_EXISTS' });
+      assert.ok(await sameFile(path, before));
     }
   });
 
