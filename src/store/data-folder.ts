@@ -21,6 +21,7 @@ import { absolutePath } from './absolute-path.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
 import { newId, type NodeIndex } from './node-index.ts';
 import { openIndex, type IndexDamage } from './open-index.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** The format of the data folder that this version reads and writes. */
 export const FORMAT_VERSION = 1;
@@ -109,10 +110,11 @@ export class DataFolder {
   }
 }
 
+const VERSION = 'version';
 const IDENTITY = 'identity.key';
 
 /** The names in a data folder. */
-const PARTS: ReadonlySet<string> = new Set(['version', IDENTITY, 'index', 'partials', 'content']);
+const PARTS: ReadonlySet<string> = new Set([VERSION, IDENTITY, 'index', 'partials', 'content']);
 
 const SPOOL_PREFIX = '.spool-';
 
@@ -132,7 +134,7 @@ export async function openDataFolder(dataDir: string, mustRepair = false): Promi
     try {
       for (const name of ['partials', 'content'])
         await mkdir(join(path, name), { recursive: true, mode: 0o700 });
-      await removeBegun(path, `${IDENTITY}.`);
+      for (const name of [VERSION, IDENTITY]) await removeBegun(path, `${name}.`);
       await removeBegun(join(path, 'content'), SPOOL_PREFIX);
       return new DataFolder(path, opened, await stat(path, { bigint: true }));
     } catch (error) {
@@ -184,14 +186,19 @@ function notAFolder(path: string, what: string): ShoalError {
 }
 
 async function checkVersion(path: string): Promise<void> {
-  const file = join(path, 'version');
+  const file = join(path, VERSION);
   // The index first: another process may be starting here, and makes it after the version.
   const hasIndex = (await stat(join(path, 'index')).catch(unlessMissing)) !== undefined;
   const version = (await readFile(file, 'utf8').catch(unlessMissing))?.trim() ?? '';
   if (version === String(FORMAT_VERSION)) return;
   // An empty one is what a crash or a full disk leaves of a first start.
   if (version === '' && !hasIndex) {
-    await rename(await writeAside(file, `${FORMAT_VERSION}\n`), file);
+    await rename(await writeAside(file, `${FORMAT_VERSION}\n`), file).catch((error: unknown) => {
+      // Another process was faster, and deleted what this one was writing.
+      if (!isErrno(error, 'ENOENT')) throw error;
+    });
+    // Before there is an index: without a version that is taken for another Shoal's.
+    await syncFolder(path);
     return;
   }
   const found = version === '' ? 'no version' : `version "${version.slice(0, 20)}"`;
@@ -201,7 +208,7 @@ async function checkVersion(path: string): Promise<void> {
   );
 }
 
-/** What was being written when the process was killed: input that was taken in, or a private key. */
+/** What was being written when the process was killed: input that was taken in, a private key, or the version. */
 async function removeBegun(folder: string, prefix: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (name.startsWith(prefix)) await rm(join(folder, name), { force: true });
@@ -233,7 +240,7 @@ async function createIdentity(file: string): Promise<Uint8Array> {
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return await readFile(file);
     if (!isErrno(error, 'EPERM', 'ENOTSUP', 'ENOSYS')) throw error;
-    await writeFile(file, bytes, { mode: 0o600, flag: 'wx' }).catch(async (failure: unknown) => {
+    await writeFile(file, bytes, { mode: 0o600, flag: 'wx', flush: true }).catch(async (failure: unknown) => {
       // A key that a full disk cut off would be taken for a damaged one for ever.
       if (!isErrno(failure, 'EEXIST')) await rm(file, { force: true });
       throw failure;
@@ -241,6 +248,8 @@ async function createIdentity(file: string): Promise<Uint8Array> {
   } finally {
     await unlink(aside);
   }
+  // Links name the peer id.
+  await syncFolder(dirname(file));
   return bytes;
 }
 

@@ -1,9 +1,10 @@
-import { link, open, rename, unlink } from 'node:fs/promises';
+import { link, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import { lstatOrUndefined } from './file-stamps.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** What {@link moveIntoPlace} takes. */
 export interface MoveOptions {
@@ -79,20 +80,6 @@ async function moveFolder(partial: string, target: string, options: MoveOptions)
   } catch (error) {
     await rename(options.asidePath, target);
     throw error;
-  }
-}
-
-/** So that the new name outlives a power cut, where the file system can be asked for that. */
-async function syncFolder(path: string): Promise<void> {
-  try {
-    const handle = await open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch {
-    // Windows and some network file systems cannot sync a folder; the rename has happened all the same.
   }
 }
 

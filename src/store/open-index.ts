@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { ShoalError } from '../errors.ts';
 import { isDamage, levelCode, levelError, NodeIndex } from './node-index.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** What was found wrong with an index when it was opened. */
 export interface IndexDamage {
@@ -89,6 +90,8 @@ async function openLevel(
   });
   try {
     await db.open();
+    // LevelDB brings what it wrote to the disk, and not which of its files it goes by from here on.
+    await syncFolder(db.location);
     return db;
   } catch (cause) {
     await db.close();

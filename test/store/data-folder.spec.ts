@@ -84,11 +84,11 @@ describe('The data folder', () => {
     ]);
   });
 
-  it('loses at the next start what a kill left of a private key that was being made, and of input', async () => {
+  it('loses at the next start what a kill left of a private key that was being made, of a version, and of input', async () => {
     await using folder = await tempFolder();
     const dataDir = join(folder.path, 'data');
     await (await openStore(dataDir)).close();
-    const left = ['identity.key.a1b2', 'content/.spool-a1b2'].map((name) => join(dataDir, name));
+    const left = ['identity.key.a1b2', 'version.a1b2', 'content/.spool-a1b2'].map((name) => join(dataDir, name));
     for (const path of left) await writeFile(path, 'begun');
     await using _store = await openStore(dataDir);
     for (const path of left) await assert.rejects(stat(path), { code: 'ENOENT' });

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { promises } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import { mock } from 'node:test';
+import { openStore } from '../../src/store/open-store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { bytesOf, CHUNK, download, putNodes, remoteFile, remoteTree, writeChunks } from './assets.ts';
+import { tempFolder } from './temp-folder.ts';
+import { unsyncedNames } from './unsynced-names.ts';
+
+/** With what is no file: that is on the disk only where its folder is. */
+const tree = () =>
+  remoteTree({
+    file: bytesOf(3 * CHUNK),
+    folder: { entries: { link: { link: '../file' }, empty: { entries: { too: { entries: {} } } } } },
+  });
+
+describe('What a record goes by is on the disk before it, whenever the power is cut', () => {
+  const holds = (title: string, task: (store: Store, base: string) => Promise<void>): void => {
+    it(title, async () => {
+      await using folder = await tempFolder();
+      await using store = await openStore(join(folder.path, 'data'));
+      await mkdir(join(folder.path, 'elsewhere'));
+      assert.deepEqual(await unsyncedNames(() => task(store, folder.path)), []);
+    });
+  };
+
+  it('in a new data folder: its version before its index, and the key of its node', async () => {
+    await using folder = await tempFolder();
+    const dataDir = join(folder.path, 'data');
+    const found = await unsyncedNames(
+      async () => {
+        await using store = await openStore(dataDir);
+        await store.identity();
+      },
+      { atEnd: true },
+    );
+    const names = ['version', 'identity.key'].map((name) => join(dataDir, name));
+    assert.deepEqual(
+      found.filter((path) => names.includes(path)),
+      [],
+    );
+  });
+});
