@@ -1,11 +1,12 @@
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import type { AssetEntry } from './asset-entry.ts';
 import type { Catalog } from './catalog.ts';
 import { isDeleted } from './change-target.ts';
 import type { Log } from './data-folder.ts';
 import { withFsErrors } from './fs-error.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** Begins the name of a mark in `content/`, which the root's CID ends: an import puts its content there just now. */
 const MARK_PREFIX = '.placing-';
@@ -26,6 +27,8 @@ export async function placeContent<T>(
   await withFsErrors('write', path, async () => {
     await writeFile(mark, '', { mode: 0o600 });
     await rename(spool, path);
+    // Before the record: after a power cut the next start takes what still has its old name for an import that was killed.
+    await syncFolder(dirname(path));
   });
   let isLeft = false;
   try {

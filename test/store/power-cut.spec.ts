@@ -43,4 +43,11 @@ describe('What a record goes by is on the disk before it, whenever the power is 
       [],
     );
   });
+
+  holds('content that is taken in', async (store) => {
+    const content = async function* (): AsyncGenerator<Uint8Array> {
+      yield bytesOf(100_000);
+    };
+    await store.share({ content: content() });
+  });
 });
