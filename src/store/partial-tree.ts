@@ -12,6 +12,7 @@ import { fsError, isErrno, withFsErrors } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { forEachPart, MANY_FILES } from './small-files.ts';
 import { syncFileSystem } from './sync-file-system.ts';
+import { syncFolder } from './sync-folder.ts';
 import { entryPath } from './tree-layout.ts';
 
 /** Files made, or synced to disk, side by side. */
@@ -215,7 +216,7 @@ export async function syncTree(
 ): Promise<FileStamps> {
   const files = [...manifest.entries.entries()].filter(([, { type }]) => type === 'file');
   const stamps = new FileStamps(manifest.entries.length);
-  if (files.length >= MANY_FILES && (await syncFileSystem(base))) {
+  if (manifest.entries.length >= MANY_FILES && (await syncFileSystem(base))) {
     await noteStamps(base, files as [number, ManifestFile][], stamps, workers);
     return stamps;
   }
@@ -229,6 +230,9 @@ export async function syncTree(
     );
   };
   await forEachBounded(files, PARALLEL_FILES, sync);
+  if (manifest.type === 'directory') await syncFolder(base);
+  for (const entry of manifest.entries)
+    if (entry.type === 'directory') await syncFolder(entryPath(base, entry));
   return stamps;
 }
 

@@ -211,17 +211,18 @@ export class Partial {
   }
 
   /**
-   * All is here: brings it to the disk, hashes again what somebody else wrote to, and makes the links.
+   * All is here: makes the links, brings all of it to the disk, and hashes again what somebody else wrote to.
    *
    * @throws ERR_FILE_CHANGED where chunks were changed: then they can be written again
    */
   async seal(): Promise<{ stamps: FileStamps; skippedLinks: SkippedLinks }> {
     await this.#settle();
     this.#isSealed = true;
+    const skippedLinks = await makeLinks(this.#base, this.#manifest);
     const stamps = await this.#sync();
     await this.#checkSuspects(stamps);
     await this.#pool.release(this);
-    return { stamps, skippedLinks: await makeLinks(this.#base, this.#manifest) };
+    return { stamps, skippedLinks };
   }
 
   /**

@@ -50,4 +50,12 @@ describe('What a record goes by is on the disk before it, whenever the power is 
     };
     await store.share({ content: content() });
   });
+
+  holds('a file that was fetched', async (store, base) => {
+    await (await download(store, await remoteFile(bytesOf(3 * CHUNK)), join(base, 'file'))).close();
+  });
+
+  holds('a folder that was fetched, with its empty folders and links', async (store, base) => {
+    await (await download(store, await tree(), join(base, 'tree'))).close();
+  });
 });
