@@ -67,6 +67,11 @@ export class BitmapFile {
     await this.#flush();
   }
 
+  /** Brings the file to the disk. */
+  async sync(): Promise<void> {
+    await withFsErrors('write', this.#path, () => this.#handle.sync());
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([this.#running, this.#next]);
     await this.#handle.close();

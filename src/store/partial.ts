@@ -222,6 +222,8 @@ export class Partial {
     const stamps = await this.#sync();
     await this.#checkSuspects(stamps);
     await this.#pool.release(this);
+    // After a power cut it tells that what lies at the target is this, where that was not noted yet.
+    await this.#bitmap.sync();
     return { stamps, skippedLinks };
   }
 

@@ -55,6 +55,33 @@ describe('What a record goes by is on the disk before it, whenever the power is 
     await (await download(store, await remoteFile(bytesOf(3 * CHUNK)), join(base, 'file'))).close();
   });
 
+  it('a bitmap that tells that what lies at the target is the download', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    await putNodes(store, asset);
+    const events: string[] = [];
+    const { open, link } = promises;
+    const opening = mock.method(promises, 'open', async (...args: Parameters<typeof open>) => {
+      const handle = await open(...args);
+      if (String(args[0]).endsWith('.bits'))
+        mock.method(handle, 'sync', async () => void events.push('bitmap'));
+      return handle;
+    });
+    const linking = mock.method(promises, 'link', async (from: string, to: string) => {
+      events.push('target');
+      await link(from, to);
+    });
+    try {
+      syncBuiltinESMExports();
+      await (await download(store, asset, join(folder.path, 'file'))).close();
+    } finally {
+      for (const { mock } of [opening, linking]) mock.restore();
+      syncBuiltinESMExports();
+    }
+    assert.deepEqual(events, ['bitmap', 'target']);
+  });
+
   holds('a folder that was fetched, with its empty folders and links', async (store, base) => {
     await (await download(store, await tree(), join(base, 'tree'))).close();
   });
