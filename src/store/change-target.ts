@@ -12,8 +12,9 @@ import { lstatOrUndefined } from './file-stamps.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
 import type { LiveDownload } from './open-asset.ts';
 import type { Partial } from './partial.ts';
-import { deleteTree, makeTree, syncTree } from './partial-tree.ts';
+import { deleteForGood, deleteTree, makeTree, syncTree } from './partial-tree.ts';
 import { checkSpace } from './space.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** What a change of target works with. */
 export interface TargetChange {
@@ -71,6 +72,7 @@ export async function putBackReplaced({ path, aside }: Download): Promise<void> 
   if (aside === undefined || path === undefined) return;
   if ((await lstatOrUndefined(path)) || !(await lstatOrUndefined(aside))) return;
   await withFsErrors('move', aside, () => rename(aside, path));
+  await syncFolder(dirname(path));
 }
 
 /**
@@ -108,6 +110,8 @@ async function isRenamed(partial: Partial, to: string): Promise<boolean> {
   const from = partial.base;
   try {
     await partial.moveTo(to);
+    // Before the record forgets where it was.
+    await syncFolder(dirname(to));
     return true;
   } catch (error) {
     if (isErrno(error, 'EXDEV')) return false;
@@ -128,6 +132,7 @@ async function copyTo(change: TargetChange, old: Partial, options: ResumeOptions
     await makeTree(to, manifest, 'create', catalog.small.workers, options.signal);
     await copyAll(manifest, old, partial, options);
     await syncTree(partial, catalog.pool, to, manifest, catalog.small.workers);
+    await syncFolder(dirname(to));
     const { bytesHere } = partial;
     await putDownload(catalog, root, { path: target, partial: to, other: old.base, bytesHere });
   } catch (error) {
@@ -164,7 +169,7 @@ async function dropOld(
     await old.close();
     // What either bitmap claims is hashed when the partial is opened: the old one will do until then.
     await rename(bitmapPath, catalog.folder.bitmapPath(root));
-    await deleteTree(old.base);
+    await deleteForGood(old.base);
     const bytesHere = catalog.entry(root)?.download?.bytesHere ?? 0;
     await putDownload(catalog, root, { path: target, partial: to, bytesHere });
   } catch (error) {
@@ -175,7 +180,7 @@ async function dropOld(
 /** Deletes what is of no more use. @returns whether it could: what cannot be deleted is told of, and keeps nobody from going on */
 export async function isDeleted(log: Log, path: string): Promise<boolean> {
   try {
-    await deleteTree(path);
+    await deleteForGood(path);
     return true;
   } catch (error) {
     log('warn', `${path} is of no more use and cannot be deleted: ${String(error)}`);

@@ -23,7 +23,7 @@ import {
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
 import { Partial } from './partial.ts';
-import { deleteTree, makeTree, partialGone, partialName } from './partial-tree.ts';
+import { deleteForGood, deleteTree, makeTree, partialGone, partialName } from './partial-tree.ts';
 import { checkSpace } from './space.ts';
 import type { DownloadOptions, Recheck } from './store.ts';
 import { checkNames } from './entry-names.ts';
@@ -198,10 +198,10 @@ export class Downloads {
       this.#live.delete(root.toString());
       await live.partial.close();
     }
-    await deleteTree(download.partial);
-    if (other !== undefined) await deleteTree(other);
-    await deleteTree(this.#catalog.folder.nextBitmapPath(root));
-    await deleteTree(this.#catalog.folder.bitmapPath(root));
+    await deleteForGood(download.partial);
+    if (other !== undefined) await deleteForGood(other);
+    await deleteForGood(this.#catalog.folder.nextBitmapPath(root));
+    await deleteForGood(this.#catalog.folder.bitmapPath(root));
   }
 
   /** What an earlier download left; where that is for another target, it does not matter that it is gone. */

@@ -12,7 +12,7 @@ import { lstatOrUndefined, type FileStamps } from './file-stamps.ts';
 import { checkTarget, moveIntoPlace } from './move-into-place.ts';
 import { newId } from './node-index.ts';
 import type { LiveDownload } from './open-asset.ts';
-import { deleteTree, partialGone, partialName, type SkippedLinks } from './partial-tree.ts';
+import { deleteForGood, partialGone, partialName, type SkippedLinks } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 
 /** Links named one by one that were not made: a person reads the first few. */
@@ -88,7 +88,7 @@ export async function deleteReplaced(catalog: Catalog, log: Log, root: CID): Pro
   const { aside, ...settled } = entry;
   try {
     if (!(await lstatOrUndefined(dirname(aside)))) return;
-    await deleteTree(aside);
+    await deleteForGood(aside);
   } catch (error) {
     log('warn', `what was replaced lies in ${aside} now and cannot be deleted: ${String(error)}`);
   }

@@ -14,7 +14,7 @@ import { HandlePool } from './handle-pool.ts';
 import { KeyLock } from './key-lock.ts';
 import { OpenAsset, type Content, type LiveDownload } from './open-asset.ts';
 import { beyondRepair, damageWarning } from './open-index.ts';
-import { deleteTree } from './partial-tree.ts';
+import { deleteForGood } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 import { removeEnded, removeUnrecorded } from './placing.ts';
 import { recheck } from './recheck.ts';
@@ -190,7 +190,7 @@ class FolderStore implements Store {
       const entry = this.#catalog.entry(root);
       if (!entry) return;
       if (entry.download) await this.#downloads.discard(root, entry.download);
-      await deleteTree(this.#catalog.folder.contentPath(root));
+      await deleteForGood(this.#catalog.folder.contentPath(root));
       await this.#catalog.delete(root, entry);
     });
   }

@@ -260,6 +260,16 @@ export function partialGone(path: string, cid: string): ShoalError {
   );
 }
 
+/**
+ * As {@link deleteTree}, of what a record is about to forget: as durable as that will be. After a power cut it would be there
+ * again, and nobody would know of it.
+ */
+export async function deleteForGood(path: string): Promise<void> {
+  if (!(await lstatOrUndefined(path))) return;
+  await deleteTree(path);
+  await syncFolder(dirname(path));
+}
+
 /** Deletes a partial, whatever became of it. */
 export async function deleteTree(path: string): Promise<void> {
   await withFsErrors('delete', path, () => rm(path, { recursive: true, force: true }));

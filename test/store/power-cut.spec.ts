@@ -85,4 +85,30 @@ describe('What a record goes by is on the disk before it, whenever the power is 
   holds('a folder that was fetched, with its empty folders and links', async (store, base) => {
     await (await download(store, await tree(), join(base, 'tree'))).close();
   });
+
+  holds('a folder that was replaced', async (store, base) => {
+    const target = join(base, 'elsewhere');
+    await writeFile(join(target, 'old'), 'old');
+    await (await download(store, await tree(), target, { force: true })).close();
+  });
+
+  holds('a download that was moved to another folder', async (store, base) => {
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    await putNodes(store, asset);
+    const first = await store.startDownload(asset.root, { path: join(base, 'file') });
+    await writeChunks(first, asset, [1]);
+    await first.close();
+    await (await store.startDownload(asset.root, { path: join(base, 'elsewhere', 'file') })).close();
+  });
+
+  holds('that a download, or content, is gone', async (store, base) => {
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    await putNodes(store, asset);
+    const stored = await store.startDownload(asset.root, { path: join(base, 'file') });
+    await writeChunks(stored, asset, [1]);
+    await stored.close();
+    await store.remove(asset.root);
+    await (await download(store, asset, undefined)).close();
+    await store.remove(asset.root);
+  });
 });
