@@ -3,7 +3,7 @@ import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface';
 import type { AbstractStream } from '@libp2p/utils';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import { handDirectly, readDirectly } from '../swarm/direct-reads.ts';
-import { countArrivals } from '../swarm/sign-of-life.ts';
+import { arrivalsOf, countArrivals } from '../swarm/sign-of-life.ts';
 import { openEagerly } from './eager-streams.ts';
 import { MuxerAllowance } from './muxer-allowance.ts';
 import { YamuxParts, type FramedMuxer } from './yamux-parts.ts';
@@ -86,7 +86,7 @@ function makeLazy(muxer: WindowedMuxer, allowance: MuxerAllowance, arrived: () =
   };
 }
 
-/** @returns how many times something has come */
+/** @returns what grows whenever something comes, and be it a part of what TLS hands on as a whole */
 function takeParts(muxer: WindowedMuxer, connection: MessageStream, allowance: MuxerAllowance): () => number {
   const parts = new YamuxParts(muxer, allowance);
   let arrivals = 0;
@@ -103,5 +103,5 @@ function takeParts(muxer: WindowedMuxer, connection: MessageStream, allowance: M
       connection.abort(error as Error);
     }
   });
-  return () => arrivals;
+  return () => arrivals + (arrivalsOf(connection) ?? 0);
 }

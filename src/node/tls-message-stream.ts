@@ -5,6 +5,7 @@ import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils';
 import { isLent, takenBySocket } from '../store/sent-memory.ts';
 import { noteShortLived } from '../store/short-lived-memory.ts';
 import { handDirectly } from '../swarm/direct-reads.ts';
+import { countArrivals } from '../swarm/sign-of-life.ts';
 import { writeLargeAlone } from './large-writes.ts';
 import { reuseReadMemory } from './reused-reads.ts';
 
@@ -53,6 +54,8 @@ export class TlsMessageStream extends AbstractMultiaddrConnection {
       });
     }
     writeLargeAlone(socket);
+    // A record of TLS is handed on when it is whole: 16 kB, which take a slow path many seconds.
+    countArrivals(this, () => connection.socket.bytesRead);
     socket.on('drain', () => this.safeDispatchEvent('drain'));
     socket.on('error', (error) => this.abort(error));
     // Where a server's socket tells of broken records after the handshake (node:internal/tls/wrap).

@@ -20,7 +20,7 @@ const FIRST_PINGS = 4;
 const QUIET_MS = 60_000;
 const QUIET_PING_MS = 25_000;
 
-/** A link on which nothing at all came for so long is dead, with {@link CARE_MS} within ten seconds of its last byte. */
+/** A link on whose connection nothing at all came for so long is dead, with {@link CARE_MS} within ten seconds of its last byte. */
 const SILENCE_MS = 9000;
 
 /** But not before a ping has been out for so long: an idle link is silent in between. */
@@ -146,8 +146,10 @@ export class LinkCare {
     const nowMs = this.#host.nowMs();
     // This process stood still: what came meanwhile has not been read, and nobody is to blame.
     const isAwake = nowMs - this.#tickedAtMs < MAX_PAUSE_MS;
+    const sinceMs = isAwake ? this.#tickedAtMs : nowMs;
     this.#tickedAtMs = nowMs;
     for (const link of [...this.#host.links.values()]) {
+      link.listen(sinceMs);
       if (!link.ping) {
         const { count, atMs } = this.#pings.get(link) ?? { count: 0, atMs: -Infinity };
         const isDue = this.#isQuiet(link)

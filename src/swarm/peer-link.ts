@@ -34,7 +34,7 @@ export class PeerLink {
   /** Roots, by this node's slot, that the shell (not the core) named on this link to fetch nodes. */
   readonly asked = new Set<number>();
   readonly openedAtMs: number;
-  /** When bytes last came in on either stream. */
+  /** When bytes last came in on either stream, or on the connection at all (see {@link PeerLink.listen}). */
   heardAtMs: number;
   /** When bytes of a chunk last came or went; at first, when it was opened. */
   movedAtMs: number;
@@ -49,6 +49,7 @@ export class PeerLink {
   readonly #control: ControlChannel;
   readonly #arrivals: () => number | undefined;
   readonly #arrivedBefore: number | undefined;
+  #arrivedSeen: number | undefined;
   #data: DataChannel | undefined;
   #inbox: Inbox | undefined;
   #isEnded = false;
@@ -75,6 +76,7 @@ export class PeerLink {
     this.#events = events;
     this.#arrivals = () => arrivalsOf(control);
     this.#arrivedBefore = this.#arrivals();
+    this.#arrivedSeen = this.#arrivedBefore;
     this.#control = new ControlChannel(control, {
       // A node of a mebibyte takes a slow uplink longer than a link may be silent.
       onBytes: () => void (this.heardAtMs = nowMs()),
@@ -101,6 +103,19 @@ export class PeerLink {
   /** Whether nothing at all has come on its connection since it was opened; false where that is not known. */
   get isUnheard(): boolean {
     return this.#arrivedBefore !== undefined && this.#arrivals() === this.#arrivedBefore;
+  }
+
+  /**
+   * Takes what came on the connection since the last call for a sign of life: on a slow path many seconds pass before a record
+   * of TLS, and so a part of what the peer says, is whole.
+   *
+   * @param sinceMs a time since which that came
+   */
+  listen(sinceMs: number): void {
+    const arrived = this.#arrivals();
+    if (arrived === this.#arrivedSeen) return;
+    this.#arrivedSeen = arrived;
+    this.heardAtMs = Math.max(this.heardAtMs, sinceMs);
   }
 
   /** Whether it was ended on purpose, by either side. */

@@ -43,6 +43,17 @@ class Path implements Disposable {
     for (const socket of this.#sockets) socket.unpipe().pause();
   }
 
+  /** Of what lies at either end a byte gets through, and nothing more. */
+  passByte(): void {
+    for (const [n, socket] of this.#sockets.entries()) {
+      socket.once('data', (bytes: Buffer) => {
+        socket.pause();
+        this.#sockets[n ^ 1]?.write(bytes.subarray(0, 1));
+      });
+      socket.resume();
+    }
+  }
+
   [Symbol.dispose](): void {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
@@ -182,5 +193,29 @@ describe('a connection on which nobody greets', () => {
     await until(() => doubted.length > 0);
     assert.deepEqual(doubted, [link]);
     assert.equal(links.get(far.peerId.toString()), link);
+  });
+
+  it('is heard where a part of a record of TLS came, of which nothing is handed on before it is whole', async () => {
+    const path = stack.use(await Path.to(far));
+    await linksOf(far);
+    const connection = await dialled(path);
+    const link = await (await linksOf(near)).ensure(connection);
+    await quiet();
+    link.listen(0);
+    path.cut();
+    await quiet();
+    nowMs = 5000;
+    link.listen(nowMs);
+    assert.equal(link.heardAtMs, 0);
+    // Far has something to say, and a byte of it comes.
+    far
+      .getConnections(near.peerId)[0]
+      ?.newStream('/other/1')
+      .catch(() => {});
+    path.passByte();
+    await until(() => {
+      link.listen(nowMs);
+      return link.heardAtMs === nowMs;
+    });
   });
 });

@@ -10,6 +10,8 @@ class World {
   pings = 0;
   endedAtMs: number | undefined;
   isAlive = true;
+  /** Something comes on the connection, of which no message is whole. */
+  isTrickling = false;
   readonly events: Event[] = [];
   readonly link: PeerLink;
   readonly care: LinkCare;
@@ -21,6 +23,9 @@ class World {
       movedAtMs: 0,
       ping: undefined,
       send: (message: { type: string; nonce: number }) => this.#pinged(message.nonce),
+      listen: (sinceMs: number) => {
+        if (this.isTrickling) this.link.heardAtMs = Math.max(this.link.heardAtMs, sinceMs);
+      },
       end: () => (this.endedAtMs = this.nowMs),
       connection: { abort: () => {} },
     };
@@ -193,6 +198,18 @@ describe('the care of links', () => {
       world.run(1000);
     }
     assert.equal(world.endedAtMs, undefined);
+  });
+
+  it('takes a part of a message for a sign of life, and notices within ten seconds when no more comes', () => {
+    const world = new World();
+    world.isAlive = false;
+    world.isTrickling = true;
+    world.run(60_000);
+    assert.equal(world.endedAtMs, undefined);
+    world.isTrickling = false;
+    const lastByteMs = world.nowMs;
+    world.run(60_000);
+    assert.ok(world.endedAtMs !== undefined && world.endedAtMs - lastByteMs <= 10_000, `${world.endedAtMs}`);
   });
 
   it('gives a sign of life where the answer stands behind the data of a peer, which hears nothing else', () => {
