@@ -9,7 +9,8 @@ export function say(text: string): void {
 }
 
 /** Shows how far it is: the bar, and a line that screen readers do not read out each time that it changes. */
-export function showProgress({ bytes, total, peers, phase }: Progress): void {
+export function showProgress(progress: Progress): void {
+  const { bytes, total, phase } = progress;
   const bar = at('asset-progress', HTMLProgressElement);
   if (phase === 'searching' && bytes === 0) {
     bar.removeAttribute('value');
@@ -19,14 +20,15 @@ export function showProgress({ bytes, total, peers, phase }: Progress): void {
   }
   bar.value = total > 0 ? bytes / total : 1;
   const percent = total > 0 ? Math.floor((100 * bytes) / total) : 100;
-  const doing =
-    phase === 'checking'
-      ? 'checking what is here'
-      : phase === 'searching'
-        ? 'nobody gives at the moment; looking for others'
-        : phase === 'writing'
-          ? 'writing it to the folder'
-          : `from ${countText(peers, 'peer')}`;
   at('asset-state').ariaLive = 'off';
-  at('asset-state').textContent = `${percent} % (${sizeText(bytes)} of ${sizeText(total)}), ${doing}`;
+  at('asset-state').textContent =
+    `${percent} % (${sizeText(bytes)} of ${sizeText(total)})${doingOf(progress)}`;
+}
+
+function doingOf({ peers, phase }: Progress): string {
+  if (phase === 'checking') return ', checking what is here';
+  if (phase === 'searching') return ', nobody gives at the moment; looking for others';
+  if (phase === 'writing') return ', writing it to the folder';
+  // What is here already comes from nobody.
+  return peers === 0 ? '' : `, from ${countText(peers, 'peer')}`;
 }

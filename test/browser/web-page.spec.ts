@@ -250,6 +250,32 @@ describe('the page in Chromium', function () {
     assert.equal(String(saved.bytes), 'file 502');
   });
 
+  it('says nothing of peers while it reads what is here already', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    await mkdir(nodes.path('folder'));
+    for (const name of ['one', 'two']) await writeFile(nodes.path('folder', `${name}.txt`), name);
+    const seed = await nodes.start({ web: true });
+    const { link } = await seed.share(nodes.path('folder'));
+    const page = await openPage(`${site.url()}#${link}`);
+    await page.click('text=Fetch all of it');
+    await shows(page, '#asset-state', /^All of it is here/);
+    await page.reload();
+    await shows(page, '#asset-state', /^2 files/);
+    const said = page.evaluate(async () => {
+      const state = document.querySelector('#asset-state')!;
+      const texts: string[] = [];
+      await new Promise<void>((resolve) => {
+        new MutationObserver(() => {
+          texts.push(state.textContent);
+          if (state.textContent.startsWith('All of it is here')) resolve();
+        }).observe(state, { childList: true });
+      });
+      return texts;
+    });
+    await page.click('text=Fetch all of it');
+    assert.ok(!(await said).some((text) => text.includes(' 0 peers')), String(await said));
+  });
+
   it('saves a folder into one that is picked, by keyboard, and says where a browser cannot', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     await mkdir(nodes.path('folder', 'sub'), { recursive: true });
