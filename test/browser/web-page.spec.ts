@@ -17,7 +17,6 @@ function quicken(): void {
   });
 }
 
-/** The page that `shoal web` serves, as a person uses it: by what it shows, and by its fields and buttons. */
 /** Has the page's picker pick a file of eleven bytes. Runs in the page. */
 function letPickMine(): void {
   const picked = async (): Promise<FileSystemFileHandle> => {
@@ -31,6 +30,45 @@ function letPickMine(): void {
   Object.assign(globalThis, { showOpenFilePicker: async () => [await picked()] });
 }
 
+/**
+ * Texts that stand out from what is behind them by less than 4.5, and fields and buttons whose edges do so by less than 3: what
+ * WCAG 2 asks of level AA. Runs in the page.
+ */
+function faint(): string[] {
+  const draw = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!;
+  const lightOf = (colour: string): number | undefined => {
+    draw.clearRect(0, 0, 1, 1);
+    draw.fillStyle = colour;
+    draw.fillRect(0, 0, 1, 1);
+    const [red = 0, green = 0, blue = 0, alpha] = draw.getImageData(0, 0, 1, 1).data;
+    if (alpha !== 255) return undefined;
+    const [r = 0, g = 0, b = 0] = [red, green, blue].map((each) =>
+      each <= 10 ? each / 3294 : ((each / 255 + 0.055) / 1.055) ** 2.4,
+    );
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element: Element | null): number =>
+    element
+      ? (lightOf(getComputedStyle(element).backgroundColor) ?? behind(element.parentElement))
+      : (lightOf('Canvas') as number);
+  const ratio = (a: number, b: number): number => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const found: string[] = [];
+  for (const element of document.querySelectorAll<HTMLElement>('body *')) {
+    if (!element.checkVisibility()) continue;
+    const { color, borderTopColor } = getComputedStyle(element);
+    const name = `${element.localName}#${element.id}.${element.className}`;
+    const isText = [...element.childNodes].some((each) => each.nodeType === 3 && each.nodeValue?.trim());
+    const text = ratio(lightOf(color) ?? 0, behind(element));
+    if ((isText || element.localName === 'input') && text < 4.5) found.push(`the text of ${name}`);
+    if (!element.matches('input, button')) continue;
+    const outside = behind(element.parentElement);
+    const edge = ratio(lightOf(borderTopColor) ?? outside, outside);
+    if (Math.max(edge, ratio(behind(element), outside)) < 3) found.push(`the edge of ${name}`);
+  }
+  return found;
+}
+
+/** The page that `shoal web` serves, as a person uses it: by what it shows, and by its fields and buttons. */
 describe('the page in Chromium', function () {
   let rig: BrowserRig;
   let nodes: TestNodes;
@@ -759,6 +797,28 @@ describe('the page in Chromium', function () {
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
     await page.click('#asset-stop');
     await shows(page, '#kept-list .name', /^photo\ufffdgnp\.exe$/);
+  });
+
+  it('stands out from its ground, in the light and in the dark', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const seed = await nodes.start({ web: true });
+    await mkdir(nodes.path('folder'));
+    await writeFile(nodes.path('folder', 'one.png'), 'one');
+    const { link } = await seed.share(nodes.path('folder'));
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await openPage(`${site.url()}#${link}`, { context: { colorScheme } });
+      await shows(page, '#asset-state', /^1 file/);
+      assert.deepEqual(await page.evaluate(faint), []);
+      await page.click('#asset-stop');
+      await shows(page, '#kept-list .size', /./);
+      assert.deepEqual(await page.evaluate(faint), []);
+      await page.setInputFiles('#files', { name: 'mine', mimeType: '', buffer: Buffer.from('mine') });
+      await shows(page, '#shared-state', /shared for as long/);
+      assert.deepEqual(await page.evaluate(faint), []);
+      await page.goto(`${site.url()}#shoal:nonsense`);
+      await shows(page, '#problem', /ERR_INVALID_CID/);
+      assert.deepEqual(await page.evaluate(faint), []);
+    }
   });
 
   it('fits a phone, and stands still for those who ask for it', async () => {
