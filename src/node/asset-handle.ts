@@ -12,6 +12,7 @@ import type {
 import { ShoalError } from '../errors.ts';
 import type { Manifest } from '../integrity/manifest.ts';
 import type { ActiveAsset } from './active-asset.ts';
+import { endable } from './endable.ts';
 import { formatLink } from './link.ts';
 import { loadDag } from './load-dag.ts';
 import type { NodeContext } from './node-context.ts';
@@ -67,8 +68,12 @@ export class AssetHandle implements Asset {
     return formatLink(this.#root, this.name, isOwnEnough ? own : [...own, ...this.#addresses]);
   }
 
-  async *entries(options: OpenOptions = {}): AsyncGenerator<AssetEntry> {
-    const manifest = await this.#loadManifest(options.timeoutMs, this.untilClosed(options.signal));
+  entries(options: OpenOptions = {}): AsyncGenerator<AssetEntry> {
+    return endable((gone) => this.#entries(options, this.#untilGone(options.signal, gone)));
+  }
+
+  async *#entries(options: OpenOptions, signal: AbortSignal): AsyncGenerator<AssetEntry> {
+    const manifest = await this.#loadManifest(options.timeoutMs, signal);
     for (const entry of manifest.entries) {
       const path = entry.path.join('/');
       if (entry.type === 'file') yield { type: 'file', path, size: entry.size };
@@ -77,8 +82,11 @@ export class AssetHandle implements Asset {
     }
   }
 
-  async *stream(options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
-    const signal = this.untilClosed(options.signal);
+  stream(options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
+    return endable((gone) => this.#stream(options, this.#untilGone(options.signal, gone)));
+  }
+
+  async *#stream(options: StreamOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const manifest = await this.#loadManifest(options.timeoutMs, signal);
     const { file, size } = findFile(manifest, options.path, this.cid);
     const range = checkedRange(options, size);
@@ -141,6 +149,10 @@ export class AssetHandle implements Asset {
     const all = [this.#closed.signal, this.#context.closing];
     if (signal) all.push(signal);
     return AbortSignal.any(all);
+  }
+
+  #untilGone(signal: AbortSignal | undefined, gone: AbortSignal): AbortSignal {
+    return AbortSignal.any([this.untilClosed(signal), gone]);
   }
 
   async #loadManifest(

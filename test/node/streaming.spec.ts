@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { ReadableStream } from 'node:stream/web';
 import { mock } from 'node:test';
 import { ShoalError, type Progress, type Shoal, type StreamOptions } from '../../src/index.ts';
 import { HandlePool } from '../../src/store/handle-pool.ts';
@@ -94,6 +97,29 @@ describe('streaming', () => {
     }
     assert.ok(Buffer.concat(pieces).equals(content));
     assert.equal((await Array.fromAsync(b.list()))[0]?.state, 'shared');
+  });
+
+  it('ends at once where its reader goes while it waits', async () => {
+    await using nodes = await TestNodes.create();
+    const { origin, link } = await shared(nodes, MIB, 64 * MIB);
+    const b = await nodes.start();
+    const asset = await b.open(link);
+    await Array.fromAsync(asset.entries());
+    await origin.close();
+    const reader = ReadableStream.from(asset.stream({ timeoutMs: Infinity })).getReader();
+    const reading = reader.read();
+    await reader.cancel();
+    assert.deepEqual(await reading, { done: true, value: undefined });
+    const node = Readable.from(asset.stream({ timeoutMs: Infinity }));
+    node.resume();
+    await new Promise((resolve) => setImmediate(resolve));
+    const closed = once(node, 'close');
+    node.destroy();
+    await closed;
+    const listing = asset.stream({ timeoutMs: Infinity })[Symbol.asyncIterator]();
+    const waiting = listing.next();
+    await listing.return?.();
+    assert.deepEqual(await waiting, { done: true, value: undefined });
   });
 
   it('ends where its asset is removed, and does not say that the node was closed', async () => {
