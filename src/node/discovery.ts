@@ -12,6 +12,7 @@ import type { Announcer } from './announcer.ts';
 import { DhtSearch, type OnContacts } from './dht-search.ts';
 import { DialTarget } from './dial-target.ts';
 import { endRelayed } from './end-relayed.ts';
+import { LocalDials } from './local-dials.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import type { SearchState } from './search-report.ts';
 import { TaskSet } from './task-set.ts';
@@ -45,9 +46,6 @@ export interface SearchPlaces {
   earlier: readonly Contact[];
 }
 
-/** One connection attempt to a node heard on the local network. */
-const DIAL_TIMEOUT_MS = 10_000;
-
 /**
  * Nodes of the DHT from earlier that are not connected are dialled so often, once each. A network that fell in two, as where a
  * line between two places was down, stayed two for ever: each part still had others, and those that could not be reached had left
@@ -57,9 +55,6 @@ const LOOK_AGAIN_MS = 600_000;
 
 /** New members wake searches that found nobody, once for a burst. */
 const WAKE_DEBOUNCE_MS = 500;
-
-/** Nodes heard on the local network are dialled up to this many connections: twice the swarm's degree of 30. */
-const MAX_LOCAL_CONNECTIONS = 60;
 
 /**
  * Peers of earlier runs that a node which serves tries to get back to at a time, or has got back to, over all its assets: twice
@@ -99,6 +94,7 @@ export class Discovery implements AsyncDisposable {
   /** Peers that turned out not to speak this network's protocol. */
   readonly #foreign = new Set<string>();
   readonly #localPeers = new Set<string>();
+  readonly #localDials: LocalDials;
   /** By root, and how many look for it: one search walks for all of them. */
   readonly #searches = new Map<string, { dht: DhtSearch; users: number; ended: AbortController }>();
   readonly #walks = new Slots(WALKS_AT_ONCE);
@@ -113,6 +109,7 @@ export class Discovery implements AsyncDisposable {
       if (!this.#stop.signal.aborted) options.log('debug', `discovery: ${String(error)}`);
     });
     this.#libp2p = options.libp2p;
+    this.#localDials = new LocalDials(options.libp2p, this.#tasks, this.#stop.signal);
     // Every search and every walk listens for the stop.
     setMaxListeners(Infinity, this.#stop.signal);
   }
@@ -202,9 +199,7 @@ export class Discovery implements AsyncDisposable {
     const id = peer.id.toString();
     if (this.#stop.signal.aborted || id === this.#libp2p.peerId.toString()) return;
     if (this.#localPeers.size < MAX_LOCAL_PEERS) this.#localPeers.add(id);
-    if (this.#libp2p.getConnections().length >= MAX_LOCAL_CONNECTIONS) return;
-    if (this.#libp2p.getConnections(peer.id).length > 0) return;
-    this.#tasks.run(this.#dialLocal(peer));
+    this.#localDials.add(peer);
   }
 
   /** Announces this node as a provider of a root, now and again while it runs. Root CIDs only. */
@@ -404,14 +399,6 @@ export class Discovery implements AsyncDisposable {
     if (this.#foreign.size >= MAX_FOREIGN)
       this.#foreign.delete(this.#foreign.values().next().value as string);
     this.#foreign.add(peer);
-  }
-
-  async #dialLocal({ id, multiaddrs }: PeerInfo): Promise<void> {
-    // By name: each machine has a 127.0.0.1, and many the same bridge of containers, where another node may listen on the port.
-    const addresses = multiaddrs.map((address) => address.encapsulate(`/p2p/${id.toString()}`));
-    await this.#libp2p.dial(addresses, {
-      signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]),
-    });
   }
 
   #onDhtPeer(): void {

@@ -407,6 +407,42 @@ describe('Discovery on a local network', () => {
     assert.deepEqual(dialled, [`/ip4/172.17.0.1/tcp/4001/p2p/${id.toString()}`]);
   });
 
+  it('dials few of those at a time whose names are called out, at some addresses of each, and first who was heard last', async () => {
+    const dialled: string[][] = [];
+    const ends: (() => void)[] = [];
+    const libp2p = {
+      peerId: 'self',
+      services: {},
+      getConnections: () => [],
+      dial: async (addresses: Multiaddr[]) => {
+        dialled.push(addresses.map(String));
+        await new Promise<void>((resolve) => ends.push(resolve));
+      },
+    };
+    const options = { network: 'test', named: [], mdns: true, log: () => {} };
+    await using discovery = new Discovery({ libp2p: libp2p as unknown as ShoalLibp2p, ...options });
+    const ids = await Promise.all(
+      Array.from({ length: 200 }, async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))),
+    );
+    const addresses = Array.from({ length: 50 }, (_, n) => multiaddr(`/ip4/203.0.113.${n}/tcp/443`));
+    for (const id of ids) discovery.handleLocalPeer({ id, multiaddrs: addresses });
+    assert.deepEqual(
+      dialled.map((each) => each.length),
+      Array.from({ length: 8 }, () => 8),
+    );
+    ends.shift()?.();
+    while (dialled.length < 9) await turn();
+    assert.ok(dialled[8]?.[0]?.endsWith(String(ids.at(-1))));
+    // All that wait are dialled, and none that had to make room.
+    while (dialled.length < 8 + 128) {
+      for (const end of ends.splice(0)) end();
+      await turn();
+    }
+    for (const end of ends.splice(0)) end();
+    await turn();
+    assert.equal(dialled.length, 8 + 128);
+  });
+
   it('counts a bounded number of the names that are called out there', async () => {
     const libp2p = { peerId: 'self', services: {}, getConnections: () => Array.from({ length: 60 }) };
     const options = { network: 'test', named: [], mdns: true, log: () => {} };
