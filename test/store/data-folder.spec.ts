@@ -88,7 +88,9 @@ describe('The data folder', () => {
     await using folder = await tempFolder();
     const dataDir = join(folder.path, 'data');
     await (await openStore(dataDir)).close();
-    const left = ['identity.key.a1b2', 'version.a1b2', 'content/.spool-a1b2'].map((name) => join(dataDir, name));
+    const left = ['identity.key.a1b2', 'version.a1b2', 'content/.spool-a1b2'].map((name) =>
+      join(dataDir, name),
+    );
     for (const path of left) await writeFile(path, 'begun');
     await using _store = await openStore(dataDir);
     for (const path of left) await assert.rejects(stat(path), { code: 'ENOENT' });
