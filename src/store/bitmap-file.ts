@@ -93,18 +93,16 @@ export class BitmapFile {
     return this.#next;
   }
 
+  /** Where it fails, all who wait for it are told, and mark anew what they write anew. */
   async #writeDirty(): Promise<void> {
     const pages = [...this.#dirtyPages];
     this.#dirtyPages.clear();
-    try {
+    await withFsErrors('write', this.#path, async () => {
       for (const page of pages) {
         const start = page * PAGE_BYTES;
         await writeFilePart(this.#handle, start, this.#bits.bytes.slice(start, start + PAGE_BYTES));
       }
-    } catch (error) {
-      for (const page of pages) this.#dirtyPages.add(page);
-      await withFsErrors('write', this.#path, () => Promise.reject(error as Error));
-    }
+    });
   }
 }
 
