@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { encode } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
-import type { CID } from 'multiformats/cid';
+import { CID } from 'multiformats/cid';
+import { create as createDigest } from 'multiformats/hashes/digest';
 import { DagWalk } from '../../src/integrity/dag-walk.ts';
 import type { WalkLimits } from '../../src/integrity/limits.ts';
 import { DAG_PB_CODE, RAW_CODE, cidOf } from '../../src/integrity/parse-cid.ts';
@@ -53,6 +54,13 @@ class Forge {
       links,
     );
   }
+}
+
+/** A length-delimited field. */
+function field(number: number, ...bytes: Uint8Array[]): Uint8Array {
+  const content = Buffer.concat(bytes);
+  assert.ok(content.byteLength < 128);
+  return Buffer.concat([Uint8Array.of(number * 8 + 2, content.byteLength), content]);
 }
 
 const leaf = cidOf(RAW_CODE, sha256(noise(10)));
@@ -131,6 +139,37 @@ describe('A DAG whose hashes are right but whose structure is not', () => {
     forge.block(Uint8Array.of(0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f)),
   );
 
+  const link = field(2, field(1, leaf.bytes), field(2), Uint8Array.of(0x18, 10));
+  const ofOne = field(1, Uint8Array.of(0x08, 2, 0x18, 10, 0x20, 10));
+  assertRefused('is refused when a node has data twice', invalid, (forge) =>
+    forge.block(Buffer.concat([link, ofOne, ofOne])),
+  );
+  assertRefused('is refused when a node has links before its data and after it', invalid, (forge) =>
+    forge.block(Buffer.concat([link, ofOne, link])),
+  );
+  assertRefused('is refused when a link leads to two nodes', invalid, (forge) =>
+    forge.block(Buffer.concat([field(2, field(1, leaf.bytes), field(1, other.bytes)), ofOne])),
+  );
+  assertRefused('is refused when a link leads nowhere', invalid, (forge) =>
+    forge.block(Buffer.concat([field(2, field(2)), ofOne])),
+  );
+  assertRefused('is refused when a field of UnixFS is of another kind', invalid, (forge) =>
+    forge.block(Buffer.concat([link, field(1, Uint8Array.of(0x08, 2, 0x1a, 1, 10, 0x20, 10))])),
+  );
+  it('is refused when it is cut off, wherever', async () => {
+    const whole = Buffer.concat([link, ofOne]);
+    for (let end = 0; end < whole.byteLength; end++) {
+      const forge = new Forge();
+      const root = forge.block(whole.subarray(0, end));
+      await assert.rejects(walk({ root, nodes: forge.nodes }), { code: invalid }, `at ${end}`);
+    }
+    const forge = new Forge();
+    assert.equal((await walk({ root: forge.block(whole), nodes: forge.nodes })).size, 10);
+  });
+  assertRefused('is refused when a number has no end', invalid, (forge) =>
+    forge.block(Buffer.concat([link, field(1, new Uint8Array(20).fill(0x80))])),
+  );
+
   for (const name of ['', '.', '..', '../x', 'a/b', 'a\\b', '/etc/passwd', 'nul\0byte', 'x'.repeat(300)]) {
     assertRefused(
       `is refused when an entry is named ${JSON.stringify(name.slice(0, 20))}`,
@@ -182,6 +221,9 @@ describe('A DAG whose hashes are right but whose structure is not', () => {
   assertRefused('is refused when a link has no text', invalid, (forge) =>
     forge.node(new UnixFS({ type: 'symlink' }).marshal()),
   );
+  assertRefused('is refused when the text of a link is longer than any system takes', invalid, (forge) =>
+    forge.node(new UnixFS({ type: 'symlink', data: new Uint8Array(4097).fill(65) }).marshal()),
+  );
   assertRefused('is refused when a link contains NUL', invalid, (forge) =>
     forge.node(new UnixFS({ type: 'symlink', data: Uint8Array.of(65, 0) }).marshal()),
   );
@@ -208,6 +250,26 @@ describe('A DAG of a form that Shoal does not speak', () => {
   assertRefused('is refused when a fanout is no power of two', unsupported, (forge) =>
     forge.shard([{ cid: leaf, name: '00a', tsize: 10 }], { fanout: 100n }),
   );
+
+  for (const fanout of [4n, 2048n]) {
+    assertRefused(`is refused when a fanout is ${fanout}`, unsupported, (forge) =>
+      forge.shard([{ cid: leaf, name: '000a', tsize: 10 }], { fanout }),
+    );
+  }
+  assertRefused('is refused when a link is no CID of version 1 by sha2-256', unsupported, (forge) =>
+    forge.block(
+      Buffer.concat([
+        field(2, field(1, leaf.multihash.bytes)),
+        field(1, Uint8Array.of(0x08, 2, 0x18, 10, 0x20, 10)),
+      ]),
+    ),
+  );
+
+  it('is refused when the root is of another codec or hash', () => {
+    const cbor = CID.createV1(0x71, leaf.multihash);
+    const sha1 = CID.createV1(RAW_CODE, createDigest(0x11, noise(20)));
+    for (const root of [cbor, sha1]) assert.throws(() => new DagWalk(root), { code: 'ERR_UNSUPPORTED_CID' });
+  });
 
   it('is refused when the root is a leaf larger than a MiB', async () => {
     const bytes = new Uint8Array((1 << 20) + 1);
@@ -244,6 +306,31 @@ describe('A DAG that costs too much', () => {
       return cid;
     },
     { maxDepth: 12 },
+  );
+  assertRefused(
+    'is refused when it nests too deep by nodes that are also higher up',
+    tooLarge,
+    (forge) => {
+      let cid = forge.directory([]);
+      const all: Linked[] = [];
+      for (let i = 0; i < 12; i++) {
+        cid = forge.directory([{ cid, name: 'd' }]);
+        all.push({ cid, name: String.fromCharCode(97 + i) });
+      }
+      return forge.directory(all);
+    },
+    { maxDepth: 12 },
+  );
+  assertRefused(
+    'is refused when two nodes stand for too many',
+    tooLarge,
+    (forge) => {
+      const cid = forge.file([{ cid: leaf, size: 10 }]);
+      return forge.directory(
+        Array.from({ length: 20 }, (_, i) => ({ cid, name: String.fromCharCode(97 + i) })),
+      );
+    },
+    { maxNodes: 20 },
   );
   const wide = (forge: Forge) =>
     forge.directory(
@@ -300,6 +387,17 @@ describe('A DAG that another program made', () => {
       const [part] = manifest.range(0, offset, 1);
       const i = starts.findLastIndex((start) => start <= offset);
       assert.deepEqual(part, { chunk: i, start: starts[i], size: (parts[i] as any).size });
+    }
+  });
+
+  it('is taken with packed block sizes, and with data that is empty', async () => {
+    for (const sizes of [
+      [0x22, 2, 10, 10],
+      [0x12, 0, 0x20, 10, 0x20, 10],
+    ]) {
+      const forge = new Forge();
+      const root = forge.node(Uint8Array.of(0x08, 2, 0x18, 20, ...sizes), [{ cid: leaf }, { cid: other }]);
+      assert.equal((await walk({ root, nodes: forge.nodes })).size, 20);
     }
   });
 
