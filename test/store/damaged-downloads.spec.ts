@@ -21,6 +21,7 @@ import { ShoalError } from '../../src/errors.ts';
 import { HandlePool } from '../../src/store/handle-pool.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { Partial } from '../../src/store/partial.ts';
+import { MANY_FILES } from '../../src/store/small-files.ts';
 import type { StoredAsset } from '../../src/store/store.ts';
 import {
   bytesOf,
@@ -167,6 +168,28 @@ describe('A download whose files were changed', () => {
     assert.equal(await readFile(join(victim, 'f'), 'utf8'), 'precious');
     assert.ok((await lstat(join(target, 'd'))).isDirectory());
     assert.ok(await sameFile(join(target, 'd', 'f'), bytesOf(4 * CHUNK)));
+  });
+
+  it('writes through no link, and into no folder, in the place of one of many small files', async () => {
+    const names = Array.from({ length: MANY_FILES }, (_, i) => `f${i}`);
+    const asset = await remoteTree(Object.fromEntries(names.map((name, i) => [name, bytesOf(CHUNK, i)])));
+    for (const what of ['link', 'folder']) {
+      await using folder = await tempFolder();
+      const victim = join(folder.path, 'victim');
+      await writeFile(victim, 'precious');
+      const { dataDir, target, partial } = await interrupted(folder.path, asset, [0, 1, 2]);
+      await rm(join(partial, 'f5'));
+      if (what === 'link') await symlink(victim, join(partial, 'f5'));
+      else await mkdir(join(partial, 'f5'));
+      await using store = await openStore(dataDir);
+      const stored = await store.startDownload(asset.root, { path: target });
+      await writeChunks(stored, asset);
+      await stored.finish();
+      await stored.close();
+      assert.equal(await readFile(victim, 'utf8'), 'precious');
+      assert.ok((await lstat(join(target, 'f5'))).isFile());
+      assert.ok(await sameFile(join(target, 'f5'), bytesOf(CHUNK, 5)));
+    }
   });
 
   for (const code of ['ERR_TOO_MANY_FILES', 'ERR_ACCESS', 'ERR_IO', 'ERR_DISK_FULL']) {

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { promises } from 'node:fs';
-import { appendFile, cp, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  cp,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { mock } from 'node:test';
@@ -199,6 +210,19 @@ describe('A download at its target', () => {
       await writeFile(asset.manifest.type === 'file' ? path : join(path, 'a'), 'mine');
       await assert.rejects(store.startDownload(asset.root, { path }), { code: 'ERR_TARGET_EXISTS' });
     }
+  });
+
+  it('is done where it was linked to its target, and the process killed before it was unlinked', async () => {
+    await using folder = await tempFolder();
+    const asset = await remoteFile(bytesOf(3 * CHUNK));
+    const { dataDir, target, partial } = await interrupted(folder.path, asset, [0, 1, 2]);
+    await link(partial, target);
+    await using store = await openStore(dataDir);
+    const stored = await store.open(asset.root);
+    assert.equal(stored?.state, 'complete');
+    await stored.close();
+    assert.deepEqual((await readdir(folder.path)).toSorted(), ['data', 'target']);
+    assert.ok(await sameFile(target, bytesOf(3 * CHUNK)));
   });
 
   it('changes nothing at its target where a run was killed before it was recorded, and somebody went on with it', async () => {

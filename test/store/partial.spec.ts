@@ -6,6 +6,7 @@ import type { BitmapFile } from '../../src/store/bitmap-file.ts';
 import { HandlePool } from '../../src/store/handle-pool.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { Partial } from '../../src/store/partial.ts';
+import type { PlacedContent } from '../../src/store/placed-content.ts';
 import { Seals } from '../../src/store/seals.ts';
 import { MANY_FILES, type SmallFiles, type SmallRead } from '../../src/store/small-files.ts';
 import { bytesOf, CHUNK, putNodes, remoteFile, remoteTree, writeChunks } from './assets.ts';
@@ -41,6 +42,39 @@ describe('The files of a download', () => {
     read.resolve({ bytes: chunk.bytes, stamp });
     await Promise.all([reading, moving, later]);
     assert.deepEqual(order, ['read', 'moved', 'read after']);
+  });
+
+  it('are not written to while they are moved, and are read where they went', async () => {
+    const files = Array.from({ length: MANY_FILES }, (_, i) => [`f${i}`, bytesOf(CHUNK, i)]);
+    const asset = await remoteTree(Object.fromEntries(files));
+    const stamp = { size: BigInt(CHUNK), mtimeNs: 1n };
+    const order: string[] = [];
+    const partial = new Partial({
+      manifest: asset.manifest,
+      base: '/partial',
+      bitmap: { mark: async () => {} } as unknown as BitmapFile,
+      pool: new HandlePool(),
+      small: {
+        write: async () => (order.push('written'), { before: stamp, after: stamp }),
+      } as unknown as SmallFiles,
+      seals: new Seals(),
+      onBytesHere: () => {},
+    });
+    const chunk = await asset.chunk(0);
+    const moved = Promise.withResolvers<void>();
+    const moving = partial.pause(async () => {
+      await moved.promise;
+      order.push('moved');
+      return { read: async () => chunk } as unknown as PlacedContent;
+    });
+    const writing = partial.write(0, chunk);
+    const reading = partial.read(0);
+    // All that could run by now has.
+    await new Promise(setImmediate);
+    moved.resolve();
+    await Promise.all([moving, writing]);
+    assert.deepEqual(order, ['moved', 'written']);
+    assert.equal(await reading, chunk);
   });
 
   it('are not all looked up for each read of a chunk that lies everywhere', async () => {
