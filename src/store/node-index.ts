@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { open, readdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ClassicLevel } from 'classic-level';
 import { base32 } from 'multiformats/bases/base32';
 import type { CID } from 'multiformats/cid';
@@ -39,6 +40,12 @@ export class NodeIndex {
   /** Why a write failed that may have left a part of a record in the log. */
   #torn: { cause: unknown } | undefined;
   #mending: Promise<void> | undefined;
+  /** Records of which nobody knows whether they are in the log, and what they were before. */
+  readonly #unsure = new Map<string, Uint8Array | undefined>();
+  /** LevelDB is being opened anew, or that failed. */
+  #isAway = false;
+  #opening: Promise<void> | undefined;
+  #isClosed = false;
   /** Values to be read at the end of this turn. */
   #gets: { keys: string[]; values: Promise<(Uint8Array | undefined)[]> } | undefined;
 
@@ -69,17 +76,17 @@ export class NodeIndex {
 
   /** Durable when it resolves, together with all that was put before. */
   async putRecord(root: string, entry: AssetEntry): Promise<void> {
-    await this.#write(() => this.#db.put(RECORD + root, encodeEntry(entry), { sync: true }));
+    await this.#writeRecord(root, (key) => this.#db.put(key, encodeEntry(entry), { sync: true }));
   }
 
   /** As {@link putRecord}, but a power cut may lose it. */
   async noteRecord(root: string, entry: AssetEntry): Promise<void> {
-    await this.#write(() => this.#db.put(RECORD + root, encodeEntry(entry)));
+    await this.#writeRecord(root, (key) => this.#db.put(key, encodeEntry(entry)));
   }
 
   /** Deletes a record with its nodes and stamps. */
   async deleteRecord(root: string, entry: AssetEntry): Promise<void> {
-    await this.#write(() => this.#db.del(RECORD + root, { sync: true }));
+    await this.#writeRecord(root, (key) => this.#db.del(key, { sync: true }));
     await this.deleteNodes(entry.nodes);
     for (const place of entry.places) await this.deleteStamps(place.id);
   }
@@ -158,7 +165,9 @@ export class NodeIndex {
   }
 
   async close(): Promise<void> {
-    if (this.#torn) await this.#beginLog(this.#torn).catch(() => {});
+    if (this.#torn) await this.#mend(this.#torn).catch(() => {});
+    this.#isClosed = true;
+    await this.#opening?.catch(() => {});
     await this.#db.close();
   }
 
@@ -185,11 +194,7 @@ export class NodeIndex {
    * next to nothing of that when it is opened again: so after a failure nothing is written before there is a new log.
    */
   async #write<T>(task: () => Promise<T>): Promise<T> {
-    const torn = this.#torn;
-    if (torn) {
-      this.#mending ??= this.#run(() => this.#beginLog(torn)).finally(() => (this.#mending = undefined));
-      await this.#mending;
-    }
+    if (this.#torn) await this.#mend(this.#torn);
     return this.#run(async () => {
       try {
         return await task();
@@ -200,10 +205,33 @@ export class NodeIndex {
     });
   }
 
+  /** As {@link #write}, of a record. What could not be written is not there later, either. */
+  async #writeRecord(root: string, task: (key: string) => Promise<void>): Promise<void> {
+    const key = RECORD + root;
+    try {
+      await this.#write(() => task(key));
+    } catch (error) {
+      if (this.#torn) await this.#noteUnsure(key).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** A record could not be written: LevelDB gives what it was before, whatever the log says. */
+  async #noteUnsure(key: string): Promise<void> {
+    if (this.#unsure.has(key)) return;
+    this.#unsure.set(key, await this.#db.get(key));
+  }
+
+  #mend(torn: { cause: unknown }): Promise<void> {
+    this.#mending ??= this.#run(() => this.#beginLog(torn)).finally(() => (this.#mending = undefined));
+    return this.#mending;
+  }
+
   /**
-   * Has LevelDB put what it has in memory into a table, and begin a log for what comes.
+   * Has LevelDB put what it has in memory into a table, and begin a log for what comes. After a sync that failed it takes
+   * nothing more before it is opened anew.
    *
-   * @throws what the write failed with, where there is no room for that yet, or LevelDB takes nothing before it is opened again
+   * @throws what the write failed with, where there is no room for that yet, or the disk takes nothing
    */
   async #beginLog(torn: { cause: unknown }): Promise<void> {
     const { location } = this.#db;
@@ -213,19 +241,54 @@ export class NodeIndex {
       (await readdir(location)).filter((name) => name.endsWith('.log')).join();
     const before = await logs();
     await this.#db.compactRange(RECORD, RECORD);
-    if ((await logs()) === before) throw torn.cause;
+    if ((await logs()) === before) {
+      // Where this fails LevelDB would not open, and what it can read still would be lost, too.
+      await tryDisk(location).catch(() => Promise.reject(torn.cause as Error));
+      await this.#openAnew();
+    }
+    for (const [key, value] of this.#unsure) {
+      await (value ? this.#db.put(key, value, { sync: true }) : this.#db.del(key, { sync: true }));
+      this.#unsure.delete(key);
+    }
     // A write that had begun before may have failed meanwhile.
     if (this.#torn === torn) this.#torn = undefined;
   }
 
+  /** Closes LevelDB and opens it. What comes meanwhile waits; where it does not open, what comes next tries again. */
+  #openAnew(): Promise<void> {
+    this.#isAway = true;
+    const open = async (): Promise<void> => {
+      await this.#db.close();
+      await this.#db.open();
+      this.#isAway = false;
+    };
+    this.#opening ??= open().finally(() => (this.#opening = undefined));
+    return this.#opening;
+  }
+
   async #run<T>(task: () => Promise<T>): Promise<T> {
     try {
+      if (this.#isAway && !this.#isClosed) await this.#openAnew();
       return await task();
     } catch (error) {
       const failure = levelError(error);
       if (failure.code === 'ERR_INDEX_CORRUPT') await this.#onCorrupt();
       throw failure;
     }
+  }
+}
+
+/** Writes to a folder's disk, and has it say that it did. @throws what the file system says */
+async function tryDisk(folder: string): Promise<void> {
+  const path = join(folder, `try-${newId()}`);
+  const handle = await open(path, 'wx', 0o600);
+  try {
+    // At once: so a kill leaves nothing.
+    await unlink(path);
+    await handle.write(new Uint8Array(4096));
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 
