@@ -35,8 +35,8 @@ const MAX_ADDRESS_CHARS = 256;
 /** A peer that has not been seen for so long has most likely moved. */
 const MAX_AGE_MS = 30 * 24 * 3_600_000;
 
-/** No record of ours comes near this; a longer one was not written by us. */
-const MAX_RECORD_BYTES = 64 * 1024;
+/** No record of ours comes near this: eighty contacts. A longer one was not written by us. */
+const MAX_RECORD_BYTES = 128 * 1024;
 
 const DHT_KEY = 'dht-peers';
 
@@ -45,7 +45,7 @@ const DHT_KEY = 'dht-peers';
  * nodes of the DHT. After a restart they lead back, also when the link's addresses are dead and nobody is named.
  *
  * Only peers with a proven identity that were connected are kept, those that gave first, {@link MAX_CONTACTS} for
- * an asset and for 30 days; removing the asset forgets them.
+ * an asset and for 30 days, and as many of all other networks together; removing the asset forgets them.
  */
 export class ContactBook {
   readonly #store: Store;
@@ -103,8 +103,11 @@ export class ContactBook {
       const gaveEver = gave || (kept.get(id)?.gave ?? false);
       kept.set(id, { network: this.#network, peer, addresses: bounded, seenAtMs: nowMs, gave: gaveEver });
     }
-    const best = [...kept.values()].sort(byPromise).slice(0, max);
-    await this.#store.putSetting(key, new TextEncoder().encode(JSON.stringify(best)));
+    const all = [...kept.values()].sort(byPromise);
+    const here = all.filter(({ network }) => network === this.#network).slice(0, max);
+    // A data folder may be used in several networks in turn: none pushes out whom another one comes back by.
+    const elsewhere = all.filter(({ network }) => network !== this.#network).slice(0, max);
+    await this.#store.putSetting(key, new TextEncoder().encode(JSON.stringify([...here, ...elsewhere])));
   }
 
   /**

@@ -120,6 +120,26 @@ describe('ContactBook', () => {
     assert.deepEqual(await names(bookOf(store, 'two')), ['peer2']);
   });
 
+  it('keeps whom one network comes back by, whoever is met in another', async () => {
+    const store = settings();
+    const [main, other] = [bookOf(store), bookOf(store, 'other')];
+    const longest = (n: number): SeenPeer => ({
+      peer: `peer${n}`.padEnd(52, 'x'),
+      addresses: Array.from({ length: 4 }, () => `/dns4/${'x'.repeat(250)}`),
+      gave: true,
+    });
+    const some = Array.from({ length: 40 }, (_, n) => longest(n));
+    await main.seen(ROOT, some.slice(0, 30));
+    for (const part of [some.slice(0, 20), some.slice(20)]) await main.seenInDht(part);
+    nowMs += 1000;
+    await other.seen(ROOT, some);
+    for (const part of [some.slice(0, 20), some.slice(20)]) await other.seenInDht(part);
+    for (const book of [main, other]) {
+      assert.equal((await book.contacts(ROOT)).length, 30);
+      assert.equal((await book.dhtPeers()).length, 40);
+    }
+  });
+
   it('takes a record it cannot read for none', async () => {
     const store = settings();
     for (const text of ['{', '{}', '[1, null, {"peer": 3}]', `[${' '.repeat(100_000)}]`]) {
