@@ -71,8 +71,7 @@ export class DialTarget {
         if (!signal.aborted) this.#host.log('info', `lost the connection to ${name}`);
       } else if (!signal.aborted && !isTold) {
         isTold = true;
-        const [why] = this.failures.values();
-        this.#host.log('warn', `cannot reach ${name}: ${why?.message ?? 'unknown reason'}`);
+        this.#host.log('warn', `cannot reach ${this.#why(name)}`);
       }
       await sleep(waitMs, signal);
       waitMs = Math.min(waitMs * 2, REDIAL_LAST_MS);
@@ -97,6 +96,14 @@ export class DialTarget {
   /** Dials each of its addresses. @returns whether it is connected */
   async tryOnce(signal: AbortSignal): Promise<boolean> {
     return (await this.#dial(signal)) !== undefined;
+  }
+
+  /** Each address with its own reason, where these differ: a link names 127.0.0.1 first, which says nothing of the others. */
+  #why(name: string): string {
+    const failures = [...this.failures.values()];
+    const [why, ...others] = new Set(failures.map(({ message }) => message));
+    if (others.length === 0) return `${name}: ${why ?? 'unknown reason'}`;
+    return failures.map(({ address, message }) => `${address}: ${message}`).join('; ');
   }
 
   async #dial(signal: AbortSignal): Promise<Connection | undefined> {

@@ -94,6 +94,28 @@ describe('a peer with several addresses', () => {
     await connecting;
   });
 
+  it('is said to be out of reach for its own reason at each of them, where these differ', async () => {
+    const reasons = new Map([
+      ['/ip4/127.0.0.1/tcp/1', 'connect ECONNREFUSED'],
+      ['/ip4/192.0.2.1/tcp/1', 'connect EHOSTUNREACH'],
+    ]);
+    const libp2p = {
+      getMultiaddrs: () => [],
+      dial: async (address: Multiaddr) => Promise.reject(new Error(reasons.get(String(address)))),
+    } as unknown as ShoalLibp2p;
+    const done = new AbortController();
+    const logged: string[] = [];
+    const log = (_: unknown, message: string): void => {
+      logged.push(message);
+      done.abort();
+    };
+    const addresses = [...reasons.keys()].map((text) => multiaddr(text));
+    await new DialTarget({ libp2p, log }, 'link', addresses, undefined).keepConnected(done.signal);
+    assert.deepEqual(logged, [
+      'cannot reach /ip4/127.0.0.1/tcp/1: nothing listens there; /ip4/192.0.2.1/tcp/1: no route to it',
+    ]);
+  });
+
   it('answers by an event of libp2p that is told of at the dial', async () => {
     const [node, other] = [await startBareNode(), await startBareNode()];
     nodes.push(node, other);
