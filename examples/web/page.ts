@@ -67,16 +67,22 @@ async function showKept({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
 }
 
 async function showStorage({ shoal }: Pick<Here, 'shoal'>): Promise<void> {
-  const { kind, why, usedBytes, quotaBytes } = await shoal.storage();
+  const { kind, why, usedBytes, quotaBytes, isPersistent, wasEvicted } = await shoal.storage();
+  if (kind === 'memory') {
+    at('storage').textContent = `What is fetched is kept until this page is closed${why ? `: ${why}` : ''}.`;
+    return;
+  }
   // WebKit tells of nothing, whatever it keeps.
   const figures = [
     ...(usedBytes ? [sizeText(usedBytes)] : []),
-    ...(quotaBytes === undefined ? [] : [`room for ${sizeText(quotaBytes - (usedBytes ?? 0))}`]),
+    ...(quotaBytes === undefined ? [] : [`room for ${sizeText(Math.max(0, quotaBytes - (usedBytes ?? 0)))}`]),
   ].join(', with ');
+  const until = `until you remove it${isPersistent ? '' : ', or the browser needs the room'}`;
+  const gone = wasEvicted
+    ? ' What was kept on an earlier visit is gone: the browser deleted it, or whoever cleared the data of this site.'
+    : '';
   at('storage').textContent =
-    kind === 'memory'
-      ? `What is fetched is kept until this page is closed${why ? `: ${why}` : ''}.`
-      : `What is fetched is kept in this browser${figures && ` (${figures})`} until you remove it.`;
+    `What is fetched is kept in this browser${figures && ` (${figures})`} ${until}.${gone}`;
 }
 
 /** What the page can do once its node runs. */

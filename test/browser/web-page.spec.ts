@@ -746,7 +746,22 @@ describe('the page in Chromium', function () {
       /^What is fetched is kept in this browser \(2\.0 MB, with room for 3\.0 MB\) until/,
     );
     await page.evaluate(() => dispatchEvent(new HashChangeEvent('hashchange')));
-    await shows(page, '#storage', /^What is fetched is kept in this browser until you remove it\.$/);
+    await shows(page, '#storage', /^What is fetched is kept in this browser until you remove it,/);
+  });
+
+  it('promises to keep what it fetches only where the browser does, and says so where that is gone', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const page = await openPage(site.url());
+    await shows(page, '#storage', /until you remove it, or the browser needs the room\.$/);
+    // What it keeps beside what browsers delete says that there was something.
+    await page.evaluate(() => localStorage.setItem('shoal:kept', '1'));
+    await page.addInitScript(() => (StorageManager.prototype.persisted = async () => true));
+    await page.reload();
+    await shows(
+      page,
+      '#storage',
+      /until you remove it\. What was kept on an earlier visit is gone: the browser/,
+    );
   });
 
   it('says so where there is not enough space, and keeps what it has', async () => {
