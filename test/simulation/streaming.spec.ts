@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import type { Wanted } from '../../src/swarm/core/asset-swarm.ts';
 import { seededRng } from '../../src/swarm/core/rng.ts';
 import { finish, fluidBoundMs, MIB, swarmOf } from './scenario.ts';
 import { Player } from './streaming.ts';
+import { ASSET, World } from './world.ts';
 
 const KIB = 1024;
 
@@ -58,4 +60,26 @@ describe('a simulated swarm with a player', function () {
       }
     });
   }
+});
+
+describe('a simulated reader of many small files', () => {
+  it('has each after two round trips, however many it reads one after another', () => {
+    const rttMs = 2;
+    const files = 300;
+    const world = new World({ seed: 7, chunks: files, chunkBytes: 4 * KIB, rttMs });
+    const fast = { up: 100e6, down: 100e6 };
+    const seed = world.add({ name: 'seed', ...fast, isSeed: true });
+    const reader = world.add({ name: 'reader', ...fast, wanted: 'none' });
+    world.connect(seed, reader);
+    const want = (wanted: Wanted, urgent: number[]): void =>
+      world.handle(reader, { type: 'want', asset: ASSET, wanted, urgent, dueInMs: undefined });
+    for (let file = 0; file < files; file++) {
+      want([{ from: file, count: 1 }], [file]);
+      world.run(60_000, () => reader.have.has(file));
+      want('none', []);
+    }
+    assert.equal(reader.have.count, files);
+    assert.ok(world.nowMs < files * 2.5 * rttMs, `${world.nowMs} ms`);
+    assert.deepEqual(seed.misbehaved, []);
+  });
 });

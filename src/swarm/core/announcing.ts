@@ -26,6 +26,7 @@ import {
   haveOf,
   membershipOf,
   noteBounded,
+  reminderFor,
   replaceHave,
   withdraw,
 } from './membership.ts';
@@ -60,7 +61,8 @@ export class Announcing {
       const isMember = swarm.members.has(peer.key);
       // Who knows of it is reminded of changed wishes in any case; this is only sooner.
       const isKnown = isMember && peer.memberships.get(swarm.key)?.isTold;
-      if (!isKnown || this.#mayAsk(peer)) this.#tell(peer, swarm, !isMember);
+      if (!isKnown) this.#tell(peer, swarm, !isMember);
+      else if (this.#mayAsk(peer)) this.#core.send(peer, reminderFor(peer, swarm));
     }
   }
 

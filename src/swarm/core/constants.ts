@@ -245,7 +245,10 @@ export const FREE_JOIN_MS = 1000;
 export const ASK_AGAIN_MS = 10_000;
 export const LONGEST_ASK_AGAIN_MS = 600_000;
 
-/** Changed wishes are told at once so many times, and so often a second; then by the reminders only. */
+/**
+ * Changed wishes are told at once so many times, and so often a second, and once more for each chunk that the peer gave: who reads
+ * many small files one after another wishes anew after each. Beyond that by the reminders only.
+ */
 export const ASK_BURST = 16;
 export const ASKS_PER_SEC = 5;
 

@@ -1,6 +1,6 @@
 import type { AssetSwarm } from './asset-swarm.ts';
 import { Bitfield, eachChange } from './bitfield.ts';
-import type { Have, PeerKey } from './messages.ts';
+import type { Have, Message, PeerKey } from './messages.ts';
 import type { Membership, Peer } from './peer.ts';
 
 /** The record of a peer in a swarm, made where there is none. */
@@ -44,6 +44,15 @@ export function haveOf(bits: Bitfield): Have {
   if (bits.isFull) return { kind: 'all' };
   if (bits.count === 0) return { kind: 'none' };
   return { kind: 'some', bits: bits.bytes.slice() };
+}
+
+/** A chunk announced again, or the empty JOIN: whatever was declined before, the peer's credit is welcome. */
+export function reminderFor(peer: Peer, swarm: AssetSwarm): Message {
+  for (let chunk = 0; chunk < swarm.size; chunk++) {
+    if (swarm.have.has(chunk)) return { type: 'have', asset: swarm.key, chunks: [chunk] };
+  }
+  swarm.toldAnew(peer.key);
+  return { type: 'join', asset: swarm.key, have: { kind: 'none' }, reply: false };
 }
 
 /** The bitfield a peer sent, or undefined where it does not fit the asset. A copy: events are not changed. */

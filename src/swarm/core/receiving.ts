@@ -1,5 +1,5 @@
 import type { AssetSwarm } from './asset-swarm.ts';
-import { ACK_AT_BYTES, BATCH_MS } from './constants.ts';
+import { ACK_AT_BYTES, ASK_BURST, BATCH_MS } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import type { Event } from './events.ts';
 import type { AssetKey, PeerKey } from './messages.ts';
@@ -79,6 +79,7 @@ export class Receiving {
     const peer = this.#core.peers.get(from);
     if (peer) {
       peer.receivedBytes += bytes;
+      peer.askAllowance = Math.min(ASK_BURST, peer.askAllowance + 1);
       if (peer.sentBytes > 0) swarm.returnedBytes += bytes;
       trustMore(peer, bytes, this.#core.settings.maxInboundBytes);
     }

@@ -13,7 +13,7 @@ import {
 } from './constants.ts';
 import type { Core, Misbehaviour } from './core.ts';
 import { inboundRoom } from './inbound-room.ts';
-import { loseChunk, noteBounded } from './membership.ts';
+import { loseChunk, noteBounded, reminderFor } from './membership.ts';
 import { worthMoving } from './endgame.ts';
 import type { AssetKey, ChunkRun, DeclineReason, Message, RejectReason } from './messages.ts';
 import type { Peer, Tombstone } from './peer.ts';
@@ -279,9 +279,7 @@ export class Requesting {
       }
       peer.remindedAtMs = this.#core.nowMs;
       peer.isDeclined = false;
-      const reminder = reminderOf(membership.swarm);
-      if (reminder.type === 'join') membership.swarm.toldAnew(peer.key);
-      this.#core.send(peer, reminder);
+      this.#core.send(peer, reminderFor(peer, membership.swarm));
     }
   }
 
@@ -478,12 +476,4 @@ function isThrottled(peer: Peer): boolean {
     if (have && swarm.picker.count > 0 && isSpent(swarm.throttle.download)) return true;
   }
   return false;
-}
-
-/** A chunk announced again, or the empty JOIN: whatever was declined before, the peer's credit is welcome. */
-function reminderOf(swarm: AssetSwarm): Message {
-  for (let chunk = 0; chunk < swarm.size; chunk++) {
-    if (swarm.have.has(chunk)) return { type: 'have', asset: swarm.key, chunks: [chunk] };
-  }
-  return { type: 'join', asset: swarm.key, have: { kind: 'none' }, reply: false };
 }
