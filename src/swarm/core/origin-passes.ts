@@ -31,6 +31,11 @@ export class OriginPasses {
   #gifts = 0;
   /** Chunks that somebody here has: acknowledged whole, or announced. */
   readonly #landed: Uint8Array;
+  /**
+   * Chunks that came to somebody from elsewhere, or were given to somebody who has left: others may have them of that, so that it
+   * proves nothing of who was given one when another announces it. Until nobody who is here has it, or was given it.
+   */
+  readonly #isElsewhere: Uint8Array;
   #unseen: number;
   #unlanded: number;
   /** Chunks that nobody announced but who has them from here. */
@@ -42,6 +47,7 @@ export class OriginPasses {
     this.#given = new Uint16Array(size);
     this.#others = new Uint16Array(size);
     this.#landed = new Uint8Array(size);
+    this.#isElsewhere = new Uint8Array(size);
     this.#givenAt = new Uint32Array(size);
     this.#unseen = size;
     this.#unlanded = size;
@@ -163,6 +169,7 @@ export class OriginPasses {
     if (this.#others[chunk] !== 1) return;
     this.#unspread--;
     this.#settle(chunk, -1);
+    this.#isElsewhere[chunk] = 1;
   }
 
   /** The peer, which had announced the chunk, no longer has it (here). */
@@ -206,7 +213,10 @@ export class OriginPasses {
 
   /** The peer left. Call `restated` for what it had announced first. */
   gone(peer: PeerKey): void {
-    for (const chunk of this.#givenTo.get(peer) ?? []) this.#count(this.#given, chunk, -1);
+    for (const chunk of this.#givenTo.get(peer) ?? []) {
+      this.#isElsewhere[chunk] = 1;
+      this.#count(this.#given, chunk, -1);
+    }
     this.proof.gone(peer);
     this.#givenTo.delete(peer);
     this.#unforwarded.delete(peer);
@@ -229,6 +239,7 @@ export class OriginPasses {
     this.#unseen++;
     if (this.#landed[chunk] === 1) this.#unlanded++;
     this.#landed[chunk] = 0;
+    this.#isElsewhere[chunk] = 0;
   }
 
   /** Nobody who is here has the chunk, or was given it. */
@@ -241,7 +252,7 @@ export class OriginPasses {
     for (const [peer, chunks] of this.#givenTo) {
       if (!chunks.has(chunk)) continue;
       this.#addUnforwarded(peer, by);
-      if (by < 0 && this.#given[chunk] === 1) this.proof.forwarded(peer);
+      if (by < 0 && this.#given[chunk] === 1 && this.#isElsewhere[chunk] === 0) this.proof.forwarded(peer);
     }
   }
 

@@ -34,6 +34,35 @@ describe('OriginProof', () => {
     assert.ok(!passes.proof.isProven('taker'));
   });
 
+  it('is not that another announces what it may have from somebody who has left', () => {
+    const passes = new OriginPasses(4, seededRng(1));
+    passes.give('giver', 0);
+    passes.give('taker', 0);
+    passes.gone('giver');
+    passes.announced('other', 0);
+    assert.ok(!passes.proof.isProven('taker'), 'the one who left was given it, too');
+
+    passes.give('giver', 1);
+    passes.announced('other', 1);
+    passes.restated('other', bits('.x..'), undefined);
+    passes.give('taker', 1);
+    passes.gone('giver');
+    passes.announced('third', 1);
+    assert.ok(!passes.proof.isProven('taker'), 'the other who left may have passed it on');
+  });
+
+  it('is to be had again of chunks that nobody who is here has', () => {
+    const passes = new OriginPasses(4, seededRng(1));
+    passes.give('first', 0);
+    passes.announced('other', 0);
+    passes.restated('other', bits('x...'), undefined);
+    passes.gone('other');
+    passes.gone('first');
+    passes.give('later', 0);
+    passes.announced('another', 0);
+    assert.ok(passes.proof.isProven('later'));
+  });
+
   it('outlives a reconnect, and is kept of so many peers only', () => {
     const proof = new OriginProof();
     proof.forwarded('first');
