@@ -7,7 +7,10 @@
 export type ShareSource =
   string | URL | Uint8Array | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** Settings of a node. Every one has a default. */
+/**
+ * Settings of a node. Every one has a default. Here and wherever there are options, one that is not known, or of another type,
+ * is refused (`ERR_OPTION`), and `null` is as good as left out. Methods take those of other methods too, to no effect.
+ */
 export interface ShoalOptions {
   /** Folder for identity, index and partial downloads. Default: `$SHOAL_DATA`, else `shoal` in the user's data folder. */
   dataDir?: string;

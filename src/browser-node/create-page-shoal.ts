@@ -3,13 +3,14 @@ import type { LogLevel } from '../api.ts';
 import type { PageShoal, PageShoalOptions } from '../browser-api.ts';
 import { ShoalError } from '../errors.ts';
 import { applicationLog } from '../node/application-log.ts';
-import { checkLimits, checkMemoryBytes } from '../node/check-limit.ts';
 import { ContactBook } from '../node/contact-book.ts';
 import { ContactKeeper } from '../node/contact-keeper.ts';
 import { Discovery } from '../node/discovery.ts';
+import { checkLimits, checkMemoryBytes, limitsOf, NODE_LIMITS } from '../node/limits-of.ts';
 import { checkStunServers } from '../node/check-stun-servers.ts';
 import { checkNetworkName } from '../node/network-name.ts';
 import type { Platform } from '../node/node-context.ts';
+import { optionsOf, type Kinds } from '../node/options-of.ts';
 import { parseMultiaddr } from '../node/shoal-libp2p.ts';
 import { ShoalNode } from '../node/shoal-node.ts';
 import { openPageStore, type OpenedPageStore } from '../browser-store/open-page-store.ts';
@@ -52,16 +53,17 @@ const DIALS_AT_A_TIME = 3;
  * const { blob } = await asset.save({ onProgress: ({ bytes, total }) => console.log(bytes / total) });
  * ```
  * @throws ERR_INSECURE_CONTEXT, ERR_UNSUPPORTED_PLATFORM, ERR_INVALID_MULTIADDR, ERR_NO_BROWSER_ADDRESS (of `peers`),
- * ERR_NETWORK_NAME, ERR_LIMIT, and the abort reason
+ * ERR_OPTION, ERR_NETWORK_NAME, ERR_LIMIT, and the abort reason
  */
-export async function createShoal(options: PageShoalOptions = {}): Promise<PageShoal> {
+export async function createShoal(given?: PageShoalOptions): Promise<PageShoal> {
   checkBrowser();
+  const options = optionsOf(given, SETTINGS);
   options.signal?.throwIfAborted();
-  const { network = 'main', memoryBytes = DEFAULT_MEMORY_BYTES, peers = [] } = options;
+  const { network = 'main', memoryBytes = DEFAULT_MEMORY_BYTES, peers = [], perPeer } = options;
   checkNetworkName(network);
   checkMemoryBytes(memoryBytes);
   checkLimits(options);
-  checkLimits(options.perPeer);
+  if (perPeer) options.perPeer = limitsOf(perPeer);
   checkStunServers(options.stunServers);
   const reach = reachOfPage();
   for (const peer of peers) {
@@ -156,6 +158,18 @@ async function start(
     throw error;
   }
 }
+
+const SETTINGS: Kinds<PageShoalOptions> = {
+  ...NODE_LIMITS,
+  network: 'string',
+  peers: 'Array',
+  stunServers: 'Array',
+  storage: 'string',
+  persist: 'boolean',
+  memoryBytes: 'any',
+  log: 'function',
+  signal: 'AbortSignal',
+};
 
 /** Pages have no paths; their files go to the store without a detour (`PageNode.share`). */
 const PAGE: Platform = {

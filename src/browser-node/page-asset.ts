@@ -9,7 +9,10 @@ import type {
 } from '../browser-api.ts';
 import { findFile, type AssetHandle } from '../node/asset-handle.ts';
 import type { PageStore } from '../browser-store/page-store.ts';
+import { METHOD_OPTIONS, optionsOf } from '../node/options-of.ts';
 import { notLoaded } from '../not-loaded.ts';
+
+const SAVE_OPTIONS = { ...METHOD_OPTIONS, to: 'any', type: 'string' } as const;
 
 /** An asset in a page: see `PageAsset` in browser-api.ts. */
 export class PageAssetHandle implements PageAsset {
@@ -67,7 +70,8 @@ export class PageAssetHandle implements PageAsset {
 
   save(options: SaveFolderOptions): Promise<SavedFolder>;
   save(options?: SaveBlobOptions): Promise<SavedBlob>;
-  async save(options: SaveBlobOptions | SaveFolderOptions = {}): Promise<SavedBlob | SavedFolder> {
+  async save(given?: SaveBlobOptions | SaveFolderOptions): Promise<SavedBlob | SavedFolder> {
+    const options = optionsOf<SaveBlobOptions | SaveFolderOptions>(given, SAVE_OPTIONS);
     const { to } = options;
     if (!to) return this.#fetch({ ...options, to });
     const { saveTo } = await import('./further-files.ts').catch(notLoaded);

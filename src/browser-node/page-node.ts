@@ -18,6 +18,7 @@ import type {
 import type { OpenedPageStore } from '../browser-store/open-page-store.ts';
 import { estimateSpace } from '../browser-store/storage-error.ts';
 import { parseLink } from '../node/link.ts';
+import { optionsOf } from '../node/options-of.ts';
 import type { ShoalNode } from '../node/shoal-node.ts';
 import { notLoaded } from '../not-loaded.ts';
 import { PageAssetHandle } from './page-asset.ts';
@@ -57,7 +58,8 @@ export class PageNode implements PageShoal {
     return new PageAssetHandle(await this.#node.open(cidOrLink, options), this.#opened.store);
   }
 
-  async share(source: PageShareSource, options: ShareOptions = {}): Promise<PageAsset> {
+  async share(source: PageShareSource, given?: ShareOptions): Promise<PageAsset> {
+    const options = optionsOf(given);
     const { store } = this.#opened;
     const { shareFiles } = await import('./further-files.ts').catch(notLoaded);
     const { closing } = this.#node;
@@ -67,7 +69,7 @@ export class PageNode implements PageShoal {
     return new PageAssetHandle(await this.#node.open(link), store);
   }
 
-  async shareAgain(options: ShareAgainOptions = {}): Promise<SharedAgain[]> {
+  async shareAgain(options?: ShareAgainOptions): Promise<SharedAgain[]> {
     const { shareAgain } = await import('./further-files.ts').catch(notLoaded);
     return shareAgain(this.#node, this.#opened.store, options);
   }

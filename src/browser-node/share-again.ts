@@ -5,6 +5,7 @@ import type { FileStamp, KeptShare } from '../browser-store/kept-shares.ts';
 import type { PageStore } from '../browser-store/page-store.ts';
 import type { SharedFiles } from '../browser-store/shared-files.ts';
 import { ShoalError } from '../errors.ts';
+import { optionsOf, type Kinds } from '../node/options-of.ts';
 import type { ShoalNode } from '../node/shoal-node.ts';
 import { KeyLock } from '../store/key-lock.ts';
 import { permissionOf } from './file-permission.ts';
@@ -31,14 +32,20 @@ export function stampsOf(files: readonly FileToShare[]): Map<string, FileStamp> 
   );
 }
 
+const SHARE_AGAIN_OPTIONS: Kinds<ShareAgainOptions> = {
+  cid: 'string',
+  ask: 'boolean',
+  signal: 'AbortSignal',
+};
+
 /** See `PageShoal.shareAgain`. */
 export async function shareAgain(
   node: ShoalNode,
   store: PageStore,
-  options: ShareAgainOptions,
+  options: ShareAgainOptions | undefined,
 ): Promise<SharedAgain[]> {
-  const { ask = false, cid } = options;
-  const signal = options.signal ? AbortSignal.any([options.signal, node.closing]) : node.closing;
+  const { ask = false, cid, signal: given } = optionsOf(options, SHARE_AGAIN_OPTIONS);
+  const signal = given ? AbortSignal.any([given, node.closing]) : node.closing;
   signal.throwIfAborted();
   const shares = [...(store.shares?.all ?? [])].filter(([root]) => cid === undefined || root === cid);
   // All are asked for at once: soon after a click it is too late.

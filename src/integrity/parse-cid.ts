@@ -19,7 +19,7 @@ export function cidOf(codec: typeof RAW_CODE | typeof DAG_PB_CODE, digest: Uint8
 }
 
 /**
- * Reads a CID that a person typed, in any multibase (base32, base58btc, base36, base64url …).
+ * Reads a CID that a person typed or pasted, in any multibase (base32, base58btc, base36, base64url …).
  *
  * @throws ERR_INVALID_CID where the text is no CID at all, ERR_UNSUPPORTED_CID where it is one that Shoal does not
  * speak: only CIDv1 with sha2-256 and the codecs raw and dag-pb name an asset
@@ -36,14 +36,15 @@ export function parseCid(text: string): CID {
   return cid;
 }
 
-function decodeCid(text: string): CID {
+function decodeCid(given: string): CID {
   // An application in JavaScript may pass what a variable happens to be.
-  if (typeof text !== 'string') {
+  if (typeof given !== 'string') {
     throw new ShoalError(
       'ERR_INVALID_CID',
-      `a CID is given as text, such as bafybei… or bafkrei…, and not as ${text === null ? 'null' : typeof text}`,
+      `a CID is given as text, such as bafybei… or bafkrei…, and not as ${typeof given}`,
     );
   }
+  const text = given.trim();
   const short = text.length > 100 ? `${text.slice(0, 100)}…` : text;
   if (text.length > MAX_CID_TEXT) throw new ShoalError('ERR_INVALID_CID', `"${short}" is too long for a CID`);
   try {

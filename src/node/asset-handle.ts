@@ -16,6 +16,7 @@ import { endable } from './endable.ts';
 import { formatLink } from './link.ts';
 import { loadDag } from './load-dag.ts';
 import type { NodeContext } from './node-context.ts';
+import { optionsOf } from './options-of.ts';
 import type { DownloadOptions, StoredAsset } from '../store/store.ts';
 import { readRange } from './read-range.ts';
 import { runTransfer } from './transfer.ts';
@@ -68,12 +69,13 @@ export class AssetHandle implements Asset {
     return formatLink(this.#root, this.name, isOwnEnough ? own : [...own, ...this.#addresses]);
   }
 
-  entries(options: OpenOptions = {}): AsyncGenerator<AssetEntry> {
-    return endable((gone) => this.#entries(options, this.#untilGone(options.signal, gone)));
+  entries(options?: OpenOptions): AsyncGenerator<AssetEntry> {
+    return endable((gone) => this.#entries(options, gone));
   }
 
-  async *#entries(options: OpenOptions, signal: AbortSignal): AsyncGenerator<AssetEntry> {
-    const manifest = await this.#loadManifest(options.timeoutMs, signal);
+  async *#entries(given: OpenOptions | undefined, gone: AbortSignal): AsyncGenerator<AssetEntry> {
+    const options = optionsOf(given);
+    const manifest = await this.#loadManifest(options.timeoutMs, this.#untilGone(options.signal, gone));
     for (const entry of manifest.entries) {
       const path = entry.path.join('/');
       if (entry.type === 'file') yield { type: 'file', path, size: entry.size };
@@ -82,11 +84,13 @@ export class AssetHandle implements Asset {
     }
   }
 
-  stream(options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
-    return endable((gone) => this.#stream(options, this.#untilGone(options.signal, gone)));
+  stream(options?: StreamOptions): AsyncGenerator<Uint8Array> {
+    return endable((gone) => this.#stream(options, gone));
   }
 
-  async *#stream(options: StreamOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *#stream(given: StreamOptions | undefined, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+    const options = optionsOf(given);
+    const signal = this.#untilGone(options.signal, gone);
     const manifest = await this.#loadManifest(options.timeoutMs, signal);
     const { file, size } = findFile(manifest, options.path, this.cid);
     const range = checkedRange(options, size);
@@ -102,9 +106,9 @@ export class AssetHandle implements Asset {
     await this.#finishRead(asset, signal);
   }
 
-  async save(path: string, options: SaveOptions = {}): Promise<Saved> {
+  async save(path: string, options?: SaveOptions): Promise<Saved> {
     const target = this.#context.platform.resolvePath(path);
-    const saved = await this.download(target, options);
+    const saved = await this.download(target, optionsOf(options));
     return { ...saved, path: saved.path ?? target };
   }
 

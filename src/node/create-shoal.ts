@@ -7,7 +7,6 @@ import type { Store, StoredAsset } from '../store/store.ts';
 import { SwarmShell } from '../swarm/swarm-shell.ts';
 import type { CID } from 'multiformats/cid';
 import { applicationLog } from './application-log.ts';
-import { checkLimits } from './check-limit.ts';
 import { checkStunServers } from './check-stun-servers.ts';
 import { defaultDataDir } from './data-dir.ts';
 import { defaultListen } from './default-listen.ts';
@@ -16,13 +15,15 @@ import { ContactBook } from './contact-book.ts';
 import { ContactKeeper } from './contact-keeper.ts';
 import { Discovery } from './discovery.ts';
 import { canNodeDial, isForPages, withPageAddresses } from './listen-addresses.ts';
+import { checkLimits, limitsOf, NODE_LIMITS } from './limits-of.ts';
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
 import { createLibp2pNode, startLibp2pNode } from './libp2p-node.ts';
 import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import { tendMemory } from './memory-at-rest.ts';
 import { checkNetworkName } from './network-name.ts';
+import { optionsOf, type Kinds } from './options-of.ts';
 import type { PageTransports } from './page-transports.ts';
-import { checkRelayBounds } from './relay-service.ts';
+import { relayBoundsOf } from './relay-service.ts';
 import { toStoreSource } from './share-source.ts';
 import { ShoalNode } from './shoal-node.ts';
 import { openTrace } from './trace-file.ts';
@@ -36,12 +37,12 @@ import { openTrace } from './trace-file.ts';
  * const { cid, link } = await shoal.share('./video.mp4');
  * ```
  * @throws ERR_DATA_DIR_IN_USE where another process owns the folder, ERR_DATA_DIR_VERSION, ERR_INDEX_CORRUPT,
- * ERR_READ_ONLY, ERR_NOT_A_DIRECTORY, ERR_ACCESS, ERR_IDENTITY, ERR_ADDRESS_IN_USE, ERR_LISTEN, ERR_INVALID_MULTIADDR,
- * ERR_NETWORK_NAME, ERR_LIMIT, ERR_RELAY_BOUNDS, ERR_STUN_SERVER, ERR_TARGET_EXISTS (of `trace`), and the abort reason
+ * ERR_READ_ONLY, ERR_NOT_A_DIRECTORY, ERR_ACCESS, ERR_IDENTITY, ERR_ADDRESS_IN_USE, ERR_LISTEN, ERR_OPTION,
+ * ERR_INVALID_MULTIADDR, ERR_NETWORK_NAME, ERR_LIMIT, ERR_RELAY_BOUNDS, ERR_STUN_SERVER, ERR_TARGET_EXISTS (of `trace`), and the abort reason
  */
-export async function createShoal(options: ShoalOptions = {}): Promise<Shoal> {
+export async function createShoal(given?: ShoalOptions): Promise<Shoal> {
+  const options = settingsOf(given);
   options.signal?.throwIfAborted();
-  checkOptions(options);
   const log = applicationLog(options.log);
   const store = await openStore(options.dataDir ?? defaultDataDir(), { signal: options.signal, log });
   try {
@@ -164,13 +165,33 @@ async function ways(
   return { wanted: wanted.filter(isListened), forPages };
 }
 
-function checkOptions(options: ShoalOptions): void {
-  if (options.network !== undefined) checkNetworkName(options.network);
-  for (const address of [...(options.listen ?? []), ...(options.peers ?? []), ...(options.bootstrap ?? [])]) {
-    parseMultiaddr(address);
-  }
+const SETTINGS: Kinds<ShoalOptions> = {
+  ...NODE_LIMITS,
+  dataDir: 'string',
+  listen: 'Array',
+  web: 'boolean',
+  relay: 'any',
+  stunServers: 'Array',
+  network: 'string',
+  peers: 'Array',
+  bootstrap: 'Array',
+  mdns: 'boolean',
+  dht: 'boolean',
+  fleet: 'boolean',
+  offload: 'boolean',
+  trace: 'string',
+  log: 'function',
+  signal: 'AbortSignal',
+};
+
+function settingsOf(given: ShoalOptions | undefined): ShoalOptions {
+  const options = optionsOf(given, SETTINGS);
+  const { network, listen = [], peers = [], bootstrap = [], perPeer, relay } = options;
+  if (network !== undefined) checkNetworkName(network);
+  for (const address of [...listen, ...peers, ...bootstrap]) parseMultiaddr(address);
   checkLimits(options);
-  checkLimits(options.perPeer);
-  checkRelayBounds(options.relay);
   checkStunServers(options.stunServers);
+  if (perPeer) options.perPeer = limitsOf(perPeer);
+  if (relay !== undefined) options.relay = relayBoundsOf(relay);
+  return options;
 }

@@ -5,6 +5,7 @@ import { ipfsAddOptions } from '../chunking/ipfs-add-options.ts';
 import { absolutePath } from '../store/absolute-path.ts';
 import { FileWorkers } from '../store/file-workers.ts';
 import { SourceWalk } from '../store/walk-source.ts';
+import { optionsOf } from './options-of.ts';
 
 /**
  * Tells what a path would be shared as, without sharing it: nothing is stored and nobody is told.
@@ -13,12 +14,12 @@ import { SourceWalk } from '../store/walk-source.ts';
  * ```ts
  * const { cid, ipfsAdd } = await inspect('./video.mp4');
  * ```
- * @throws ERR_NOT_FOUND, ERR_ACCESS, ERR_UNSUPPORTED_FILE, ERR_CHUNK_SIZE, ERR_FILE_CHANGED, ERR_UNSAFE_NAME, the abort reason
+ * @throws ERR_OPTION, ERR_NOT_FOUND, ERR_ACCESS, ERR_UNSUPPORTED_FILE, ERR_CHUNK_SIZE, ERR_FILE_CHANGED, ERR_UNSAFE_NAME, the abort reason
  */
-export async function inspect(path: string, options: InspectOptions = {}): Promise<Inspection> {
+export async function inspect(path: string, options?: InspectOptions): Promise<Inspection> {
+  const { chunkSize, onProgress, signal } = optionsOf(options);
   const base = absolutePath(path);
   await using workers = new FileWorkers();
-  const { chunkSize } = options;
   const source = await new SourceWalk({ isThisFolder: () => false }, base, workers, chunkSize).root();
   let bytes = 0;
   const imported = await importTree(source, {
@@ -26,9 +27,9 @@ export async function inspect(path: string, options: InspectOptions = {}): Promi
     onNode: () => {},
     onBytes: (more) => {
       bytes += more;
-      options.onProgress?.({ bytes });
+      onProgress?.({ bytes });
     },
-    signal: options.signal,
+    signal,
   });
   const { command, note } = ipfsAddOptions(imported);
   return {

@@ -37,15 +37,13 @@ export function formatLink(
  * @throws ERR_INVALID_LINK, and what `parseCid` throws
  */
 export function parseLink(text: string): LinkParts {
-  const trimmed = typeof text === 'string' ? text.trim() : text;
-  if (typeof trimmed !== 'string' || !/^shoal:/i.test(trimmed))
-    return { cid: parseCid(trimmed), name: undefined, addresses: [] };
-  const rest = trimmed.slice('shoal:'.length).replace(/^\/\//, '');
-  const [cid, query] = splitOnce(rest, '?');
+  const [scheme] = (typeof text === 'string' && /^\s*shoal:(\/\/)?/i.exec(text)) || [''];
+  if (scheme === '') return { cid: parseCid(text), name: undefined, addresses: [] };
+  const [cid, query] = splitOnce(text.slice(scheme.length).trim(), '?');
   if (cid === '') {
     throw new ShoalError(
       'ERR_INVALID_LINK',
-      `"${trimmed}" has no CID; a link looks like shoal:<cid>?n=<name>&a=<multiaddr>`,
+      `"${text}" has no CID; a link looks like shoal:<cid>?n=<name>&a=<multiaddr>`,
     );
   }
   const parameters = new URLSearchParams(query);

@@ -4,6 +4,7 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import type { RelayBounds } from '../api.ts';
 import { ShoalError } from '../errors.ts';
 import { hasItsPart, originOf, PARTS } from './inbound-bounds.ts';
+import { optionsOf, type Kinds } from './options-of.ts';
 
 type Components = Parameters<ReturnType<typeof circuitRelayServer>>[0] & {
   events: TypedEventTarget<Libp2pEvents>;
@@ -145,14 +146,18 @@ function isTooMuch(taken: readonly string[], origin: string, most: number): bool
   return PARTS * (most - taken.length) <= most && hasItsPart(taken, origin, most);
 }
 
-/** @throws ERR_RELAY_BOUNDS */
-export function checkRelayBounds(relay: boolean | RelayBounds | undefined): void {
-  if (typeof relay !== 'object') return;
-  for (const [name, value] of Object.entries(relay)) {
-    if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
+const BOUNDS: Kinds<RelayBounds> = { peers: 'any', connectionBytes: 'any', connectionMs: 'any' };
+
+/** @throws ERR_RELAY_BOUNDS, ERR_OPTION */
+export function relayBoundsOf(relay: boolean | RelayBounds): boolean | RelayBounds {
+  if (typeof relay === 'boolean') return relay;
+  const bounds = optionsOf(relay, BOUNDS);
+  for (const [name, value] of Object.entries(bounds)) {
+    if (Number.isSafeInteger(value) && value > 0) continue;
     throw new ShoalError(
       'ERR_RELAY_BOUNDS',
       `relay.${name} is ${String(value)}, and must be a whole number above 0; leave it out for its default, or set relay to false`,
     );
   }
+  return bounds;
 }

@@ -22,7 +22,7 @@ import { directConnection } from '../swarm/direct-connection.ts';
 import type { SwarmShell } from '../swarm/swarm-shell.ts';
 import { ActiveAsset } from './active-asset.ts';
 import { AssetHandle, DEFAULT_TIMEOUT_MS } from './asset-handle.ts';
-import { checkLimits } from './check-limit.ts';
+import { limitsOf, nodeLimitsOf } from './limits-of.ts';
 import type { ContactBook } from './contact-book.ts';
 import type { ContactKeeper } from './contact-keeper.ts';
 import { dialFailure } from './dial-failure.ts';
@@ -31,6 +31,7 @@ import { byReach } from './listen-addresses.ts';
 import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import { formatLink, parseLink } from './link.ts';
 import { loadDag } from './load-dag.ts';
+import { optionsOf } from './options-of.ts';
 import type { NodeContext, Platform } from './node-context.ts';
 import { UploadTally } from './upload-tally.ts';
 import { verifyAssets } from './verify-assets.ts';
@@ -139,13 +140,14 @@ export class ShoalNode implements Shoal, NodeContext {
     return byReach(this.libp2p.getMultiaddrs().map(String));
   }
 
-  async share(source: ShareSource, options: ShareOptions = {}): Promise<Shared> {
-    const signal = this.#signal(options.signal);
-    const record = await this.store.share(this.platform.toStoreSource(source, options.name), {
-      name: options.name,
-      chunkSize: options.chunkSize,
+  async share(source: ShareSource, options?: ShareOptions): Promise<Shared> {
+    const { name, chunkSize, onProgress, signal: given } = optionsOf(options);
+    const signal = this.#signal(given);
+    const record = await this.store.share(this.platform.toStoreSource(source, name), {
+      name,
+      chunkSize,
       signal,
-      onProgress: (bytes, total) => options.onProgress?.({ bytes, total }),
+      onProgress: (bytes, total) => onProgress?.({ bytes, total }),
     });
     return this.publish(record, signal);
   }
@@ -177,13 +179,14 @@ export class ShoalNode implements Shoal, NodeContext {
     };
   }
 
-  async open(cidOrLink: string, options: OpenOptions = {}): Promise<AssetHandle> {
+  async open(cidOrLink: string, options?: OpenOptions): Promise<AssetHandle> {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = optionsOf(options);
     const { cid: root, name, addresses } = parseLink(cidOrLink);
     const walk = await loadDag(this, root, {
       depth: 'root',
-      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      timeoutMs,
       addresses,
-      signal: this.#signal(options.signal),
+      signal: this.#signal(signal),
     });
     const info = walk.rootInfo();
     if (!info) throw new ShoalError('ERR_ASSET_INVALID', `the root of ${root.toString()} could not be read`);
@@ -213,8 +216,8 @@ export class ShoalNode implements Shoal, NodeContext {
     }
   }
 
-  async seed(options: { signal?: AbortSignal } = {}): Promise<{ assets: number }> {
-    const signal = this.#signal(options.signal);
+  async seed(options?: { signal?: AbortSignal }): Promise<{ assets: number }> {
+    const signal = this.#signal(optionsOf(options).signal);
     const swarms: Contact[][] = [];
     for await (const record of this.store.list()) {
       signal.throwIfAborted();
@@ -226,9 +229,10 @@ export class ShoalNode implements Shoal, NodeContext {
     return { assets: swarms.length };
   }
 
-  async remove(cid: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  async remove(cid: string, options?: { signal?: AbortSignal }): Promise<void> {
     const root = parseCid(cid);
-    await this.exclusive(root, this.#signal(options.signal), async () => {
+    const signal = this.#signal(optionsOf(options).signal);
+    await this.exclusive(root, signal, async () => {
       if (!(await this.store.get(root))) throw unknownAsset(root);
       this.discovery.unprovide(root);
       await this.deactivate(root);
@@ -241,15 +245,16 @@ export class ShoalNode implements Shoal, NodeContext {
     });
   }
 
-  async *verify(cid?: string, options: VerifyOptions = {}): AsyncGenerator<VerifyReport> {
+  async *verify(cid?: string, options?: VerifyOptions): AsyncGenerator<VerifyReport> {
+    const { onProgress, signal } = optionsOf(options);
     const only = cid === undefined ? undefined : parseCid(cid);
     if (only && !(await this.store.get(only))) throw unknownAsset(only);
-    yield* verifyAssets(this, only, { onProgress: options.onProgress, signal: this.#signal(options.signal) });
+    yield* verifyAssets(this, only, { onProgress, signal: this.#signal(signal) });
   }
 
-  async connect(address: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  async connect(address: string, options?: { signal?: AbortSignal }): Promise<void> {
     const target = parseMultiaddr(address);
-    const signal = this.#signal(options.signal);
+    const signal = this.#signal(optionsOf(options).signal);
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
       await directConnection(this.libp2p, await this.libp2p.dial(target, { signal: limit }), limit);
@@ -266,14 +271,11 @@ export class ShoalNode implements Shoal, NodeContext {
   }
 
   setLimits(limits: RateLimits & { perPeer?: RateLimits }): void {
-    checkLimits(limits);
-    checkLimits(limits.perPeer);
-    this.shell.setLimits(limits);
+    this.shell.setLimits(nodeLimitsOf(limits));
   }
 
   setAssetLimits(cid: string, limits: RateLimits): void {
-    checkLimits(limits);
-    this.shell.setAssetLimits(parseCid(cid), limits);
+    this.shell.setAssetLimits(parseCid(cid), limitsOf(limits));
   }
 
   addEventListener<K extends keyof ShoalEvents>(

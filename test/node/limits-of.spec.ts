@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { checkLimits, checkMemoryBytes } from '../../src/node/check-limit.ts';
+import { checkLimits, checkMemoryBytes } from '../../src/node/limits-of.ts';
 
 describe('a limit', () => {
   it('of a rate is a positive number, or left out', () => {
