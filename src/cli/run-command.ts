@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { createShoal, defaultDataDir, ShoalError, type Shoal, type ShoalOptions } from '../index.ts';
 import { Owner } from '../daemon/control-client.ts';
 import { NODE_KINDS, type NodeKind } from '../daemon/control-protocol.ts';
@@ -139,6 +139,7 @@ class Command {
   }
 
   async #run(): Promise<void> {
+    if (isAboutFolder(this.#plan.job) && isMissing(this.#dataDir)) return this.#withoutFolder();
     let tries = 0;
     for (let job: Job | undefined = this.#plan.job; job !== undefined; job = this.#rest()) {
       const owner = await Owner.find(this.#dataDir, this.#stop.signal);
@@ -158,6 +159,16 @@ class Command {
       await waitOrStop(BUSY_RETRY_MS, this.#stop.signal);
       this.#stop.signal.throwIfAborted();
     }
+  }
+
+  /** A folder of a name that was mistyped is not made for what only asks about it: it knows nothing. */
+  #withoutFolder(): void {
+    const { job } = this.#plan;
+    if (job.verb === 'limit') throw notRunning(this.#dataDir);
+    const problem = `there is no data folder ${this.#dataDir}`;
+    if ('cids' in job && job.cids.length > 0)
+      throw new ShoalError('ERR_UNKNOWN_ASSET', `${problem}, so that it knows no asset; look at --data`);
+    this.#reporter.note(`(${problem} yet: share and get make it)`);
   }
 
   /** An owner that does not serve, as `shoal verify`, can do nothing for one that is to. */
@@ -239,8 +250,6 @@ class Command {
 
   /** @returns undefined where somebody else owns the folder, who may answer or go in a moment */
   async #own(isLastTry: boolean): Promise<Shoal | undefined> {
-    // A folder of a name that was mistyped is not made for that.
-    if (this.#plan.job.verb === 'limit' && !existsSync(this.#dataDir)) throw notRunning(this.#dataDir);
     try {
       return await createShoal(this.#nodeOptions());
     } catch (error) {
@@ -446,6 +455,20 @@ class Command {
 /** Whether an owner's node can do what is planned; only one that serves has limits that are worth changing. */
 function suffices(node: NodeKind = 'serving', { job, node: needed }: CommandPlan): boolean {
   return NODE_KINDS.indexOf(node) >= NODE_KINDS.indexOf(job.verb === 'limit' ? 'serving' : needed);
+}
+
+/** Whether a job is about what is in the data folder, or who owns it, alone. */
+function isAboutFolder({ verb }: Job): boolean {
+  return verb === 'ls' || verb === 'rm' || verb === 'verify' || verb === 'limit';
+}
+
+/** What may not be looked at may be there: who opens it says what is wrong. */
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Loads what only this needs. */

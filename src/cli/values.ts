@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { cidOf } from '../daemon/cid-text.ts';
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -51,6 +52,28 @@ export function parseAddress(text: string): string {
     ),
     { name: 'ShoalError', code: 'ERR_INVALID_MULTIADDR' },
   );
+}
+
+/** A sha2-256 CID of 36 bytes and its prefix, in the multibase of most letters: one for each byte. */
+const MIN_CID_LENGTH = 37;
+
+/**
+ * Refuses at once what cannot be a CID or link, as {@link parseAddress} does: else a node is started, to look for a name that was
+ * not copied whole.
+ *
+ * @throws an error of the code ERR_INVALID_CID or ERR_INVALID_LINK, as the SDK does
+ */
+export function parseAsset(text: string): string {
+  const cid = cidOf(text);
+  if (cid.length >= MIN_CID_LENGTH) return text;
+  const [code, message] =
+    cid === '' && text.trim() !== ''
+      ? ['ERR_INVALID_LINK', `"${text}" has no CID; a link looks like shoal:<cid>?n=<name>&a=<multiaddr>`]
+      : [
+          'ERR_INVALID_CID',
+          `"${text}" is not a CID; it should look like bafybei… or bafkrei… and be copied whole`,
+        ];
+  throw Object.assign(new Error(message), { name: 'ShoalError', code });
 }
 
 /** Reads the number of a TCP port; 0 is any free one. */

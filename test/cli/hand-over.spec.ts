@@ -340,6 +340,34 @@ describe('commands beside the owner of a data folder', () => {
     assert.ok(!existsSync(join(scene.folder, 'nobody')), 'a data folder was made');
   });
 
+  it('make no data folder of a name that was mistyped, where they only ask about it', async () => {
+    await using scene = new Scene();
+    const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+    for (const verb of ['ls', 'verify']) {
+      const command = scene.shoal('typo', verb);
+      assert.equal(await command.exit(), 0);
+      assert.match(command.stderr, /there is no data folder .*typo/);
+      assert.deepEqual(command.events, []);
+    }
+    for (const verb of ['rm', 'verify']) {
+      const command = scene.shoal('typo', verb, cid);
+      assert.equal(await command.exit(), 1);
+      assert.deepEqual(command.events.at(-1)?.['code'], 'ERR_UNKNOWN_ASSET');
+    }
+    for (const [text, code] of [
+      ['nonsense', 'ERR_INVALID_CID'],
+      ['shoal:?n=video.mp4', 'ERR_INVALID_LINK'],
+    ] as const) {
+      const command = scene.shoal('typo', 'get', text);
+      assert.equal(await command.exit(), 1);
+      assert.deepEqual(
+        command.events.map((event) => event['code']),
+        [code],
+      );
+    }
+    assert.ok(!existsSync(join(scene.folder, 'typo')), 'a data folder was made');
+  });
+
   /** A node that owns the data folder `a` and is no more than `shoal verify` has, which lasts until it is closed. */
   async function localOwner(scene: Scene): Promise<{ shoal: Shoal; server: ControlServer }> {
     const dataDir = join(scene.folder, 'a');

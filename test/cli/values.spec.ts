@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { bases } from 'multiformats/basics';
+import { CID } from 'multiformats/cid';
 import fc from 'fast-check';
 import {
   parseAddress,
+  parseAsset,
   parseTimeout,
   parseChunkSize,
   parseCount,
@@ -101,5 +104,17 @@ describe('values on the command line', () => {
         },
       ),
     );
+  });
+
+  it('take for a CID or link what may be one, in any multibase', () => {
+    const bytes = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy').bytes;
+    for (const { encoder } of Object.values(bases)) {
+      const text = encoder.encode(bytes);
+      for (const asset of [text, `shoal:${text}?n=a`, ` shoal://${text} `])
+        assert.equal(parseAsset(asset), asset);
+    }
+    for (const text of ['', ' ', 'video.mp4', 'bafkreigh2akis', 'shoal:bafkrei'])
+      assert.throws(() => parseAsset(text), { code: 'ERR_INVALID_CID' }, text);
+    assert.throws(() => parseAsset('shoal:?n=video.mp4'), { code: 'ERR_INVALID_LINK' });
   });
 });

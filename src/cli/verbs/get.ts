@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import type { GetJob, Output } from '../../daemon/job.ts';
 import { DEFAULT_TIMEOUT_MS, type CommonOptions } from '../common-options.ts';
 import { examples } from '../examples.ts';
-import { parseDuration, parseText } from '../values.ts';
+import { parseAsset, parseDuration, parseText } from '../values.ts';
 
 /** Long enough for a neighbour to fetch what only this peer has, short enough to wait for. */
 const DEFAULT_LINGER_MS = 10_000;
@@ -25,7 +25,7 @@ export function addGet(program: Command, onExit: (code: number) => void): void {
       'Download an asset by CID or link. It appears at its path only when every byte has been verified; an ' +
         'interrupted download goes on where it stopped. What was got is served to others for a while after.',
     )
-    .argument('<cid|link>', 'a CID, or a shoal: link')
+    .argument('<cid|link>', 'a CID, or a shoal: link', parseAsset)
     .addOption(
       new Option(
         '-o, --output <path>',

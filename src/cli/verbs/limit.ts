@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { cidOf } from '../../daemon/cid-text.ts';
-import type { CommonOptions } from '../common-options.ts';
+import { collect, type CommonOptions } from '../common-options.ts';
 import { examples } from '../examples.ts';
+import { parseAsset } from '../values.ts';
 
 /** `shoal limit [cid…]` */
 export function addLimit(program: Command, onExit: (code: number) => void): void {
@@ -12,7 +13,7 @@ export function addLimit(program: Command, onExit: (code: number) => void): void
       'Change the limits of the shoal that runs with the data folder, or those of single assets of it, for as long as ' +
         'it runs. Limits that are not given end: without any option there are none.',
     )
-    .argument('[cid...]', 'CIDs or links; without any: the node, and each single peer')
+    .argument('[cid...]', 'CIDs or links; without any: the node, and each single peer', collect(parseAsset))
     .addHelpText(
       'after',
       examples([

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { cidOf } from '../../daemon/cid-text.ts';
-import type { CommonOptions } from '../common-options.ts';
+import { collect, type CommonOptions } from '../common-options.ts';
 import { examples } from '../examples.ts';
+import { parseAsset } from '../values.ts';
 
 /** `shoal rm <cid…>` */
 export function addRm(program: Command, onExit: (code: number) => void): void {
@@ -11,7 +12,7 @@ export function addRm(program: Command, onExit: (code: number) => void): void {
     .description(
       'Forget assets, and delete what the data folder holds of them. Originals and saved copies stay.',
     )
-    .argument('<cid...>', 'CIDs or links')
+    .argument('<cid...>', 'CIDs or links', collect(parseAsset))
     .addHelpText('after', examples(['shoal rm bafy…']))
     .action(async (cids: string[], _options: unknown, command: Command) => {
       const { runCommand } = await import('../run-command.ts');
