@@ -263,9 +263,7 @@ export class ShoalNode implements Shoal, NodeContext {
       throw new ShoalError(
         'ERR_PEER_UNREACHABLE',
         `cannot reach ${address}: ${dialFailure(address, cause).message}`,
-        {
-          cause,
-        },
+        { cause, fault: 'none' },
       );
     }
   }

@@ -590,6 +590,14 @@ describe('a node', () => {
     }
   });
 
+  it('blames nobody where a peer that was named cannot be reached', async () => {
+    const a = await nodes.start();
+    const gone = await nodes.start();
+    const [address = ''] = gone.addresses;
+    await gone.close();
+    await assert.rejects(a.connect(address), { code: 'ERR_PEER_UNREACHABLE', fault: 'none' });
+  });
+
   it('keeps networks apart', async () => {
     const { path } = await sharedFile();
     const a = await nodes.start();
