@@ -1,5 +1,6 @@
 import type { RateLimits, SourceShare, VerifyReport } from '../index.ts';
 import type { InspectedEvent, JobEvent, ProgressEvent, UploadEvent } from '../daemon/job.ts';
+import { keepRecent } from '../daemon/keep-recent.ts';
 import { Throttle } from '../daemon/throttle.ts';
 import {
   count,
@@ -36,7 +37,9 @@ export class HumanReporter implements Reporter {
   readonly #uploads = new Map<string, number>();
   /** Of {@link #uploads}: a seed of thousands of assets tells of them many times a second. */
   #uploaded = 0;
-  readonly #receivers = new Set<string>();
+  /** The last of them, and how many there were. */
+  readonly #receivers = new Map<string, true>();
+  #receivedBy = 0;
   /** Of this node, as told so far. */
   readonly #addresses = new Set<string>();
   #isListing = false;
@@ -156,10 +159,13 @@ export class HumanReporter implements Reporter {
 
   #upload(event: UploadEvent): void {
     const key = `${event.cid} ${event.peer}`;
-    this.#uploaded += event.bytes - (this.#uploads.get(key) ?? 0);
-    this.#uploads.set(key, event.bytes);
-    this.#receivers.add(event.peer);
-    const text = `Sent ${formatBytes(this.#uploaded)} to ${count(this.#receivers.size, 'peer')}`;
+    const before = this.#uploads.get(key) ?? 0;
+    // Of one that was forgotten meanwhile the sum begins anew.
+    this.#uploaded += event.bytes < before ? event.bytes : event.bytes - before;
+    keepRecent(this.#uploads, key, event.bytes);
+    if (!this.#receivers.has(event.peer)) this.#receivedBy++;
+    keepRecent(this.#receivers, event.peer, true);
+    const text = `Sent ${formatBytes(this.#uploaded)} to ${count(this.#receivedBy, 'peer')}`;
     this.#live?.show((width) => text.slice(0, width));
   }
 

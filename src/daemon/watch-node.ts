@@ -1,8 +1,9 @@
 import type { Shoal, ShoalEvents } from '../index.ts';
 import type { JobEvent } from './job.ts';
+import { keepRecent } from './keep-recent.ts';
 
 /**
- * Tells what happens at a node that serves: bytes that peers acknowledged (summed up by asset and peer), peers that
+ * Tells what happens at a node that serves: bytes that peers acknowledged (summed up by asset and peer, of the last of them), peers that
  * misbehaved, originals that changed, other addresses. Ends when disposed of.
  */
 export function watchNode(shoal: Shoal, emit: (event: JobEvent) => void): Disposable {
@@ -12,7 +13,7 @@ export function watchNode(shoal: Shoal, emit: (event: JobEvent) => void): Dispos
   const onUpload = ({ detail: { cid, peer, bytes } }: ShoalEvents['asset:upload']): void => {
     const key = `${cid} ${peer}`;
     const sum = (sums.get(key) ?? 0) + bytes;
-    sums.set(key, sum);
+    keepRecent(sums, key, sum);
     emit({ event: 'upload', cid, peer, bytes: sum });
   };
   const onError = ({ detail: { cid, code, message } }: ShoalEvents['asset:error']): void => {
