@@ -36,10 +36,15 @@ export function optionsOf<T extends object>(
   kinds: Partial<Kinds<T>> = METHOD_OPTIONS as Partial<Kinds<T>>,
 ): T {
   const options: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(given ?? {})) {
-    const kind = kinds[name as keyof T];
-    if (!kind) throw wrong(`there is no option "${name}"; there are: ${Object.keys(kinds).join(', ')}`);
-    if (value === undefined || value === null) continue;
+  if (typeof (given ?? {}) !== 'object') throw wrong(`options are an object, and not a ${typeof given}`);
+  for (const name of Object.keys(given ?? {})) {
+    if (!Object.hasOwn(kinds, name))
+      throw wrong(`there is no option "${name}"; there are: ${Object.keys(kinds).join(', ')}`);
+  }
+  // Each by its name: an object of a class has its own as getters.
+  for (const [name, kind] of Object.entries(kinds) as [keyof T & string, Kind][]) {
+    const value = given?.[name] ?? undefined;
+    if (value === undefined) continue;
     if (kind !== 'any' && kind !== kindOf(value))
       throw wrong(`the option "${name}" is of type ${kind}, and not ${kindOf(value)}`);
     options[name] = value;

@@ -126,6 +126,17 @@ describe('options', () => {
     await again.save(nodes.path('copy'), options);
   });
 
+  it('may be an object of a class, whose own are getters, but nothing else than an object', () => {
+    class Settings {
+      get timeoutMs(): number {
+        return 5;
+      }
+    }
+    assert.deepEqual(optionsOf(new Settings()), { timeoutMs: 5 });
+    for (const none of [5, 'all', true, () => {}])
+      assert.throws(() => node.setLimits(none as Anything), { code: 'ERR_OPTION' });
+  });
+
   it('take a signal of another realm', () => {
     const signal = { [Symbol.toStringTag]: 'AbortSignal' } as unknown as AbortSignal;
     assert.equal(optionsOf({ signal }).signal, signal);
