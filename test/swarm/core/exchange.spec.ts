@@ -94,6 +94,17 @@ describe('Exchange: peers that lie', () => {
     });
   }
 
+  it('cuts off who sent a chunk that does not verify, though the asset was removed meanwhile', () => {
+    const rig = new Rig()
+      .add('xx..')
+      .join('a', '..xx')
+      .grants('a', 1, 4 * Q);
+    rig.handle({ type: 'data', peer: 'a', asset: 1, chunk: 2, bytes: Q, last: true });
+    rig.handle({ type: 'asset-removed', asset: 1 }).take();
+    rig.handle({ type: 'corrupt', peer: 'a', asset: 1, chunk: 2 });
+    assert.deepEqual(rig.faults(), ['ERR_PEER_BAD_CHUNK']);
+  });
+
   it('answers one JOIN after another where each is of another asset, or follows a LEAVE', () => {
     const rig = new Rig().handle({ type: 'connected', peer: 'a' });
     for (let asset = 1; asset <= 300; asset++) rig.add('xx', { asset });

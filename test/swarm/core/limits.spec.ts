@@ -193,6 +193,24 @@ describe('Exchange: limits of the downlink', () => {
     near(got.get('a 2')!, 360);
   });
 
+  it('counts nothing that it asked for in vain', () => {
+    const rig = new Rig().add(NONE).join('a', ALL).join('vain', ALL);
+    rig.handle({ type: 'asset-limits', asset: 1, downloadBytesPerSec: 2 * Q });
+    let got = 0;
+    for (let id = 1; id <= 400; id++) {
+      // Whenever something may be asked for it asks this one first, and what it was asked for is free again as it goes.
+      rig.grants('vain', id).handle({ type: 'gone', peer: 'vain' }).join('vain', ALL);
+      rig.grants('a', id);
+      for (const chunk of rig.asked('a')) {
+        rig.sends('a', chunk);
+        got++;
+      }
+      rig.take();
+      rig.pass(50);
+    }
+    near(got, 40);
+  });
+
   it('gives credit back as busy, and not as unwanted, while a limit holds', () => {
     const rig = new Rig().add(NONE).join('a', ALL);
     rig.handle({ type: 'asset-limits', asset: 1, downloadBytesPerSec: 2 * Q }).pass(2);
