@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cidOf, DAG_PB_CODE } from '../../../src/integrity/parse-cid.ts';
 import { sha256 } from '../../../src/integrity/sha256.ts';
 import type { NamedRoot } from '../../../src/swarm/named-roots.ts';
-import { NodeAnswers } from '../../../src/swarm/node-answers.ts';
+import { MAX_WAITING_NODES, NodeAnswers } from '../../../src/swarm/node-answers.ts';
 import type { PeerLink } from '../../../src/swarm/peer-link.ts';
 import type { ControlMessage } from '../../../src/swarm/wire/control-message.ts';
 
@@ -50,6 +50,26 @@ describe('answers to NODES', () => {
     assert.ok(!answers.isIdle, 'its last turn waits for its word');
     assert.equal(answers.forget(asker.link, rootIn(1)), 0);
     assert.ok(answers.isIdle);
+  });
+
+  it('keep no more of what a peer asks for than they may, and nothing that names no node', async () => {
+    const answers = new NodeAnswers(
+      () => new Promise(() => {}),
+      () => 0,
+    );
+    const asker = new Asker();
+    answers.add(asker.link, rootIn(1), cidsOf(MAX_WAITING_NODES - 1));
+    assert.throws(() => answers.add(asker.link, rootIn(1), cidsOf(2)), {
+      code: 'ERR_PEER_FLOOD',
+      fault: 'peer',
+    });
+    assert.throws(() => answers.add(asker.link, rootIn(1), [new Uint8Array(36)]), {
+      code: 'ERR_PEER_BAD_FRAME',
+    });
+    // Others are answered.
+    answers.add(new Asker().link, rootIn(1), cidsOf(1));
+    answers.drop(asker.link);
+    answers.add(asker.link, rootIn(1), cidsOf(MAX_WAITING_NODES));
   });
 
   it('go to the third link when one of the first two has what it asked for', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ShoalError } from '../../../src/errors.ts';
 import type { ControlMessage } from '../../../src/swarm/wire/control-message.ts';
+import { HAVE_KINDS } from '../../../src/swarm/wire/control-schema.ts';
 import { decodeControl } from '../../../src/swarm/wire/decode-control.ts';
 import { encodeControl } from '../../../src/swarm/wire/encode-control.ts';
 import { FrameSplitter } from '../../../src/swarm/wire/frame-splitter.ts';
@@ -200,6 +201,31 @@ describe('control codec', () => {
     ['more chunks than a message may name', packed(8, Array(limit.MAX_CHUNKS_PER_MESSAGE + 1).fill(0))],
     ['a chunk beyond the largest asset', packed(8, [5, limit.MAX_CHUNKS])],
     ['a run beyond the largest asset', packed(9, [limit.MAX_CHUNKS * 2, 5])],
+    ['more runs than a grant pays for', packed(9, Array(2 * (limit.MAX_RUNS + 1)).fill(2))],
+    ['a long run in an offer', offered([0, limit.MAX_CHUNKS_PER_MESSAGE + 1])],
+    ['long runs in an offer', offered([0, limit.MAX_CHUNKS_PER_MESSAGE, 0, 1])],
+    ['more fields than any message has', repeated(4, 7, 129, 0)],
+    ['a contact with too many addresses', contactOf(46, Array(limit.MAX_CONTACT_ADDRESSES + 1).fill(10))],
+    ['a contact with a long address', contactOf(46, [limit.MAX_ADDRESS_BYTES + 1])],
+    ['a contact with a long id', contactOf(limit.MAX_PEER_ID_BYTES + 1, [10])],
+    ['too many contacts', repeated(13, 2, limit.MAX_CONTACTS + 1, 0)],
+    [
+      'a bitfield beyond the largest asset',
+      bytesField(
+        2,
+        new ProtoWriter()
+          .uint(3, HAVE_KINDS.indexOf('some'))
+          .bytes(4, new Uint8Array(limit.MAX_CHUNKS / 8 + 1))
+          .finish(),
+      ),
+    ],
+    ['a long farewell', repeated(16, 1, 1, limit.MAX_REASON_BYTES + 1)],
+    ['a long feature', repeated(1, 2, 1, limit.MAX_FEATURE_BYTES + 1)],
+    ['a slot beyond 32 bits', bytesField(3, new ProtoWriter().uint(1, 2 ** 32).finish())],
+    [
+      'a chunk beyond it in a cancellation',
+      bytesField(10, new ProtoWriter().uint(2, limit.MAX_CHUNKS).finish()),
+    ],
     ['a run before the first chunk', packed(9, [1, 1])],
     ['an empty run', packed(9, [0, 0])],
     ['too many node CIDs', repeated(4, 2, limit.MAX_NODES_PER_REQUEST + 1, 36)],
@@ -215,6 +241,21 @@ describe('control codec', () => {
     it(`refuses ${what}`, () => {
       assert.throws(() => decodeControl(frame), isBadFrame);
     });
+  }
+
+  const most: [string, Uint8Array][] = [
+    ['chunks', packed(8, Array(limit.MAX_CHUNKS_PER_MESSAGE).fill(0))],
+    ['runs', packed(9, Array(2 * limit.MAX_RUNS).fill(2))],
+    ['offered chunks', offered([0, limit.MAX_CHUNKS_PER_MESSAGE - 1, 0, 1])],
+    [
+      'addresses',
+      contactOf(limit.MAX_PEER_ID_BYTES, Array(limit.MAX_CONTACT_ADDRESSES).fill(limit.MAX_ADDRESS_BYTES)),
+    ],
+    ['contacts', repeated(13, 2, limit.MAX_CONTACTS, 0)],
+    ['node CIDs', repeated(4, 2, limit.MAX_NODES_PER_REQUEST, limit.MAX_CID_BYTES)],
+  ];
+  for (const [what, frame] of most) {
+    it(`takes as many ${what} as it allows`, () => assert.ok(decodeControl(frame)));
   }
 });
 
@@ -253,6 +294,20 @@ function packed(kind: 8 | 9, varints: readonly number[]): Uint8Array {
   const list = new ProtoWriter();
   for (const value of varints) list.varint(value);
   return bytesField(kind, bytesField(kind === 8 ? 2 : 3, list.finish()));
+}
+
+/** GRANT with an offer of runs, each where it starts after the end of the last, and how long it is. */
+function offered(runs: readonly number[]): Uint8Array {
+  const list = new ProtoWriter();
+  for (const value of runs) list.varint(value);
+  return bytesField(6, bytesField(5, list.finish()));
+}
+
+/** PEERS with one contact, by the lengths of its id and its addresses. */
+function contactOf(idLength: number, addressLengths: readonly number[]): Uint8Array {
+  const contact = new ProtoWriter().bytes(1, new Uint8Array(idLength).fill(65));
+  for (const length of addressLengths) contact.bytes(2, new Uint8Array(length).fill(65));
+  return bytesField(13, bytesField(2, contact.finish()));
 }
 
 function repeated(kind: number, field: number, count: number, length: number): Uint8Array {
