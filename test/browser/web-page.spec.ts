@@ -732,6 +732,19 @@ describe('the page in Chromium', function () {
     await shows(page, '#problem', /A part of this page did not come.*load the page anew.*ERR_NOT_LOADED/s);
   });
 
+  it('says what to do where none of its scripts came, nor the one that would say so', async () => {
+    await using site = await PageSite.start({ node: { network: 'test' } });
+    const context = await rig.context();
+    contexts.push(context);
+    await context.route('**/*.js', (route) => route.abort('connectionfailed'));
+    const page = await context.newPage();
+    await page.goto(site.url());
+    assert.ok(await page.isHidden('.late'));
+    // A quarter of a minute later.
+    await page.evaluate(() => document.getAnimations().forEach((each) => each.finish()));
+    assert.match(await page.innerText('#status'), /^Starting… If nothing more comes, load this page anew\.$/);
+  });
+
   it('tells how much is kept only where the browser knows', async () => {
     await using site = await PageSite.start({ node: { network: 'test' } });
     const page = await openPage(site.url(), {
