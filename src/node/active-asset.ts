@@ -16,6 +16,9 @@ export interface Want {
   urgent: Urgency;
 }
 
+/** With each reader the exchange is told so much later what all of them want: each time what they need is put together anew. */
+const TOLD_LATER_MS = 0.1;
+
 /** Told of each chunk that was verified and stored. */
 export type ChunkFollower = (chunk: number, bytes: number, peer: string) => void;
 
@@ -35,7 +38,8 @@ export class ActiveAsset {
   readonly root: CID;
   readonly #shell: SwarmShell;
   readonly #wants = new Set<Want>();
-  readonly #watchers = new Set<() => void>();
+  /** By the chunk that is waited for; undefined: for any. */
+  readonly #watchers = new Map<number | undefined, Set<() => void>>();
   readonly #followers = new Set<ChunkFollower>();
   readonly #events: ActiveAssetEvents;
   #stored: StoredAsset;
@@ -49,6 +53,9 @@ export class ActiveAsset {
   #bytesArrived = 0;
   /** When something last arrived, or was wanted while nothing else was. */
   #stirredAtMs = performance.now();
+  /** The exchange is about to be told what is wanted; and whether more of that has changed than what is urgent. */
+  #telling: ReturnType<typeof setTimeout> | undefined;
+  #isWantedAnew = false;
   /** Chunks that came and are being stored. */
   #storing = 0;
   #isBroken = false;
@@ -118,12 +125,12 @@ export class ActiveAsset {
     this.#unread.clear();
     if (this.#wants.size === 0) this.#stirredAtMs = performance.now();
     this.#wants.add(want);
-    this.#applyWants();
+    this.#tellSoon(true);
     return {
-      update: () => this.session.hurry(this.#urgent()),
+      update: () => this.#tellSoon(false),
       [Symbol.dispose]: () => {
         this.#wants.delete(want);
-        this.#applyWants();
+        this.#tellSoon(true);
       },
     };
   }
@@ -145,7 +152,7 @@ export class ActiveAsset {
     while (!isDone()) {
       signal.throwIfAborted();
       if (this.#failure) throw this.#failure;
-      await this.#nextChange(signal);
+      await this.#nextChange(missing?.at(-1), signal);
     }
   }
 
@@ -253,16 +260,28 @@ export class ActiveAsset {
     });
   }
 
+  #tellSoon(isWantedAnew: boolean): void {
+    this.#isWantedAnew ||= isWantedAnew;
+    const laterMs = TOLD_LATER_MS * this.#wants.size;
+    if (laterMs >= 1) this.#telling ??= setTimeout(() => this.#tell(), laterMs);
+    else this.#tell();
+  }
+
+  #tell(): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    if (this.#isWantedAnew) this.#applyWants();
+    else this.session.hurry(this.#urgent());
+    this.#isWantedAnew = false;
+  }
+
   #applyWants(): void {
     const all = [...this.#wants];
     const urgent = this.#urgent();
     if (all.some((want) => want.wanted === 'all')) this.session.want('all', urgent);
     else if (all.length === 0) this.session.want('none');
     else
-      this.session.want(
-        all.flatMap((want) => (want.wanted === 'all' ? [] : want.wanted)),
-        urgent,
-      );
+      this.session.want(unionOf(all.flatMap((want) => (want.wanted === 'all' ? [] : want.wanted))), urgent);
   }
 
   #urgent(): Urgency {
@@ -276,7 +295,7 @@ export class ActiveAsset {
     const bytes = this.stored.manifest.chunkSize(chunk);
     for (const follower of this.#followers) follower(chunk, bytes, peer);
     this.#events.onChunk(chunk, bytes, peer);
-    this.#notify();
+    for (const key of [chunk, undefined]) for (const watcher of this.#watchers.get(key) ?? []) watcher();
   }
 
   /** What cannot be stored ends the download. */
@@ -326,18 +345,32 @@ export class ActiveAsset {
   }
 
   #notify(): void {
-    for (const watcher of this.#watchers) watcher();
+    for (const watchers of [...this.#watchers.values()]) for (const watcher of watchers) watcher();
   }
 
-  #nextChange(signal: AbortSignal): Promise<void> {
+  /** Resolves when the chunk (undefined: any) has come, and at whatever else may end the wait for it. */
+  #nextChange(chunk: number | undefined, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
+    const watchers = this.#watchers.get(chunk) ?? new Set();
     const finish = (): void => {
-      this.#watchers.delete(finish);
+      watchers.delete(finish);
+      if (watchers.size === 0) this.#watchers.delete(chunk);
       signal.removeEventListener('abort', finish);
       resolve();
     };
-    this.#watchers.add(finish);
+    this.#watchers.set(chunk, watchers.add(finish));
     signal.addEventListener('abort', finish, { once: true });
     return promise;
   }
+}
+
+/** What all of them have, ascending. */
+function unionOf(runs: readonly ChunkRun[]): ChunkRun[] {
+  const union: ChunkRun[] = [];
+  for (const { from, count } of runs.toSorted((a, b) => a.from - b.from)) {
+    const last = union.at(-1);
+    if (!last || from > last.from + last.count) union.push({ from, count });
+    else last.count = Math.max(last.count, from + count - last.from);
+  }
+  return union;
 }

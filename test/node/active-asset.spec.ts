@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { ShoalError } from '../../src/errors.ts';
 import { ActiveAsset } from '../../src/node/active-asset.ts';
 import { AssetSession } from '../../src/swarm/asset-session.ts';
@@ -9,6 +10,8 @@ const host = { want: () => {}, hurry: () => {}, leave: () => {}, stats: () => un
 const shell = { join: () => new AssetSession({}, host) } as unknown as SwarmShell;
 
 describe('an asset that a node takes part in', () => {
+  afterEach(() => mock.timers.reset());
+
   it('is read from what is restored where the old side could not be closed to make place for another', async () => {
     const file = await fileOf(bytesOf(1000));
     const [old, restored] = [MemoryAsset.full(file), MemoryAsset.full(file)];
@@ -109,6 +112,56 @@ describe('an asset that a node takes part in', () => {
     };
     return { asset, stored, parts, arrives };
   }
+
+  it('tells the exchange what a thousand readers want in one go, and wakes those alone who wait for what came', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const file = await fileOf(bytesOf(64 * 65_536));
+    let part: JoinOptions | undefined;
+    const wanted: unknown[] = [];
+    let hurries = 0;
+    const told = {
+      ...host,
+      want: (chunks: unknown) => void wanted.push(chunks),
+      hurry: () => void hurries++,
+    };
+    const joining = {
+      join: (_stored: unknown, options: JoinOptions) => {
+        part = options;
+        return new AssetSession({}, told);
+      },
+    };
+    const events = { onError: () => {}, onUpload: () => {}, onChunk: () => {} };
+    const asset = new ActiveAsset(
+      joining as unknown as SwarmShell,
+      file.root,
+      MemoryAsset.empty(file),
+      events,
+    );
+    const chunks = asset.stored.manifest.chunkCount;
+    const { signal } = new AbortController();
+    const readers = Array.from({ length: 1000 }, (_, i) =>
+      asset.want({
+        wanted: [{ from: i % (chunks / 2), count: 3 }],
+        urgent: { chunks: [i % chunks], dueInMs: [0] },
+      }),
+    );
+    mock.timers.tick(1000);
+    for (const reader of readers) reader.update();
+    mock.timers.tick(1000);
+    assert.ok(wanted.length <= 10, `${wanted.length} times`);
+    assert.deepEqual(wanted.at(-1), [{ from: 0, count: chunks / 2 + 2 }]);
+    assert.equal(hurries, 1);
+    let listened = 0;
+    signal.addEventListener = () => void listened++;
+    const waiting = readers.map((_, i) => asset.waitFor([i % chunks], signal));
+    assert.equal(listened, 1000);
+    for (let chunk = 0; chunk < chunks; chunk++) part?.onChunk?.(chunk, 'a');
+    await Promise.all(waiting);
+    // Whoever was woken for nothing would have begun to listen again.
+    assert.equal(listened, 1000);
+    for (const reader of readers) reader[Symbol.dispose]();
+    assert.equal(wanted.at(-1), 'none');
+  });
 
   it('waits for what the disk lost of a download once more, and fails where it loses that again', async () => {
     const { asset, stored, parts, arrives } = await download();
