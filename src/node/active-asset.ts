@@ -50,6 +50,8 @@ export class ActiveAsset {
   /** Chunks that could not be read for a peer, though they are here, since something was last wanted. */
   readonly #unread = new Set<number>();
   #failure: ShoalError | undefined;
+  /** Why nothing can be read any more. */
+  #closed: ShoalError | undefined;
   #bytesArrived = 0;
   /** When something last arrived, or was wanted while nothing else was. */
   #stirredAtMs = performance.now();
@@ -160,7 +162,11 @@ export class ActiveAsset {
   async read(chunk: number, signal?: AbortSignal): Promise<VerifiedChunk> {
     // It may be replaced again before this goes on.
     while (this.#replacing) await orAbort(this.#replacing, signal);
-    return this.#tellingOfLoss(() => this.#stored.read(chunk, signal));
+    try {
+      return await this.#tellingOfLoss(() => this.#stored.read(chunk, signal));
+    } catch (error) {
+      throw this.#closed ?? error;
+    }
   }
 
   /**
@@ -226,11 +232,12 @@ export class ActiveAsset {
     }
   }
 
-  /** Leaves the swarm and releases the files. @param why what those end with who wait for chunks */
+  /** Leaves the swarm and releases the files. @param why what those end with who wait for chunks, or read them */
   async close(why?: ShoalError): Promise<void> {
     this.session.leave();
     const closed = `${this.root.toString()} was removed or opened anew while this was going on; open it again`;
-    this.#failure ??= why ?? new ShoalError('ERR_CLOSED', closed, { fault: 'none' });
+    this.#closed = why ?? new ShoalError('ERR_CLOSED', closed, { fault: 'none' });
+    this.#failure ??= this.#closed;
     this.#notify();
     await this.stored.close();
   }

@@ -47,6 +47,16 @@ describe('an asset that a node takes part in', () => {
     assert.equal((await asset.read(0)).bytes.byteLength, 1000);
   });
 
+  it('tells a reader of what is here why it was closed', async () => {
+    const file = await fileOf(bytesOf(1000));
+    const stored = MemoryAsset.full(file);
+    const events = { onError: () => {}, onUpload: () => {}, onChunk: () => {} };
+    const asset = new ActiveAsset(shell, file.root, stored, events);
+    await asset.close();
+    stored.read = () => Promise.reject(new ShoalError('ERR_CLOSED', 'it has been closed here'));
+    await assert.rejects(asset.read(0), { code: 'ERR_CLOSED', message: /was removed or opened anew/ });
+  });
+
   it('tells of what the store lost of its own, so that it is opened anew, and not of an original that changed', async () => {
     const file = await fileOf(bytesOf(1000));
     for (const state of ['complete', 'shared']) {
