@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { isUint8Array } from 'node:util/types';
 import type { ShareSource } from '../api.ts';
 import { ShoalError } from '../errors.ts';
 import { absolutePath } from '../store/absolute-path.ts';
@@ -13,7 +14,8 @@ const SLICE_BYTES = 1024 * 1024;
 export function toStoreSource(source: ShareSource, name: string | undefined): StoreSource {
   if (typeof source === 'string') return absolutePath(source);
   if (source instanceof URL) return absolutePath(pathOf(source));
-  if (source instanceof Uint8Array) return { name, content: slices(source), size: source.byteLength };
+  // Of another realm too: test runners and `vm` have one of their own.
+  if (isUint8Array(source)) return { name, content: slices(source), size: source.byteLength };
   if (source instanceof Blob)
     return { name: name ?? blobName(source), content: source.stream(), size: source.size };
   if (typeof source === 'object' && source !== null && Symbol.asyncIterator in source) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, readFile, readdir, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { runInNewContext } from 'node:vm';
 import { multiaddr } from '@multiformats/multiaddr';
 import { inspect, ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
 import type { ShoalNode } from '../../src/node/shoal-node.ts';
@@ -401,6 +402,14 @@ describe('a node', () => {
     assert.equal(await codeOf(nodes.start({ dataDir: '' })), 'ERR_NOT_FOUND');
     for (const url of ['https://example.org/a', 'file:///a%2Fb'])
       assert.equal(await codeOf(a.share(new URL(url))), 'ERR_SHARE_SOURCE', url);
+  });
+
+  it('shares bytes of another realm, as test runners and `vm` have one', async () => {
+    const a = await nodes.start();
+    const foreign = runInNewContext('new Uint8Array([104, 105])') as Uint8Array;
+    const { cid, bytes } = await a.share(foreign);
+    assert.equal(bytes, 2);
+    assert.equal((await a.share(new Uint8Array([104, 105]))).cid, cid);
   });
 
   it('takes no name that is no text, of which a damaged record would be left', async () => {
