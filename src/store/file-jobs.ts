@@ -26,6 +26,8 @@ export type FileJob = HashJob | ImportJob | MakeJob | ReadJob | StatJob | WriteJ
 export interface HashJob {
   kind: 'hash';
   path: string;
+  /** Where that is: see {@link checkPlace}. */
+  place: string | undefined;
   stamp: Stamp;
   /** First byte, a multiple of `chunkSize`. */
   from: number;
@@ -39,6 +41,8 @@ export interface HashJob {
 export interface ImportJob {
   kind: 'import';
   folder: string;
+  /** Where that is: see {@link checkPlace}. */
+  place: string | undefined;
   names: readonly string[];
   /** Larger files are only looked at. */
   maxBytes: number;
@@ -183,13 +187,14 @@ const RUN = {
   write: runWrite,
 };
 
-function runHash({ path, stamp, from, to, chunkSize, sealKey }: HashJob): FileJobResults['hash'] {
+function runHash({ path, place, stamp, from, to, chunkSize, sealKey }: HashJob): FileJobResults['hash'] {
   const failures: FileFailure[] = [];
   const seals = new Map<number, bigint>();
   const digests = new Uint8Array(Math.ceil((to - from) / chunkSize) * DIGEST_BYTES);
   if (scratch.byteLength < PIECE_BYTES) scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
   attempt(failures, 0, () =>
     withFile(path, constants.O_RDONLY, (fd) => {
+      checkPlace(fd, place);
       for (let at = from, n = 0; at < to; at += chunkSize, n++) {
         const end = Math.min(to, at + chunkSize);
         const digest = createHash('sha256');
@@ -209,7 +214,7 @@ function runHash({ path, stamp, from, to, chunkSize, sealKey }: HashJob): FileJo
   return { failures, digests, seals };
 }
 
-function runImport({ folder, names, maxBytes }: ImportJob): FileJobResults['import'] {
+function runImport({ folder, place, names, maxBytes }: ImportJob): FileJobResults['import'] {
   const result: FileJobResults['import'] = {
     failures: [],
     stamps: new BigInt64Array(names.length * 2),
@@ -227,7 +232,7 @@ function runImport({ folder, names, maxBytes }: ImportJob): FileJobResults['impo
       const stats = lstatSync(path, { bigint: true });
       setStamp(result.stamps, i, stats);
       if (stats.isFile() && stats.size <= maxBytes) {
-        result.digests.set(hashSmall(path, stats), i * DIGEST_BYTES);
+        result.digests.set(hashSmall(path, place && join(place, name), stats), i * DIGEST_BYTES);
         result.isHashed[i] = 1;
       } else if (stats.isSymbolicLink()) result.targets.set(i, readLinkText(path));
       else if (stats.isDirectory()) result.folders.set(i, { dev: stats.dev, ino: stats.ino });
@@ -250,8 +255,9 @@ function typeOf(stats: BigIntStats): FoundType {
   return stats.isDirectory() ? 'directory' : 'other';
 }
 
-function hashSmall(path: string, found: Stamp): Uint8Array {
+function hashSmall(path: string, place: string | undefined, found: Stamp): Uint8Array {
   return withFile(path, constants.O_RDONLY, (fd) => {
+    checkPlace(fd, place);
     const content = scratch.subarray(0, Number(found.size));
     if (readFully(fd, content, 0) < content.byteLength) throw changed();
     checkUnchanged(fd, found);
@@ -351,6 +357,35 @@ function readFully(fd: number, into: Uint8Array, offset: number): number {
 function checkUnchanged(fd: number, found: Stamp): void {
   const now = fstatSync(fd, { bigint: true });
   if (!now.isFile() || now.size !== found.size || now.mtimeNs !== found.mtimeNs) throw changed();
+}
+
+/**
+ * Where an open file is, whatever led to it. Undefined where the system does not tell: only Linux does.
+ */
+export function placeOf(fd: number): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A folder may become a link on the way to one of its files: somebody else who may write into what is shared would so have
+ * any file shared that its user can read. (`O_NOFOLLOW` is about the last name only.)
+ *
+ * @param place where the file is to be; undefined: it is not known
+ * @throws {@link CHANGED}
+ */
+export function checkPlace(fd: number, place: string | undefined): void {
+  const found = place === undefined ? undefined : placeOf(fd);
+  // Some file systems tell a name as it was first asked for, in whatever case.
+  if (found !== undefined && folded(found) !== folded(place as string)) throw changed();
+}
+
+function folded(path: string): string {
+  return path.normalize('NFC').toLowerCase();
 }
 
 function changed(): Error {

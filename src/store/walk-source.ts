@@ -7,7 +7,9 @@ import { ShoalError } from '../errors.ts';
 import type { DataFolder } from './data-folder.ts';
 import {
   CHANGED,
+  checkPlace,
   NOT_TEXT,
+  placeOf,
   readLinkText,
   stampAt,
   type FileFailure,
@@ -48,6 +50,8 @@ export class SourceWalk {
   readonly #smallBytes: number;
   readonly #seals: Seals | undefined;
   readonly #stamps = new Map<string, FileStamp>();
+  /** Where the base is, whatever links lead to it; undefined: the system does not tell. */
+  #place: string | undefined;
 
   /**
    * @param folder the data folder, which is never read as content
@@ -71,12 +75,25 @@ export class SourceWalk {
 
   /** @throws ERR_NOT_FOUND, ERR_ACCESS, ERR_UNSUPPORTED_FILE, ERR_DATA_DIR_SHARED */
   async root(): Promise<SourceEntry> {
-    return this.#entry(this.#base);
+    const entry = await this.#entry(this.#base);
+    if (entry.type !== 'symlink') await this.#findPlace();
+    return entry;
   }
 
   /** The stamp of the file with that path below the base, once it has been imported. */
   stamp(path: readonly string[]): FileStamp | undefined {
     return this.#stamps.get(path.join('/'));
+  }
+
+  async #findPlace(): Promise<void> {
+    const handle = await withFsErrors('read', this.#base, () => open(this.#base, READ_FLAGS));
+    this.#place = placeOf(handle.fd);
+    await handle.close();
+  }
+
+  /** Where something below the base is to be. */
+  #placeOf(path: string): string | undefined {
+    return this.#place === undefined ? undefined : join(this.#place, relative(this.#base, path));
   }
 
   async #entry(path: string): Promise<SourceEntry> {
@@ -129,7 +146,9 @@ export class SourceWalk {
 
   /** Entries of a folder, all in one job: small files are read in the same go. */
   async #lookAt(folder: string, names: readonly string[]): Promise<SourceEntry[]> {
-    const found = await this.#workers.run({ kind: 'import', folder, names, maxBytes: this.#smallBytes });
+    const place = this.#placeOf(folder);
+    const maxBytes = this.#smallBytes;
+    const found = await this.#workers.run({ kind: 'import', folder, place, names, maxBytes });
     const [failure] = found.failures;
     if (failure) throw readFailure(failure, join(folder, names[failure.at] as string));
     return names.map((name, i) => {
@@ -173,8 +192,15 @@ export class SourceWalk {
     let from = 0;
     const start = (): void => {
       const to = Math.min(size, from + partBytes);
-      const part = { path, stamp: stampOf(stamp), from, to, chunkSize, sealKey: this.#seals?.key };
-      const hashing = this.#workers.run({ kind: 'hash', ...part });
+      const file = { path, place: this.#placeOf(path), stamp: stampOf(stamp) };
+      const hashing = this.#workers.run({
+        kind: 'hash',
+        ...file,
+        from,
+        to,
+        chunkSize,
+        sealKey: this.#seals?.key,
+      });
       hashing.catch(() => {});
       ahead.push(hashing);
       from = to;
@@ -206,11 +232,20 @@ export class SourceWalk {
   async *#read(path: string, found: FileStamp): AsyncGenerator<Uint8Array> {
     const handle = await withFsErrors('read', path, () => open(path, READ_FLAGS));
     try {
+      this.#checkPlace(path, handle);
       yield* pieces(path, handle, Number(found.size));
       await this.#checkUnchanged(path, handle, found);
       this.#note(path, found);
     } finally {
       await handle.close();
+    }
+  }
+
+  #checkPlace(path: string, handle: FileHandle): void {
+    try {
+      checkPlace(handle.fd, this.#placeOf(path));
+    } catch {
+      throw fileChanged(path);
     }
   }
 
