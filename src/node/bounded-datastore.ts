@@ -59,6 +59,9 @@ export class BoundedDatastore extends BaseDatastore {
   readonly #providers = new Map<string, Map<string, Uint8Array>>();
   /** The same records by peer, the oldest first, and all of them. */
   readonly #byPeer = new Map<string, Set<string>>();
+  /** Those sets by their size, and the largest size: looked for among all, each announcement was a pass over 100,000 peers. */
+  readonly #bySize = new Map<number, Set<Set<string>>>();
+  #most = 0;
   readonly #byAge = new Set<string>();
   readonly #others = new Map<string, Uint8Array>();
 
@@ -183,19 +186,32 @@ export class BoundedDatastore extends BaseDatastore {
     const folder = this.#providers.get(root) ?? new Map<string, Uint8Array>();
     this.#providers.set(root, folder.set(peer, value));
     const own = this.#byPeer.get(peer) ?? new Set<string>();
-    this.#byPeer.set(peer, own.add(name));
+    this.#byPeer.set(peer, own);
+    this.#resize(own, () => own.add(name));
     this.#byAge.add(name);
     if (this.#byAge.size <= this.#bounds.providers) return;
-    const share = this.#bounds.providers / this.#byPeer.size;
+    // Everybody may announce something, however many do: who came would have to go at once, and those who are here would stay.
+    const share = Math.max(1, this.#bounds.providers / this.#byPeer.size);
     const [oldest] = own.size > share ? own : this.#largest;
     this.#dropProvider(oldest as string);
   }
 
   /** The records of who has most. */
   get #largest(): ReadonlySet<string> {
-    let largest: ReadonlySet<string> = new Set();
-    for (const each of this.#byPeer.values()) if (each.size > largest.size) largest = each;
-    return largest;
+    const [largest] = this.#bySize.get(this.#most) ?? [];
+    return largest ?? new Set();
+  }
+
+  /** Changes a peer's set by one record. */
+  #resize(own: Set<string>, change: () => void): void {
+    const before = this.#bySize.get(own.size);
+    before?.delete(own);
+    if (before?.size === 0) this.#bySize.delete(own.size);
+    change();
+    if (own.size > 0) this.#bySize.set(own.size, (this.#bySize.get(own.size) ?? new Set()).add(own));
+    this.#most = Math.max(this.#most, own.size);
+    // One less at most: what left it has one less now, unless it was the last of all.
+    if (this.#most > 0 && !this.#bySize.has(this.#most)) this.#most--;
   }
 
   #dropProvider(name: string): void {
@@ -205,8 +221,9 @@ export class BoundedDatastore extends BaseDatastore {
     folder?.delete(peer);
     if (folder?.size === 0) this.#providers.delete(root);
     const own = this.#byPeer.get(peer);
-    own?.delete(name);
-    if (own?.size === 0) this.#byPeer.delete(peer);
+    if (!own) return;
+    this.#resize(own, () => own.delete(name));
+    if (own.size === 0) this.#byPeer.delete(peer);
   }
 }
 

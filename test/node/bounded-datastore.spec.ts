@@ -120,6 +120,43 @@ describe('BoundedDatastore', () => {
     assert.equal(kept.filter((each) => each.endsWith('/late')).length, 20);
   });
 
+  it('has room for somebody new where as many as are kept have announced one thing each, the oldest going first', () => {
+    const providers = 50;
+    const store = new BoundedDatastore({ ...DEFAULT_BOUNDS, providers });
+    for (let n = 0; n < 120; n++) store.put(provider(n, `peer${n}`), VALUE);
+    for (let n = 0; n < 120; n++) assert.equal(store.has(provider(n, `peer${n}`)), n >= 70);
+  });
+
+  it('makes room where most is, whatever comes and goes', async () => {
+    const providers = 30;
+    const store = new BoundedDatastore({ ...DEFAULT_BOUNDS, providers });
+    const counts = async (): Promise<Map<string, number>> => {
+      const found = new Map<string, number>();
+      for (const name of await names(store, '/dht/provider')) {
+        const peer = name.split('/')[2] as string;
+        found.set(peer, (found.get(peer) ?? 0) + 1);
+      }
+      return found;
+    };
+    let state = 1;
+    const random = (below: number): number => (state = (state * 48271) % 2147483647) % below;
+    for (let step = 0; step < 600; step++) {
+      const before = await counts();
+      const peer = `peer${random(8)}`;
+      const key = provider(random(40), peer);
+      const isNew = !store.has(key);
+      if (random(5) === 0) store.delete(key);
+      else store.put(key, VALUE);
+      const after = await counts();
+      const all = [...after.values()].reduce((sum, count) => sum + count, 0);
+      assert.ok(all <= providers, `${all} at step ${step}`);
+      const loser = [...before].find(([name, count]) => name !== peer && (after.get(name) ?? 0) < count);
+      if (!loser || !isNew) continue;
+      const others = [...before].filter(([name]) => name !== peer).map(([, count]) => count);
+      assert.equal(loser[1], Math.max(...others), `step ${step}`);
+    }
+  });
+
   it('keeps so many peers and so many bytes of them, and those that are connected', async () => {
     const store = new BoundedDatastore({ ...DEFAULT_BOUNDS, peers: 20, peerBytes: 5000 });
     store.hold('friend');
