@@ -39,6 +39,13 @@ describe('links', () => {
     assert.equal(parseLink(` ${CID_TEXT}\n`).cid.toString(), CID_TEXT);
   });
 
+  it('may have nothing but a CID, and be written with slashes', () => {
+    for (const text of [`shoal:${CID_TEXT}`, `SHOAL://${CID_TEXT}`, `shoal:${CID_TEXT}?`]) {
+      const { cid, name, addresses } = parseLink(text);
+      assert.deepEqual([cid.toString(), name, addresses], [CID_TEXT, undefined, []]);
+    }
+  });
+
   it('without a CID or with a wrong one are refused by name', () => {
     assert.equal(
       codeOf(() => parseLink('shoal:?n=x')),
