@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { rename, type FileHandle } from 'node:fs/promises';
 import { ShoalError } from '../errors.ts';
 import type { ChunkPlace, Manifest, ManifestFile } from '../integrity/manifest.ts';
 import { digestEquals, type VerifiedChunk } from '../integrity/verified-chunk.ts';
@@ -284,17 +284,21 @@ export class Partial {
       );
     }
     const [first, ...others] = this.#manifest.places(chunk) as [ChunkPlace, ...ChunkPlace[]];
-    const write = ({ file, offset }: ChunkPlace): Promise<void> => this.#writePlace(file, offset, bytes);
+    const isEmpty = isZeros(bytes);
+    const write = ({ file, offset }: ChunkPlace): Promise<void> =>
+      this.#writePlace(file, offset, bytes, isEmpty);
     if (isReadSoon) this.#seals.keep(data);
     this.#isSealed = false;
     await write(first);
-    if (others.length > 0) await forEachBounded(others, PARALLEL_SMALL, write);
+    // What is to be read takes memory.
+    if (others.length > 0) await forEachBounded(others, isEmpty ? PARALLEL_WRITES : PARALLEL_SMALL, write);
     await this.#bitmap.mark(chunk);
     this.#add(chunk);
     this.#onBytesHere(this.#bytesHere);
   }
 
-  async #writePlace(file: number, offset: number, bytes: Uint8Array): Promise<void> {
+  /** @param isEmpty whether the bytes are zeros. These are not written where they lie already: files that are sparse stay so */
+  async #writePlace(file: number, offset: number, bytes: Uint8Array, isEmpty: boolean): Promise<void> {
     const path = this.#pathOf(file);
     if (isSmallOfMany(this.#manifest, file)) {
       const write = (): Promise<SmallWrite> => this.#small.write(path, offset, bytes);
@@ -302,11 +306,18 @@ export class Partial {
       this.#own.wrote(file, before, after);
       return;
     }
+    const writeTo = async (handle: FileHandle): Promise<void> => {
+      if (isEmpty) {
+        const there = await readFilePart(handle, offset, bytes.byteLength).catch(() => undefined);
+        if (there?.byteLength === bytes.byteLength && isZeros(there)) return;
+      }
+      await writeFilePart(handle, offset, bytes);
+    };
     await this.#pool.use(this, path, 'write', (handle) =>
       this.#own.run(
         file,
         () => lookAt(handle),
-        () => withFsErrors('write', path, () => writeFilePart(handle, offset, bytes)),
+        () => withFsErrors('write', path, () => writeTo(handle)),
       ),
     );
   }
@@ -439,4 +450,9 @@ function numbersIn(bits: Bitfield): number[] {
   const numbers: number[] = [];
   for (let n = 0; n < bits.size; n++) if (bits.has(n)) numbers.push(n);
   return numbers;
+}
+
+/** Each byte is compared with the next one, by what the C library has for it. */
+function isZeros(bytes: Uint8Array): boolean {
+  return bytes[0] === 0 && Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import { ChunkTable } from '../../src/integrity/chunk-table.ts';
@@ -9,7 +10,7 @@ import { Partial } from '../../src/store/partial.ts';
 import type { PlacedContent } from '../../src/store/placed-content.ts';
 import { Seals } from '../../src/store/seals.ts';
 import { MANY_FILES, type SmallFiles, type SmallRead } from '../../src/store/small-files.ts';
-import { bytesOf, CHUNK, putNodes, remoteFile, remoteTree, writeChunks } from './assets.ts';
+import { bytesOf, CHUNK, putNodes, remoteFile, remoteTree, sameFile, writeChunks } from './assets.ts';
 import { tempFolder } from './temp-folder.ts';
 
 describe('The files of a download', () => {
@@ -75,6 +76,27 @@ describe('The files of a download', () => {
     await Promise.all([moving, writing]);
     assert.deepEqual(order, ['moved', 'written']);
     assert.equal(await reading, chunk);
+  });
+
+  it('stay sparse where they are zeros, and have zeros where something else lay', async () => {
+    await using folder = await tempFolder();
+    await using store = await openStore(join(folder.path, 'data'));
+    const size = 64 * 1024;
+    const content = Buffer.concat([new Uint8Array(64 * size), bytesOf(size)]);
+    const asset = await remoteFile(content, size);
+    await putNodes(store, asset);
+    const path = join(folder.path, 'file');
+    const stored = await store.startDownload(asset.root, { path });
+    const partial = (await readdir(folder.path)).find((name) => name.endsWith('.shoal-part')) as string;
+    const handle = await open(join(folder.path, partial), 'r+');
+    await handle.write(bytesOf(10), 0, 10, 7 * size);
+    await handle.close();
+    await writeChunks(stored, asset);
+    await stored.finish();
+    await stored.close();
+    assert.ok(await sameFile(path, content));
+    // Elsewhere a file may be sparse only where it is asked for.
+    if (process.platform === 'linux') assert.ok((await stat(path)).blocks * 512 < 16 * size);
   });
 
   it('are not all looked up for each read of a chunk that lies everywhere', async () => {
