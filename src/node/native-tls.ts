@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import {
   InvalidCryptoExchangeError,
@@ -10,8 +11,8 @@ import {
   type SecuredConnection,
   type StreamMuxerFactory,
 } from '@libp2p/interface';
-import { PROTOCOL, tls, type TLSComponents } from '@libp2p/tls';
-import { generateCertificate } from '@libp2p/tls/utils';
+import { PROTOCOL, type TLSComponents } from '@libp2p/tls';
+import { generateCertificate, toMessageStream, toNodeDuplex } from '@libp2p/tls/utils';
 import { AbstractMultiaddrConnection } from '@libp2p/utils';
 import { verifyPeerCertificate } from './peer-certificate.ts';
 import { TlsMessageStream, type SocketConnection } from './tls-message-stream.ts';
@@ -22,7 +23,7 @@ const NO_EARLY_MUXER = 'libp2p';
 /**
  * A `/tls/1.0.0` connection encrypter that runs Node's TLS on the TCP socket itself. `@libp2p/tls`, with which it
  * shares wire format and certificates, runs it over a JavaScript stream, and that costs it about
- * half of the throughput. A connection that has no socket of its own is handed to `@libp2p/tls`.
+ * half of the throughput. Only for a connection that has no socket of its own, as through a relay, that stream is used here, too.
  *
  * The certificate is made once a node, and anew when the clock was set back: it binds a fresh key to the node's identity, which
  * is the same for every connection. Source: https://github.com/libp2p/specs/blob/master/tls/tls.md
@@ -36,21 +37,18 @@ class NativeTls implements ConnectionEncrypter {
   readonly [Symbol.toStringTag] = 'shoal/native-tls';
   readonly [serviceCapabilities] = ['@libp2p/connection-encryption'];
   readonly #components: TLSComponents;
-  readonly #stock: ConnectionEncrypter;
   #secureContext: Promise<SecureContext> | undefined;
   /** When it was made, ms since 1970. */
   #madeAtMs = 0;
 
   constructor(components: TLSComponents) {
     this.#components = components;
-    this.#stock = tls()(components);
   }
 
   async secureInbound(
     connection: MessageStream,
     options?: SecureConnectionOptions,
   ): Promise<SecuredConnection> {
-    if (!hasOwnSocket(connection)) return this.#stock.secureInbound(connection, options);
     return this.#secure(connection, true, options);
   }
 
@@ -58,27 +56,30 @@ class NativeTls implements ConnectionEncrypter {
     connection: MessageStream,
     options?: SecureConnectionOptions,
   ): Promise<SecuredConnection> {
-    if (!hasOwnSocket(connection)) return this.#stock.secureOutbound(connection, options);
     return this.#secure(connection, false, options);
   }
 
   async #secure(
-    connection: SocketConnection,
+    connection: MessageStream,
     isServer: boolean,
     options: SecureConnectionOptions = {},
   ): Promise<SecuredConnection> {
     try {
       const secureContext = await this.#context();
-      await putBackUnread(connection);
+      const own = hasOwnSocket(connection) ? connection : undefined;
+      if (own) await putBackUnread(own);
       options.signal?.throwIfAborted();
       const muxers = this.#muxers(options);
+      const transport = own?.socket ?? toNodeDuplex(connection);
       const socket = isServer
-        ? accept(connection.socket, secureContext, muxers)
-        : dial(connection.socket, secureContext, muxers);
-      endTogether(connection.socket, socket);
+        ? accept(transport, secureContext, muxers)
+        : dial(transport, secureContext, muxers);
+      if (own) endTogether(own.socket, socket);
+      else transport.on('error', (error) => socket.destroy(error));
       const remotePeer = await handshake(socket, options);
       const streamMuxer = chosenMuxer(socket, muxers);
-      return { remotePeer, streamMuxer, connection: new TlsMessageStream(connection, socket) };
+      const secured = own ? new TlsMessageStream(own, socket) : toMessageStream(connection, socket);
+      return { remotePeer, streamMuxer, connection: secured };
     } catch (error) {
       connection.abort(error as Error);
       throw error;
@@ -141,7 +142,7 @@ async function putBackUnread(connection: SocketConnection): Promise<void> {
 }
 
 function accept(
-  socket: Socket,
+  socket: Duplex,
   secureContext: SecureContext,
   muxers: ReadonlyMap<string, unknown>,
 ): TLSSocket {
@@ -157,7 +158,7 @@ function accept(
   });
 }
 
-function dial(socket: Socket, secureContext: SecureContext, muxers: ReadonlyMap<string, unknown>): TLSSocket {
+function dial(socket: Duplex, secureContext: SecureContext, muxers: ReadonlyMap<string, unknown>): TLSSocket {
   return connect({
     socket,
     secureContext,

@@ -10,7 +10,7 @@ import type { ConnectionEncrypter, Libp2p } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { tcp } from '@libp2p/tcp';
 import { tls } from '@libp2p/tls';
-import { generateCertificate } from '@libp2p/tls/utils';
+import { generateCertificate, toNodeDuplex } from '@libp2p/tls/utils';
 import { multiaddrConnectionPair } from '@libp2p/utils';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -173,18 +173,62 @@ describe('nativeTls handshake', () => {
     assert.ok((await dialled).remotePeer.equals(server.peer));
   });
 
-  it('uses @libp2p/tls on a connection that has no socket', async () => {
+  for (const [title, clientKind, serverKind] of [
+    ['its own kind', nativeTls, nativeTls],
+    ['@libp2p/tls dialling', tls, nativeTls],
+    ['@libp2p/tls listening', nativeTls, tls],
+  ] as const) {
+    it(`secures a connection that has no socket, with ${title}`, async () => {
+      const [client, server] = await Promise.all([tlsSide(clientKind), tlsSide(serverKind)]);
+      const [outbound, inbound] = multiaddrConnectionPair();
+      const [a, b] = await Promise.all([
+        client.encrypter.secureOutbound(outbound, { remotePeer: server.peer }),
+        server.encrypter.secureInbound(inbound),
+      ]);
+      assert.ok(!(a.connection instanceof TlsMessageStream));
+      assert.ok(a.remotePeer.equals(server.peer));
+      assert.ok(b.remotePeer.equals(client.peer));
+      assert.equal(a.streamMuxer?.protocol, '/yamux/1.0.0');
+      assert.equal(b.streamMuxer?.protocol, '/yamux/1.0.0');
+      const bytes = pseudoRandomBytes(MIB, 1);
+      const received = receive(b.connection, bytes.length);
+      await sendAll(a.connection, bytes);
+      assert.ok((await received).equals(bytes));
+      const closed = streamClosed(b.connection);
+      await a.connection.close();
+      await closed;
+    });
+  }
+
+  it('closes a connection that has no socket where another peer is there than the expected one, or the wait is over', async () => {
     const [client, server] = await Promise.all([tlsSide(nativeTls), tlsSide(nativeTls)]);
     const [outbound, inbound] = multiaddrConnectionPair();
-    const [a, b] = await Promise.all([
-      client.encrypter.secureOutbound(outbound),
-      server.encrypter.secureInbound(inbound),
-    ]);
-    assert.ok(!(a.connection instanceof TlsMessageStream));
-    assert.ok(b.remotePeer.equals(client.peer));
-    const received = receive(b.connection, 5);
-    a.connection.send(Buffer.from('hello'));
-    assert.equal(String(await received), 'hello');
+    server.encrypter.secureInbound(inbound).catch(() => {});
+    const expected = { remotePeer: client.peer };
+    await assert.rejects(client.encrypter.secureOutbound(outbound, expected), {
+      name: 'UnexpectedPeerError',
+    });
+    const [silent] = multiaddrConnectionPair();
+    const over = new AbortController();
+    const waiting = client.encrypter.secureOutbound(silent, { signal: over.signal });
+    over.abort(new Error('the wait is over'));
+    await assert.rejects(waiting, /the wait is over/);
+    for (const each of [outbound, silent]) assert.notEqual(each.status, 'open');
+  });
+
+  it('takes the certificate of a clock that is two hours ahead, also where there is no socket', async () => {
+    const client = await tlsSide(nativeTls);
+    const key = await generateKeyPair('Ed25519');
+    const now = Date.now.bind(Date);
+    mock.method(Date, 'now', () => now() + 2 * 3_600_000);
+    const ahead = await generateCertificate(key).finally(() => mock.restoreAll());
+    const [outbound, inbound] = multiaddrConnectionPair();
+    const transport = toNodeDuplex(inbound);
+    const server = new TLSSocket(transport, { isServer: true, ...ahead, ALPNProtocols: ['libp2p'] });
+    for (const each of [transport, server]) each.on('error', () => {});
+    const { remotePeer } = await client.encrypter.secureOutbound(outbound);
+    assert.ok(remotePeer.equals(peerIdFromPrivateKey(key)));
+    outbound.abort(new Error('the test is over'));
   });
 
   it('refuses another peer than the expected one, and closes the sockets', async () => {
