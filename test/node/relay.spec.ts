@@ -235,7 +235,9 @@ describe('a node that relays', () => {
       const to = await behind(relay);
       const from = await behind(relay);
       const connection = await from.dial(to.getMultiaddrs()[0] ?? multiaddr('/p2p-circuit'));
-      assert.equal(connection.limits?.seconds, 2 ** 31 - 1);
+      // What is left of it, which a busy machine makes less.
+      const seconds = connection.limits?.seconds ?? 0;
+      assert.ok(seconds > 2 ** 31 - 3600 && seconds < 2 ** 31, `${seconds} s`);
       await Promise.all([to.stop(), from.stop()]);
     }
   });
