@@ -254,7 +254,19 @@ export class LinkTable {
     const reason = failure.reason as Error;
     for (const stream of streams) stream.abort(reason);
     this.#noteForeign(connection, reason);
+    if (signal.aborted && !this.#stopping.signal.aborted) this.#leave(connection, reason);
     throw reason;
+  }
+
+  /**
+   * Nothing was answered on a connection. As long as it is open every dial is given it, and a link is tried there, and on no
+   * other of the peer: of WebRTC one whose other end has been given up stays open for good where that end has another one, which
+   * answers in its place. Where others use it they know whether it leads anywhere.
+   */
+  #leave(connection: Connection, error: Error): void {
+    if (connection.streams.some(({ protocol }) => protocol !== ''))
+      this.#resting.set(connection, this.#options.nowMs() + REOPEN_MS);
+    else connection.abort(error);
   }
 
   /** Whether the protocol is spoken shows as a stream is opened, or, where it is used from the start, when it is refused. */

@@ -153,6 +153,56 @@ describe('a connection on which nobody greets', () => {
     assert.equal(connection.status, 'open');
   });
 
+  /** No stream can be opened on it, as on one of WebRTC whose other end is gone. @returns has the time for it pass */
+  function silence(connection: Connection): () => void {
+    const { timeout } = AbortSignal;
+    const late = new AbortController();
+    AbortSignal.timeout = () => late.signal;
+    stack.defer(() => void (AbortSignal.timeout = timeout));
+    connection.newStream = (_protocol, options) =>
+      new Promise((_, reject) => {
+        options?.signal?.addEventListener('abort', () => reject(late.signal.reason as Error));
+      });
+    return () => {
+      AbortSignal.timeout = timeout;
+      late.abort(new Error('the time is up'));
+    };
+  }
+
+  it('is ended where no stream can be opened on it, so that another one of the peer has its turn', async () => {
+    await linksOf(far);
+    const path = stack.use(await Path.to(far));
+    const dead = await dialled(path);
+    const other = await path.dialBy(near, far);
+    const passTime = silence(dead);
+    const links = await linksOf(near);
+    const opening = links.ensure(dead);
+    passTime();
+    await assert.rejects(opening, /the time is up/);
+    await quiet();
+    assert.notEqual(dead.status, 'open');
+    links.tick();
+    await until(() => links.get(far.peerId.toString())?.connection === other);
+  });
+
+  it('stays where no stream can be opened on it and others have one, but another one has its turn', async () => {
+    await linksOf(far);
+    const path = stack.use(await Path.to(far));
+    const used = await dialled(path);
+    const other = await path.dialBy(near, far);
+    await far.handle('/other/1', () => {});
+    await used.newStream('/other/1');
+    const passTime = silence(used);
+    const links = await linksOf(near);
+    const opening = links.ensure(used);
+    passTime();
+    await assert.rejects(opening, /the time is up/);
+    await quiet();
+    assert.equal(used.status, 'open');
+    links.tick();
+    await until(() => links.get(far.peerId.toString())?.connection === other);
+  });
+
   it('is tried at once where the link on another connection of the peer failed, though it was to rest', async () => {
     const path = stack.use(await Path.to(far));
     await linksOf(far);
