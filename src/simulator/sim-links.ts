@@ -1,6 +1,5 @@
-import { haveOf } from '../swarm/core/membership.ts';
 import type { Event } from '../swarm/core/events.ts';
-import type { Message, PeerKey } from '../swarm/core/messages.ts';
+import type { AssetKey, Message, PeerKey } from '../swarm/core/messages.ts';
 import { seededRng, type Rng } from '../swarm/core/rng.ts';
 import type { NetworkModel } from './scenario.ts';
 import { ASSET, LinkEnd, type SimNode } from './sim-node.ts';
@@ -30,6 +29,8 @@ export interface LinkHost {
   readonly byName: ReadonlyMap<PeerKey, SimNode>;
   handle(node: SimNode, event: Event): void;
   deliver(end: LinkEnd, message: Message, atMs: number): void;
+  /** The opener names the asset, and asks for an answer: it has come with HELLO. */
+  name(end: LinkEnd): void;
   /** The node's uplink may be able to send again. */
   pump(node: SimNode): void;
 }
@@ -85,22 +86,17 @@ export class SimLinks {
     back.back = there;
     a.links.set(b.name, there);
     b.links.set(a.name, back);
-    this.#later(rttMs / 2, () => this.#greet(there));
-    this.#greet(back);
     // Named right behind HELLO (`NodeSwarm.linkGreeted`).
-    const have = haveOf(a.have);
-    if (a.group.role !== 'peer' || a.have.isFull) return;
-    this.#host.handle(b, {
-      type: 'message',
-      peer: a.name,
-      message: { type: 'join', asset: ASSET, have, reply: true },
-    });
+    const named = a.group.role === 'peer' && !a.have.isFull ? [ASSET] : [];
+    this.#later(rttMs / 2, () => this.#greet(there, { named }));
+    this.#greet(back, { isAccepted: true });
+    if (named.length > 0) this.#host.name(there);
   }
 
-  #greet(end: LinkEnd): void {
+  #greet(end: LinkEnd, greeted: { named?: readonly AssetKey[]; isAccepted?: boolean }): void {
     if (!end.isUp) return;
     const peer = end.to.name;
-    this.#host.handle(end.from, { type: 'connected', peer });
+    this.#host.handle(end.from, { type: 'connected', peer, ...greeted });
     this.#host.handle(end.from, { type: 'reachable', peer, addresses: end.to.addresses });
     this.#later(this.#network.rttLateMs, () => this.#measure(end));
   }

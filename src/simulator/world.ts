@@ -2,6 +2,7 @@ import type { Bitfield } from '../swarm/core/bitfield.ts';
 import type { Action, Event } from '../swarm/core/events.ts';
 import { Exchange } from '../swarm/core/exchange.ts';
 import type { ExchangeConfig } from '../swarm/core/exchange-config.ts';
+import { haveOf } from '../swarm/core/membership.ts';
 import type { Contact, Message, PeerKey } from '../swarm/core/messages.ts';
 import { randomInt, seededRng, type Rng } from '../swarm/core/rng.ts';
 import { messageBytes } from './message-bytes.ts';
@@ -77,6 +78,7 @@ export class World {
       byName: this.byName,
       handle: (node, event) => this.handle(node, event),
       deliver: (end, message, atMs) => this.#deliver(end, message, atMs),
+      name: (end) => this.#name(end),
       pump: (node) => this.#pump(node),
     });
   }
@@ -224,6 +226,14 @@ export class World {
     const before = end.socket.at(-1);
     if (before) before.followers.push(message);
     else this.#deliver(end, message, end.pipe.sendSmall(this.nowMs + this.#links.queueMs(node)));
+  }
+
+  #name({ from, to }: LinkEnd): void {
+    const join: Message = { type: 'join', asset: ASSET, have: haveOf(from.have), reply: true };
+    const message = bend(from.group, to.group, join, this.sizes.length, from.rng);
+    if (!message) return;
+    from.outcome.controlBytes += messageBytes(message);
+    this.handle(to, { type: 'message', peer: from.name, message });
   }
 
   /** The uplink's time for a message, and the other's for the acknowledgement. */

@@ -391,7 +391,8 @@ export class SwarmShell {
   }
 
   #linkUp(link: PeerLink): void {
-    this.#driver.handle({ type: 'connected', peer: link.peer });
+    const greeted = link.isOpener ? { named: [...link.asked] } : { isAccepted: true };
+    this.#driver.handle({ type: 'connected', peer: link.peer, ...greeted });
     this.#care.ping(link);
     this.#nodes.linkUp(link);
     void this.#tellReachable(link.connection.remotePeer);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { DagWalk } from '../../src/integrity/dag-walk.ts';
+import type { TraceLine } from '../../src/swarm/core/trace-lines.ts';
 import { bytesOf, fileOf, MemoryAsset } from '../swarm/shell/memory-asset.ts';
 import { SwarmNode, until } from './swarm-node.ts';
 
@@ -39,6 +40,31 @@ describe('swarm over libp2p', () => {
     await b.connect(a);
     a.share(file);
     await done;
+  });
+
+  it('names what both sides of a link want with three messages', async () => {
+    const file = await fileOf(bytesOf(MIB));
+    let joins = 0;
+    let ids: string[] = [];
+    const trace = {
+      seed: 1,
+      write: (line: TraceLine) => {
+        if (line.kind !== 'event' || line.event.type !== 'message') return;
+        if (line.event.message.type === 'join' && ids.includes(line.event.peer)) joins++;
+      },
+      end: () => {},
+    };
+    await using a = await SwarmNode.start({ trace });
+    await using b = await SwarmNode.start({ trace });
+    await using seed = await SwarmNode.start();
+    ids = [a.id, b.id];
+    const both = [a.download(file), b.download(file)];
+    await a.connect(b);
+    await until(() => both.every(({ session }) => session.peerCount === 1));
+    seed.share(file);
+    await Promise.all([seed.connect(a), seed.connect(b)]);
+    await Promise.all(both.map(({ done }) => done));
+    assert.equal(joins, 3);
   });
 
   it('answers who waits for an asset that this node looked for itself, and then shared', async () => {

@@ -92,9 +92,10 @@ describe('a simulated crowd', () => {
       const wire = await run({ network: 'rtt: 2 ms, headers: true', groups });
       return reportOf(wire).contributors.last / reportOf(payload).contributors.last;
     };
-    // 66 bytes of headers for 1,448 of payload, and 34 for each record of 16 KiB; a seed alone is asked for little else.
+    // 66 bytes of headers for 1,448 of payload, and 34 for each record of 16 KiB: 1.048 of all but the round trips of the beginning,
+    // which take as long without. A seed alone is asked for little else.
     const pair = await more(alone);
-    assert.ok(pair > 1.047 && pair < 1.06, `${pair} for one pair`);
+    assert.ok(pair > 1.046 && pair < 1.06, `${pair} for one pair`);
     // Who gives and takes sends acknowledgements and messages as well.
     const crowd = await more(PEERS);
     assert.ok(crowd > pair + 0.01, `${crowd} for a crowd, ${pair} for one pair`);

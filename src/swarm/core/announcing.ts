@@ -30,7 +30,7 @@ import {
   replaceHave,
   withdraw,
 } from './membership.ts';
-import type { Message } from './messages.ts';
+import type { AssetKey, Message } from './messages.ts';
 import type { Membership, Peer } from './peer.ts';
 
 type Join = Extract<Message, { type: 'join' }>;
@@ -40,6 +40,8 @@ type HaveMessage = Extract<Message, { type: 'have' }>;
 export class Announcing {
   /** When the batch of HAVEs goes out; Infinity where there is none. */
   flushAtMs = Infinity;
+  /** When somebody is greeted; Infinity where nobody is. */
+  greetAtMs = Infinity;
   readonly #core: Core;
   readonly #uplink: () => number;
 
@@ -49,9 +51,41 @@ export class Announcing {
     this.#uplink = uplink;
   }
 
-  /** A link came up: names what this node downloads. What it only serves it names in answer. */
-  greet(peer: Peer): void {
-    for (const swarm of this.#core.assets.values()) if (swarm.wantedLeft > 0) this.#tell(peer, swarm, true);
+  /**
+   * A link came up: names what this node downloads. What it only serves it names in answer.
+   *
+   * @param named on the link already: who was asked answers, and the answer is answered. (Both asked once more, and answered each.)
+   */
+  greet(peer: Peer, named: readonly AssetKey[] = []): void {
+    for (const swarm of this.#core.assets.values()) {
+      if (swarm.wantedLeft === 0) continue;
+      if (named.includes(swarm.key)) peer.owed.add(swarm.key);
+      else this.#tell(peer, swarm, true);
+    }
+  }
+
+  /** The same on a link that the peer opened: what it names itself, as it does at once, is answered and not asked for. */
+  greetSoon(peer: Peer): void {
+    peer.greetAtMs = this.#core.nowMs + BATCH_MS;
+    this.greetAtMs = Math.min(this.greetAtMs, peer.greetAtMs);
+  }
+
+  /** What such peers have not named by now is asked for. */
+  greetLate(): void {
+    const { peers, assets, nowMs } = this.#core;
+    this.greetAtMs = Infinity;
+    for (const peer of peers.values()) {
+      if (peer.greetAtMs > nowMs) {
+        this.greetAtMs = Math.min(this.greetAtMs, peer.greetAtMs);
+        continue;
+      }
+      peer.greetAtMs = Infinity;
+      if (peer.isLeaving) continue;
+      for (const swarm of assets.values()) {
+        const isTold = peer.memberships.get(swarm.key)?.isTold;
+        if (swarm.wantedLeft > 0 && !isTold) this.#tell(peer, swarm, true);
+      }
+    }
   }
 
   /** Something of the asset is wanted (again): says so on all links. */
@@ -95,6 +129,7 @@ export class Announcing {
   leave(swarm: AssetSwarm): void {
     for (const peer of this.#core.peers.values()) {
       peer.paces.delete(swarm.key);
+      peer.owed.delete(swarm.key);
       const membership = peer.memberships.get(swarm.key);
       if (!membership) continue;
       if (membership.isTold) this.#core.send(peer, { type: 'leave', asset: swarm.key });
@@ -147,7 +182,8 @@ export class Announcing {
     swarm.gone.delete(peer.key);
     hasNews(membership, this.#core.nowMs);
     if (isNew) swarm.membersVersion++;
-    const isNews = membership.isStale || (!membership.isTold && swarm.wantedLeft > 0);
+    const isOwed = peer.owed.delete(swarm.key);
+    const isNews = membership.isStale || (!membership.isTold && (isOwed || swarm.wantedLeft > 0));
     if (message.reply || isNews) this.#tell(peer, swarm, false);
     return undefined;
   }

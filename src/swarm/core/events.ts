@@ -35,8 +35,11 @@ export type Event =
    * it all are due now, in the order given. Cheap, unlike `want`: a reader says it with each step.
    */
   | { type: 'urgent'; asset: AssetKey; urgent: readonly number[]; dueInMs?: readonly number[] }
-  /** A link to `peer` is up (HELLO exchanged). */
-  | { type: 'connected'; peer: PeerKey }
+  /**
+   * A link to `peer` is up (HELLO exchanged). `named`, where this node opened it: what it has named on it by then, and asked what the
+   * peer has. `isAccepted`: the peer opened it, and what it wants comes with its HELLO or right behind.
+   */
+  | { type: 'connected'; peer: PeerKey; named?: readonly AssetKey[]; isAccepted?: boolean }
   /** The link is down, for whatever reason, at either end. */
   | { type: 'gone'; peer: PeerKey }
   /** A decoded, well-formed message arrived. Its content is untrusted. */

@@ -99,6 +99,7 @@ export class Exchange {
   nextWakeMs(): number | undefined {
     const atMs = Math.min(
       this.#announcing.flushAtMs,
+      this.#announcing.greetAtMs,
       this.#receiving.ackAtMs,
       this.#granting.retryAtMs,
       this.#serving.moveAtMs,
@@ -186,7 +187,7 @@ export class Exchange {
         if (setNodeLimits(this.#core, event, event.perPeer ?? {})) this.#serving.limitRaised();
         return;
       case 'connected':
-        return this.#connected(event.peer);
+        return this.#connected(event);
       case 'gone': {
         const peer = this.#core.peers.get(event.peer);
         if (peer) this.#remove(peer);
@@ -363,14 +364,15 @@ export class Exchange {
     this.#core.act({ type: 'complete', asset: swarm.key });
   }
 
-  #connected(key: PeerKey): void {
+  #connected({ peer: key, named, isAccepted }: Extract<Event, { type: 'connected' }>): void {
     const before = this.#core.peers.get(key);
     if (before) this.#remove(before);
     const peer = new Peer(key, this.#core.nowMs, JOIN_BURST, this.#past.get(key));
     peer.pausedBeforeMs = this.#core.pausedMs;
     this.#core.peers.set(key, peer);
     limitPeer(this.#core, peer);
-    this.#announcing.greet(peer);
+    if (isAccepted) this.#announcing.greetSoon(peer);
+    else this.#announcing.greet(peer, named);
     this.#neighbourhood.connected(peer);
   }
 
@@ -423,6 +425,7 @@ export class Exchange {
   #runTimers(): void {
     const { nowMs } = this.#core;
     if (nowMs >= this.#announcing.flushAtMs) this.#announcing.flush();
+    if (nowMs >= this.#announcing.greetAtMs) this.#announcing.greetLate();
     if (nowMs >= this.#receiving.ackAtMs) this.#receiving.flushAcks();
     if (nowMs - this.#tickedAtMs < TICK_MS) return;
     this.#tickedAtMs = nowMs;

@@ -167,6 +167,10 @@ export class Peer {
   /** How often I may still tell it at once that my wishes changed. */
   askAllowance = ASK_BURST;
   askAllowanceAtMs = 0;
+  /** Assets that were named on the link before it was up: the peer's JOIN is answered, whatever is wanted by then. */
+  readonly owed = new Set<AssetKey>();
+  /** When what it has not named itself is named to it. */
+  greetAtMs = Infinity;
   /** By asset: what outlives a LEAVE. No more than the assets of this node. */
   readonly paces = new Map<AssetKey, Pace>();
 

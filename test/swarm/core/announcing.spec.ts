@@ -11,6 +11,37 @@ describe('Exchange: who is told what', () => {
     assert.deepEqual(seed.sent('join'), [{ type: 'join', asset: 1, have: { kind: 'all' }, reply: false }]);
   });
 
+  it('does not ask once more for what was named before the link was up, and answers the answer', () => {
+    const rig = new Rig().add('x...').handle({ type: 'connected', peer: 'a', named: [1] });
+    assert.deepEqual(rig.sent('join'), []);
+    rig.says('a', { type: 'join', asset: 1, have: haveOf('.x..'), reply: false });
+    assert.deepEqual(rig.sent('join'), [{ type: 'join', asset: 1, have: haveOf('x...'), reply: false }]);
+  });
+
+  it('does not ask who opened the link before what that wants can have come, and then asks', () => {
+    const asked = new Rig().add('x...').handle({ type: 'connected', peer: 'a', isAccepted: true });
+    assert.deepEqual(asked.sent('join'), []);
+    asked.pass(50);
+    assert.deepEqual(asked.sent('join'), [{ type: 'join', asset: 1, have: haveOf('x...'), reply: true }]);
+    const answering = new Rig().add('x...').handle({ type: 'connected', peer: 'a', isAccepted: true });
+    answering.says('a', { type: 'join', asset: 1, have: haveOf('.x..'), reply: true }).pass(50);
+    assert.deepEqual(answering.sent('join'), [
+      { type: 'join', asset: 1, have: haveOf('x...'), reply: false },
+    ]);
+  });
+
+  it('answers it also where nothing is wanted any more', () => {
+    const rig = new Rig().add('xxx.').join('b', 'xxxx');
+    rig
+      .handle({ type: 'connected', peer: 'a', named: [1] })
+      .grants('b', 1)
+      .sends('b', 3);
+    rig.says('a', { type: 'join', asset: 1, have: haveOf('.x..'), reply: false });
+    assert.deepEqual(rig.sent('join', 'a'), [
+      { type: 'join', asset: 1, have: { kind: 'all' }, reply: false },
+    ]);
+  });
+
   it('names an asset that is added later on the links there are', () => {
     const rig = new Rig().handle({ type: 'connected', peer: 'a' }).add('....');
     assert.equal(rig.sent('join', 'a').length, 1);
