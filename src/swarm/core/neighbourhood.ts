@@ -43,6 +43,13 @@ const KEPT_DEGREE = 4;
 const LAGGARD = 0.9;
 const LAGGARD_DIALS = 0.2;
 
+/**
+ * With so many neighbours each of them hears of {@link CONTACTS_SENT} others from as many in {@link PEERS_MS}. With more it is told so
+ * much less often: what anybody needs to hear does not grow with how many tell it. (Among a hundred peers PEERS were a fifth of
+ * all control.)
+ */
+const TELLERS = 4;
+
 /** A link that lived this long counts as a success. */
 const LASTING_MS = 60_000;
 
@@ -300,7 +307,8 @@ export class Neighbourhood {
 
   #refreshContacts(peer: Peer, swarm: AssetSwarm): void {
     const { contactsVersion, contactsAtMs } = membershipOf(peer, swarm);
-    if (contactsVersion === swarm.membersVersion || this.#core.nowMs - contactsAtMs < PEERS_MS) return;
+    const waitMs = PEERS_MS * Math.max(1, swarm.members.size / TELLERS);
+    if (contactsVersion === swarm.membersVersion || this.#core.nowMs - contactsAtMs < waitMs) return;
     this.#sendContacts(peer, swarm);
   }
 

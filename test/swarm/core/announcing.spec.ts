@@ -142,6 +142,21 @@ describe('Exchange: who is told what', () => {
     assert.deepEqual(told?.contacts, [{ peer: 'a', addresses: ['/sim/elsewhere'] }]);
   });
 
+  it('passes on contacts again the more seldom the more neighbours it has', () => {
+    const toldAfterMs = (neighbours: number): number => {
+      const rig = new Rig().add('xx');
+      for (let n = 0; n < neighbours; n++) rig.join(`p${n}`, '..');
+      rig.pass(200_000).handle({ type: 'reachable', peer: 'p0', addresses: ['/sim/p0'] });
+      rig.pass(2000).take();
+      rig.handle({ type: 'reachable', peer: 'p1', addresses: ['/sim/p1'] });
+      let ms = 0;
+      for (; rig.pass(1000).sent('peers', 'p2').length === 0; ms += 1000);
+      return ms;
+    };
+    assert.ok(Math.abs(toldAfterMs(4) - 20_000) < 4000);
+    assert.ok(Math.abs(toldAfterMs(32) - 160_000) < 4000);
+  });
+
   it('dials contacts while it has few neighbours, never itself', () => {
     const rig = new Rig({ self: 'me' }).add('..');
     const contacts = ['me', 'a', 'b'].map((peer) => ({ peer, addresses: [`/sim/${peer}`] }));
