@@ -131,7 +131,6 @@ async function start(
     libp2p,
     network,
     named: peers,
-    mdns: false,
     canDial,
     inOrder: (addresses) => inPageOrder(addresses, reach),
     log,

@@ -18,6 +18,7 @@ import { canNodeDial, isForPages, withPageAddresses } from './listen-addresses.t
 import { checkLimits, limitsOf, NODE_LIMITS } from './limits-of.ts';
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
 import { createLibp2pNode, startLibp2pNode } from './libp2p-node.ts';
+import { LocalPeers } from './local-peers.ts';
 import { parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import { tendMemory } from './memory-at-rest.ts';
 import { checkNetworkName } from './network-name.ts';
@@ -76,8 +77,9 @@ async function startNode(
     mdns: options.mdns ?? true,
     dht: options.dht ?? true,
     isBanned: (peer) => shell.isBanned(peer.toString()),
-    onLocalPeer: (peer) => discovery.handleLocalPeer(peer),
+    onLocalPeer: (peer) => local?.add(peer),
   });
+  const local = (options.mdns ?? true) ? new LocalPeers(libp2p, log) : undefined;
   const shell: SwarmShell = new SwarmShell({
     libp2p,
     network,
@@ -106,7 +108,7 @@ async function startNode(
     network,
     named,
     announcer: new Announcer({ libp2p, network, log }),
-    mdns: options.mdns ?? true,
+    ...(local && { local }),
     canDial,
     earlierNodes: () => book.dhtPeers(),
     log,

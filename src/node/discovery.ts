@@ -1,4 +1,3 @@
-import type { PeerInfo } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { setMaxListeners } from 'main-event';
 import type { CID } from 'multiformats/cid';
@@ -12,7 +11,7 @@ import type { Announcer } from './announcer.ts';
 import { DhtSearch, type OnContacts } from './dht-search.ts';
 import { DialTarget } from './dial-target.ts';
 import { endRelayed } from './end-relayed.ts';
-import { LocalDials } from './local-dials.ts';
+import type { LocalPeers } from './local-peers.ts';
 import { dhtProtocol, parseMultiaddr, type ShoalLibp2p } from './shoal-libp2p.ts';
 import type { SearchState } from './search-report.ts';
 import { TaskSet } from './task-set.ts';
@@ -25,8 +24,8 @@ export interface DiscoveryOptions {
   named: readonly string[];
   /** Announces in the DHT what is provided; started and stopped with this. Default: nothing is announced. */
   announcer?: Announcer;
-  /** Whether the local network is listened to. Default false. */
-  mdns?: boolean;
+  /** Who is heard on the local network; stopped with this. Default: it is not listened to. */
+  local?: LocalPeers;
   /** Whether this node has a transport for an address. Default: for all. */
   canDial?: (address: string) => boolean;
   /** Nodes of the DHT from earlier, to come back to. Default: none. */
@@ -72,9 +71,6 @@ const WALKS_AT_ONCE = 32;
 /** Peers remembered to be of another network; beyond that the oldest is asked again. */
 const MAX_FOREIGN = 1024;
 
-/** Nodes of the local network counted for the report: names cost whoever calls them out nothing. */
-const MAX_LOCAL_PEERS = 1024;
-
 /**
  * Finds peers: named ones are kept connected, providers are announced to and looked up in the DHT, and nodes
  * heard by mDNS and those of earlier runs are connected to. What is found goes to the swarm as contacts. Nothing else is ever dialled.
@@ -93,8 +89,6 @@ export class Discovery implements AsyncDisposable {
   #back = 0;
   /** Peers that turned out not to speak this network's protocol. */
   readonly #foreign = new Set<string>();
-  readonly #localPeers = new Set<string>();
-  readonly #localDials: LocalDials;
   /** By root, and how many look for it: one search walks for all of them. */
   readonly #searches = new Map<string, { dht: DhtSearch; users: number; ended: AbortController }>();
   readonly #walks = new Slots(WALKS_AT_ONCE);
@@ -109,7 +103,6 @@ export class Discovery implements AsyncDisposable {
       if (!this.#stop.signal.aborted) options.log('debug', `discovery: ${String(error)}`);
     });
     this.#libp2p = options.libp2p;
-    this.#localDials = new LocalDials(options.libp2p, this.#tasks, this.#stop.signal);
     // Every search and every walk listens for the stop.
     setMaxListeners(Infinity, this.#stop.signal);
   }
@@ -194,14 +187,6 @@ export class Discovery implements AsyncDisposable {
     this.#takePlaces();
   }
 
-  /** A node heard on the local network: connect to it, so that links can ask it. */
-  handleLocalPeer(peer: PeerInfo): void {
-    const id = peer.id.toString();
-    if (this.#stop.signal.aborted || id === this.#libp2p.peerId.toString()) return;
-    if (this.#localPeers.size < MAX_LOCAL_PEERS) this.#localPeers.add(id);
-    this.#localDials.add(peer);
-  }
-
   /** Announces this node as a provider of a root, now and again while it runs. Root CIDs only. */
   provide(root: CID): void {
     this.#options.announcer?.provide(root);
@@ -283,6 +268,7 @@ export class Discovery implements AsyncDisposable {
     clearTimeout(this.#debounce);
     clearInterval(this.#lookAgain);
     await this.#options.announcer?.stop();
+    await this.#options.local?.stop();
     await this.#tasks.ended();
   }
 
@@ -377,7 +363,7 @@ export class Discovery implements AsyncDisposable {
   #stateOf(targets: DialTarget[], dht: DhtSearch | undefined): Omit<SearchState, 'swarm'> {
     const libp2p = this.#libp2p;
     const dhtPeers = (): number => this.#dhtPeers.size;
-    const localPeers = (): number | undefined => (this.#options.mdns ? this.#localPeers.size : undefined);
+    const localPeers = (): number | undefined => this.#options.local?.count;
     return {
       targets,
       named: this.#named,
