@@ -17,7 +17,15 @@ import { createLibp2p } from 'libp2p';
 import { nativeTls } from '../../src/node/native-tls.ts';
 import { TlsMessageStream } from '../../src/node/tls-message-stream.ts';
 import { pseudoRandomBytes } from './test-nodes.ts';
-import { receive, sendAll, socketClosed, streamClosed, TlsRig, tlsSide, type RawConnection } from './tls-rig.ts';
+import {
+  receive,
+  sendAll,
+  socketClosed,
+  streamClosed,
+  TlsRig,
+  tlsSide,
+  type RawConnection,
+} from './tls-rig.ts';
 
 const MIB = 1024 * 1024;
 
