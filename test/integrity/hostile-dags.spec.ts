@@ -145,7 +145,7 @@ describe('A DAG whose hashes are right but whose structure is not', () => {
     forge.block(Buffer.concat([link, ofOne, ofOne])),
   );
   assertRefused('is refused when a node has links before its data and after it', invalid, (forge) =>
-    forge.block(Buffer.concat([link, ofOne, link])),
+    forge.block(Buffer.concat([link, field(1, Uint8Array.of(0x08, 2, 0x18, 20, 0x20, 10, 0x20, 10)), link])),
   );
   assertRefused('is refused when a link leads to two nodes', invalid, (forge) =>
     forge.block(Buffer.concat([field(2, field(1, leaf.bytes), field(1, other.bytes)), ofOne])),
@@ -166,6 +166,9 @@ describe('A DAG whose hashes are right but whose structure is not', () => {
     const forge = new Forge();
     assert.equal((await walk({ root: forge.block(whole), nodes: forge.nodes })).size, 10);
   });
+  assertRefused('is refused when a number is cut off', invalid, (forge) =>
+    forge.block(Buffer.concat([link, field(1, Uint8Array.of(0x08, 2, 0x20, 10, 0x18, 0x8a))])),
+  );
   assertRefused('is refused when a number has no end', invalid, (forge) =>
     forge.block(Buffer.concat([link, field(1, new Uint8Array(20).fill(0x80))])),
   );

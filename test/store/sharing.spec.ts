@@ -506,6 +506,23 @@ describe('Sharing content', () => {
       assert.equal(await readAll((await store.open(listed))!), 1);
   });
 
+  it('is kept at the next start where the index was damaged, as its record may have been lost', async () => {
+    await using folder = await tempFolder();
+    const [content, index] = [join(folder.path, 'content'), join(folder.path, 'index')];
+    let root: string;
+    {
+      await using store = await openStore(folder.path);
+      root = (await store.share(source([bytesOf(5000)]))).root.toString();
+    }
+    const lost = `${root.slice(0, -1)}a`;
+    for (const name of [lost, `.placing-${lost}`]) await writeFile(join(content, name), 'x');
+    const manifest = (await readdir(index)).find((name) => name.startsWith('MANIFEST'))!;
+    await writeFile(join(index, manifest), 'garbage');
+    await (await openStore(folder.path)).close();
+    assert.ok((await readdir(folder.path)).includes('index.damaged-1'));
+    assert.deepEqual((await readdir(content)).sort(), [root, lost].sort());
+  });
+
   it('gives the record it had though its asset is removed at once', async () => {
     await using t = await setUp();
     const content = bytesOf(3 * CHUNK);
