@@ -109,14 +109,31 @@ export function grantBytesFor(peer: Peer): number {
 
 /**
  * Where the peer lacks something that it is not to get now, or that has a limit, credit is good for one asset alone:
- * one of those it is to get, at random, an origin's first pass before others.
+ * one of those it is to get, at random, those first that it has room for, and an origin's first pass before others.
  */
-export function soleAsset(peer: Peer, rng: Rng): AssetSwarm | undefined {
+export function soleAsset(peer: Peer, rng: Rng, nowMs: number): AssetSwarm | undefined {
   const lacking = [...peer.memberships.values()].filter(({ lacks }) => lacks > 0);
-  const served = lacking.filter(isServed);
   const isFree = (membership: Membership) => isServed(membership) && !membership.swarm.throttle.upload;
   if (lacking.every(isFree)) return undefined;
-  return originSwarm(peer) ?? served[randomInt(rng, served.length)]?.swarm;
+  let among = lacking.filter(isServed);
+  const prefer = (isBetter: (membership: Membership) => boolean): void => {
+    const better = among.filter(isBetter);
+    if (better.length > 0) among = better;
+  };
+  prefer(({ busyUntilMs }) => busyUntilMs <= nowMs);
+  prefer(({ swarm }) => swarm.passes !== undefined);
+  prefer(({ swarm }) => swarm.passes?.isFirstPass ?? false);
+  return among[among.length > 1 ? randomInt(rng, among.length) : 0]?.swarm;
+}
+
+/** The peer has no room for an asset now. @returns whether there is another one that it is to get, and may have room for */
+export function hasNoRoomFor(peer: Peer, asset: AssetSwarm, nowMs: number, forMs: number): boolean {
+  const busy = peer.memberships.get(asset.key);
+  if (busy) busy.busyUntilMs = nowMs + forMs;
+  for (const membership of peer.memberships.values()) {
+    if (membership.lacks > 0 && membership.busyUntilMs <= nowMs && isServed(membership)) return true;
+  }
+  return false;
 }
 
 /**

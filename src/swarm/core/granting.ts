@@ -10,6 +10,7 @@ import {
 import type { Core } from './core.ts';
 import {
   grantBytesFor,
+  hasNoRoomFor,
   isKeeping,
   isRider,
   isWindowFull,
@@ -115,6 +116,8 @@ export class Granting {
     if (grant.isSpent) return;
     const { nowMs } = this.#core;
     peer.answered(nowMs - grant.sentAtMs);
+    // The asset may have a limit there, and others have none.
+    if (message.reason === 'busy' && grant.only && hasNoRoomFor(peer, grant.only, nowMs, DECLINE_MS)) return;
     const unackedBytes = peer.uploads.unackedBytes;
     if (message.reason === 'busy' && unackedBytes > 0) {
       // It takes in what it has: no more than that, growing with what it acknowledges.
@@ -304,7 +307,7 @@ export class Granting {
     this.#announce(peer);
     const bytes = grantBytesFor(peer);
     const leaseMs = Math.ceil(peer.leaseMs);
-    const only = soleAsset(peer, core.rng);
+    const only = soleAsset(peer, core.rng, core.nowMs);
     const swarm = only ?? originSwarm(peer);
     const offered = swarm ? this.#offer(peer, swarm, bytes) : [];
     const grant: Grant = {

@@ -21,6 +21,7 @@ export function membershipOf(peer: Peer, swarm: AssetSwarm): Membership {
       isMistaken: false,
       newsAtMs: -Infinity,
       creditAtMs: -Infinity,
+      busyUntilMs: -Infinity,
       contactsVersion: -1,
       contactsAtMs: -Infinity,
     };

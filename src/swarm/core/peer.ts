@@ -54,6 +54,8 @@ export interface Membership {
   newsAtMs: number;
   /** When it last gave me credit that pays for any chunk of the asset. */
   creditAtMs: number;
+  /** Until then it has no room for the asset: it declined credit that was good for that alone. */
+  busyUntilMs: number;
   /** The version of the members it last got contacts of, and when. */
   contactsVersion: number;
   contactsAtMs: number;

@@ -10,11 +10,16 @@ class Takers {
   readonly #acked = new Map<string, number>();
   readonly #next = new Map<string, number>();
   readonly #assets: Readonly<Record<string, number>>;
+  readonly #busy: number | undefined;
 
-  /** @param assets what each peer wants */
-  constructor(rig: Rig, assets: Readonly<Record<string, number>>) {
+  /**
+   * @param assets what each peer wants
+   * @param busy an asset for which they have no room
+   */
+  constructor(rig: Rig, assets: Readonly<Record<string, number>>, busy?: number) {
     this.rig = rig;
     this.#assets = assets;
+    this.#busy = busy;
   }
 
   run(ms: number): this {
@@ -32,8 +37,16 @@ class Takers {
   }
 
   #ask(peer: string): void {
-    for (const { id, only } of this.rig.sent('grant', peer)) {
+    const answered = new Set<number>();
+    const next = () => this.rig.sent('grant', peer).find(({ id }) => !answered.has(id));
+    for (let grant = next(); grant; grant = next()) {
+      const { id, only } = grant;
+      answered.add(id);
       const asset = only ?? this.#assets[peer]!;
+      if (asset === this.#busy) {
+        this.rig.says(peer, { type: 'decline', grant: id, bytes: Q, reason: 'busy' });
+        continue;
+      }
       const chunk = this.#next.get(peer) ?? 0;
       this.#next.set(peer, chunk + 1);
       this.rig.says(peer, { type: 'request', grant: id, asset, runs: [{ from: chunk, count: 1 }] });
@@ -99,6 +112,23 @@ describe('Exchange: limits of the uplink', () => {
     const { got } = new Takers(rig, { a: 1 }).run(10_000);
     assert.ok(got.get('a 1')! <= 24 * Q, `${got.get('a 1')! / Q} chunks`);
     assert.ok(got.get('a 2')! > 200 * Q, `${got.get('a 2')! / Q} chunks of the other`);
+  });
+
+  it('gives of all others where a peer has no room for one of them, and one has a limit', () => {
+    for (const origin of [false, true]) {
+      const rig = new Rig();
+      for (const asset of [1, 2, 3, 4]) rig.add(ALL, { asset, origin });
+      rig.handle({ type: 'asset-limits', asset: 1, uploadBytesPerSec: 2 * Q });
+      rig.join('a', NONE);
+      for (const asset of [2, 3, 4]) {
+        rig.says('a', { type: 'join', asset, have: { kind: 'none' }, reply: true });
+      }
+      const { got } = new Takers(rig, { a: 1 }, 2).run(10_000);
+      for (const asset of [3, 4]) {
+        const bytes = got.get(`a ${asset}`) ?? 0;
+        assert.ok(bytes > 100 * Q, `${bytes / Q} chunks of ${asset}, origin: ${origin}`);
+      }
+    }
   });
 
   it('takes credit for such an asset also where that was left and joined again meanwhile', () => {
