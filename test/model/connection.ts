@@ -30,6 +30,10 @@ export interface Host {
   readonly bytesPerMs: number;
   /** Until when what it has sent keeps the uplink busy. */
   busyUntilMs: number;
+  /** Of its downlink, before which what all connections bring waits in the order in which it comes. */
+  readonly downBytesPerMs: number;
+  /** Until when that is busy. */
+  downBusyUntilMs: number;
   messagesSent: number;
   readonly libp2p: EventTarget;
 }
@@ -126,7 +130,11 @@ export class ModelConnection implements Carrier {
     if (this.status !== 'open') return;
     this.#control = [];
     this.#end(error);
-    this.#deliver({ kind: 'end' }, Math.max(this.#lastArrivalMs, this.#nowMs + this.wire.latencyMs));
+    this.#deliver(
+      { kind: 'end' },
+      Math.max(this.#lastArrivalMs, this.#nowMs + this.wire.latencyMs),
+      FRAME_BYTES,
+    );
   }
 
   /**
@@ -205,13 +213,18 @@ export class ModelConnection implements Carrier {
       this.#inSocketBytes -= bytes;
       terms.time.as(host.actor, () => this.pump());
     });
-    this.#deliver(frame, arrivalMs);
+    this.#deliver(frame, arrivalMs, bytes);
   }
 
-  #deliver(frame: Frame, arrivalMs: number): void {
-    const { time } = this.terms;
-    time.after(arrivalMs - this.#nowMs, this.remote.actor, () => {
+  #deliver(frame: Frame, arrivalMs: number, bytes: number): void {
+    const { terms, remote } = this;
+    const receive = (): void => {
       if (!this.wire.isDead) this.#other?.receive(frame);
+    };
+    terms.time.after(arrivalMs - this.#nowMs, remote.actor, () => {
+      if (remote.downBytesPerMs === Infinity) return receive();
+      remote.downBusyUntilMs = Math.max(this.#nowMs, remote.downBusyUntilMs) + bytes / remote.downBytesPerMs;
+      terms.time.after(remote.downBusyUntilMs - this.#nowMs, remote.actor, receive);
     });
   }
 

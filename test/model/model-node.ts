@@ -42,6 +42,7 @@ export class ModelNode implements DiskHost {
   readonly peerId: PeerId;
   readonly address: Multiaddr;
   readonly bytesPerMs: number;
+  readonly downBytesPerMs: number;
   /** By root. */
   readonly disks = new Map<string, ModelDisk>();
   sabotage: Sabotage | undefined;
@@ -50,10 +51,11 @@ export class ModelNode implements DiskHost {
   readonly #nodes = new Map<string, Map<string, Uint8Array>>();
   #life: Life | undefined;
 
-  constructor(number: number, peerId: PeerId, bytesPerMs: number, host: NodeHost) {
+  constructor(number: number, peerId: PeerId, rates: { up: number; down: number }, host: NodeHost) {
     this.number = number;
     this.peerId = peerId;
-    this.bytesPerMs = bytesPerMs;
+    this.bytesPerMs = rates.up;
+    this.downBytesPerMs = rates.down;
     this.address = multiaddr(`/ip4/10.0.0.${number + 1}/tcp/4000/p2p/${peerId.toString()}`);
     this.#host = host;
   }
@@ -77,9 +79,15 @@ export class ModelNode implements DiskHost {
   async start(): Promise<void> {
     if (this.#life) return;
     this.log('starts');
-    const endpoint: Endpoint = this.#host.network.add(this.peerId, this.address, this.bytesPerMs, (peer) =>
-      shell.isBanned(peer),
-    );
+    const { peerId, address, bytesPerMs, downBytesPerMs } = this;
+    const isBanned = (peer: string): boolean => shell.isBanned(peer);
+    const endpoint: Endpoint = this.#host.network.add({
+      peerId,
+      address,
+      bytesPerMs,
+      downBytesPerMs,
+      isBanned,
+    });
     const shell = this.time.as(endpoint.actor, () => this.#makeShell(endpoint));
     this.#life = { endpoint, shell, sessions: new Map(), fetches: new Map() };
     await this.time.as(endpoint.actor, () => shell.start());

@@ -32,9 +32,9 @@ export class Network {
   }
 
   /** A host comes up, as it was before or for the first time. */
-  add(peerId: PeerId, address: Multiaddr, bytesPerMs: number, isBanned: (peer: string) => boolean): Endpoint {
-    const endpoint = new Endpoint(this, { peerId, address, bytesPerMs, isBanned });
-    this.#endpoints.set(peerId.toString(), endpoint);
+  add(init: EndpointInit): Endpoint {
+    const endpoint = new Endpoint(this, init);
+    this.#endpoints.set(init.peerId.toString(), endpoint);
     return endpoint;
   }
 
@@ -81,10 +81,11 @@ export function pairOf(a: PeerId, b: PeerId): string {
   return [a.toString(), b.toString()].sort().join(' ');
 }
 
-interface EndpointInit {
+export interface EndpointInit {
   peerId: PeerId;
   address: Multiaddr;
   bytesPerMs: number;
+  downBytesPerMs: number;
   /** What its connection gate says. */
   isBanned: (peer: string) => boolean;
 }
@@ -95,19 +96,22 @@ export class Endpoint implements Host {
   readonly peerId: PeerId;
   readonly address: Multiaddr;
   readonly bytesPerMs: number;
+  readonly downBytesPerMs: number;
   readonly isBanned: (peer: string) => boolean;
   readonly handlers = new Map<string, StreamHandler>();
   readonly connections = new Set<ModelConnection>();
   readonly libp2p: ModelLibp2p;
   busyUntilMs = 0;
+  downBusyUntilMs = 0;
   messagesSent = 0;
   readonly #network: Network;
 
-  constructor(network: Network, { peerId, address, bytesPerMs, isBanned }: EndpointInit) {
+  constructor(network: Network, { peerId, address, bytesPerMs, downBytesPerMs, isBanned }: EndpointInit) {
     this.#network = network;
     this.peerId = peerId;
     this.address = address;
     this.bytesPerMs = bytesPerMs;
+    this.downBytesPerMs = downBytesPerMs;
     this.isBanned = isBanned;
     this.libp2p = new ModelLibp2p(this);
   }

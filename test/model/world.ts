@@ -12,6 +12,9 @@ import type { VirtualTime } from './virtual-time.ts';
 /** Of an uplink: from a slow modem's to a machine room's. */
 const BYTES_PER_MS = [4, 20, 100, 1000, 20_000];
 
+/** Of a downlink that is slower than what its neighbours send together: all of it waits before it. */
+const DOWN_BYTES_PER_MS = [4, 20, 100];
+
 const LATENCIES_MS = [0.1, 1, 10, 50, 200, 400];
 
 /** A file that takes longer than this over the slowest uplink is left out. */
@@ -55,12 +58,14 @@ export class World implements NodeHost {
     this.published = this.#publish(cast);
     const sizes = this.published.map(({ file, origin }) => `${file.content.length} of node ${origin.number}`);
     this.log(
-      `${this.nodes.length} nodes, ${this.nodes.map((node) => node.bytesPerMs)} B/ms, files: ${sizes}`,
+      `${this.nodes.length} nodes, ${this.nodes.map((node) => `${node.bytesPerMs}/${node.downBytesPerMs}`)} B/ms, files: ${sizes}`,
     );
   }
 
   get slowestBytesPerMs(): number {
-    return Math.min(...this.nodes.map(({ bytesPerMs }) => bytesPerMs));
+    return Math.min(
+      ...this.nodes.map(({ bytesPerMs, downBytesPerMs }) => Math.min(bytesPerMs, downBytesPerMs)),
+    );
   }
 
   /** Whether nodes keep fewer links than there are peers, and so go on looking for others. */
@@ -113,9 +118,13 @@ export class World implements NodeHost {
   #makeNodes({ peers }: Cast): ModelNode[] {
     const { dice } = this;
     const usual = dice.pick(BYTES_PER_MS);
+    // Of its own, so that a world without is as it would be if there were no such thing.
+    const other = new Dice(this.seed * 104_729 + 7);
+    const isBehindSlow = other.chance(0.25);
     return peers.slice(0, dice.int(2, MAX_NODES)).map((peerId, number) => {
       const bytesPerMs = dice.chance(0.6) ? usual : dice.pick(BYTES_PER_MS);
-      return new ModelNode(number, peerId, bytesPerMs, this);
+      const down = isBehindSlow && other.chance(0.4) ? other.pick(DOWN_BYTES_PER_MS) : Infinity;
+      return new ModelNode(number, peerId, { up: bytesPerMs, down }, this);
     });
   }
 
