@@ -12,7 +12,7 @@ import {
   writeSync,
   type BigIntStats,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { MIN_SEALED_BYTES, SealMaker } from './seal-of.ts';
 
 /**
@@ -51,6 +51,8 @@ export interface ImportJob {
 /** Makes files of a size, sparse. */
 export interface MakeJob {
   kind: 'make';
+  /** Of the tree that the files are in: see {@link checkTail}. */
+  base: string;
   paths: readonly string[];
   sizes: Float64Array;
   /** Nothing may be there yet. */
@@ -74,6 +76,8 @@ export interface StatJob {
 /** Writes into files that are there. */
 export interface WriteJob {
   kind: 'write';
+  /** By file, of the tree that it is in: see {@link checkTail}. */
+  bases: readonly string[];
   paths: readonly string[];
   offsets: Float64Array;
   sizes: Uint32Array;
@@ -265,12 +269,13 @@ function hashSmall(path: string, place: string | undefined, found: Stamp): Uint8
   });
 }
 
-function runMake({ paths, sizes, isExclusive }: MakeJob): FileJobResults['make'] {
+function runMake({ base, paths, sizes, isExclusive }: MakeJob): FileJobResults['make'] {
   const failures: FileFailure[] = [];
   const flags = constants.O_RDWR | constants.O_CREAT | (isExclusive ? constants.O_EXCL : 0);
   for (const [i, path] of paths.entries()) {
     attempt(failures, i, () =>
       withFile(path, flags, (fd) => {
+        checkTail(fd, path, base);
         const size = sizes[i] as number;
         // What was just made is empty, and no one else's.
         if (isExclusive) return void (size > 0 && ftruncateSync(fd, size));
@@ -315,7 +320,7 @@ function runStat({ paths }: StatJob): FileJobResults['stat'] {
   return { failures, stamps };
 }
 
-function runWrite({ paths, offsets, sizes, bytes }: WriteJob): FileJobResults['write'] {
+function runWrite({ bases, paths, offsets, sizes, bytes }: WriteJob): FileJobResults['write'] {
   const failures: FileFailure[] = [];
   const before = new BigInt64Array(paths.length * 2);
   const after = new BigInt64Array(paths.length * 2);
@@ -324,6 +329,7 @@ function runWrite({ paths, offsets, sizes, bytes }: WriteJob): FileJobResults['w
     const content = bytes.subarray(from, (from += sizes[i] as number));
     attempt(failures, i, () =>
       withFile(path, constants.O_RDWR, (fd) => {
+        checkTail(fd, path, bases[i] as string);
         setStamp(before, i, fstatSync(fd, { bigint: true }));
         for (let at = 0; at < content.byteLength;)
           at += writeSync(fd, content, at, content.byteLength - at, (offsets[i] as number) + at);
@@ -382,6 +388,22 @@ export function checkPlace(fd: number, place: string | undefined): void {
   const found = place === undefined ? undefined : placeOf(fd);
   // Some file systems tell a name as it was first asked for, in whatever case.
   if (found !== undefined && folded(found) !== folded(place as string)) throw changed();
+}
+
+/**
+ * A folder of a download may become a link on the way to one of its files: somebody else who may write where it lies would so have
+ * a file of the same name changed that only its user can write to. What lies above the download may well be linked. As
+ * {@link checkPlace}, for what is written to.
+ *
+ * @param path where the file was opened
+ * @param base the download's file or folder, whose name nobody else has
+ * @throws {@link NOT_A_FILE}
+ */
+export function checkTail(fd: number, path: string, base: string): void {
+  const found = placeOf(fd)?.replace(/ \(deleted\)$/, '');
+  const tail = join(sep, relative(dirname(base), path));
+  if (found !== undefined && !folded(found).endsWith(folded(tail)))
+    throw failure(NOT_A_FILE, `${path} leads to ${found} by now`);
 }
 
 function folded(path: string): string {

@@ -19,6 +19,12 @@ const FLAGS: Record<OpenMode, number> = {
   write: constants.O_RDWR | GUARD,
 };
 
+/** An owner of open files that looks at each as soon as it is opened. */
+export interface WaryOwner {
+  /** @throws what keeps the file from being used */
+  onOpened(fd: number, path: string): void;
+}
+
 interface Entry {
   owner: object;
   handle: Promise<FileHandle>;
@@ -89,7 +95,7 @@ export class HandlePool {
       this.#entries.delete(key);
     } else {
       this.#makeRoom();
-      const handle = withFsErrors('open', path, () => openAt(path, FLAGS[mode]));
+      const handle = withFsErrors('open', path, () => openFor(owner, path, FLAGS[mode]));
       handle.catch(() => {});
       entry = { owner, handle, users: 0, isDoomed: false };
     }
@@ -128,8 +134,14 @@ export class HandlePool {
   }
 }
 
-async function openAt(path: string, flags: number): Promise<FileHandle> {
+async function openFor(owner: object, path: string, flags: number): Promise<FileHandle> {
   const handle = await open(path, flags);
-  await noteWhere(handle, path);
-  return handle;
+  try {
+    if ('onOpened' in owner) (owner as WaryOwner).onOpened(handle.fd, path);
+    await noteWhere(handle, path);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }

@@ -5,7 +5,7 @@ import { ShoalError } from '../errors.ts';
 import type { Manifest, ManifestEntry, ManifestFile, ManifestSymlink } from '../integrity/manifest.ts';
 import { forEachBounded } from './bounded.ts';
 import { checkCollisions, isInsideLink } from './entry-names.ts';
-import { NOT_A_FILE, stampAt, type FileFailure } from './file-jobs.ts';
+import { checkTail, NOT_A_FILE, stampAt, type FileFailure } from './file-jobs.ts';
 import { FileStamps, lstatOrUndefined, stampOf } from './file-stamps.ts';
 import { errorOf, type FileWorkers } from './file-workers.ts';
 import { fsError, isErrno, withFsErrors } from './fs-error.ts';
@@ -65,7 +65,7 @@ export async function makeTree(
   await forEachBounded(
     filesOf(manifest),
     PARALLEL_FILES,
-    (file) => makeFile(entryPath(base, file), file.size, mode),
+    (file) => makeFile(base, entryPath(base, file), file.size, mode),
     signal,
   );
 }
@@ -80,7 +80,8 @@ async function makeFiles(
   const makePart = async (part: readonly ManifestFile[]): Promise<void> => {
     const paths = part.map((file) => entryPath(base, file));
     const sizes = Float64Array.from(part, ({ size }) => size);
-    const { failures } = await workers.run({ kind: 'make', paths, sizes, isExclusive: mode === 'create' });
+    const isExclusive = mode === 'create';
+    const { failures } = await workers.run({ kind: 'make', base, paths, sizes, isExclusive });
     const [first] = failures;
     if (first) throw makeFailure(first, paths[first.at] as string);
   };
@@ -108,12 +109,13 @@ async function makeFolder(path: string, mode: 'create' | 'adopt'): Promise<void>
   });
 }
 
-async function makeFile(path: string, size: number, mode: 'create' | 'adopt'): Promise<void> {
+async function makeFile(base: string, path: string, size: number, mode: 'create' | 'adopt'): Promise<void> {
   const exclusive = mode === 'create' ? constants.O_EXCL : 0;
   await withFsErrors('make', path, async () => {
     try {
       const handle = await open(path, constants.O_RDWR | constants.O_CREAT | NOFOLLOW | exclusive);
       try {
+        checkTail(handle.fd, path, base);
         const stats = await handle.stat();
         if (!stats.isFile()) throw tampered(path);
         if (stats.size !== size) await handle.truncate(size);
@@ -128,7 +130,7 @@ async function makeFile(path: string, size: number, mode: 'create' | 'adopt'): P
 
 /** What it means that no file could be made: something else is in its place. */
 function whatIsThere(error: unknown, path: string): unknown {
-  if (isErrno(error, 'ELOOP', 'EMLINK', 'EISDIR', 'ENXIO')) return tampered(path, error);
+  if (isErrno(error, 'ELOOP', 'EMLINK', 'EISDIR', 'ENXIO', NOT_A_FILE)) return tampered(path, error);
   return alreadyThere(error, path);
 }
 
@@ -141,7 +143,8 @@ function alreadyThere(error: unknown, path: string): unknown {
   );
 }
 
-function tampered(path: string, cause?: unknown): ShoalError {
+/** Something else lies in the place of a part of a download. */
+export function tampered(path: string, cause?: unknown): ShoalError {
   return new ShoalError(
     'ERR_PARTIAL_TAMPERED',
     `${path} is not what this download left there; delete it and start again`,

@@ -5,13 +5,13 @@ import { digestEquals, type VerifiedChunk } from '../integrity/verified-chunk.ts
 import { Bitfield } from '../swarm/core/bitfield.ts';
 import type { BitmapFile } from './bitmap-file.ts';
 import { forEachBounded, Slots } from './bounded.ts';
-import { NOT_A_FILE } from './file-jobs.ts';
+import { checkTail, NOT_A_FILE } from './file-jobs.ts';
 import { stampOf, type FileStamp, type FileStamps } from './file-stamps.ts';
 import { isErrno, withFsErrors } from './fs-error.ts';
-import type { HandlePool } from './handle-pool.ts';
+import type { WaryOwner, HandlePool } from './handle-pool.ts';
 import { lookAt } from './look-at.ts';
 import { OwnWrites } from './own-writes.ts';
-import { makeLinks, syncTree, type SkippedLinks } from './partial-tree.ts';
+import { makeLinks, syncTree, tampered, type SkippedLinks } from './partial-tree.ts';
 import type { PlacedContent } from './placed-content.ts';
 import { readFilePart, writeFilePart } from './read-file-part.ts';
 import type { Seals } from './seals.ts';
@@ -44,7 +44,7 @@ export interface PartialInit {
  * A download under way: chunks are written to all their places, then their bit is set. Nothing is `have` before both
  * are done, and nothing that its bitmap claimed from before until {@link check} has hashed it again.
  */
-export class Partial {
+export class Partial implements WaryOwner {
   readonly state = 'partial';
   readonly #manifest: Manifest;
   #base: string;
@@ -253,6 +253,15 @@ export class Partial {
     });
   }
 
+  /** @throws ERR_PARTIAL_TAMPERED where the file lies elsewhere by now: see {@link checkTail} */
+  onOpened(fd: number, path: string): void {
+    try {
+      checkTail(fd, path, this.#base);
+    } catch (error) {
+      throw tampered(path, error);
+    }
+  }
+
   /** Releases the files. What is under way is waited for; later writes fail. */
   async close(): Promise<void> {
     this.#isEnded = true;
@@ -301,8 +310,10 @@ export class Partial {
   async #writePlace(file: number, offset: number, bytes: Uint8Array, isEmpty: boolean): Promise<void> {
     const path = this.#pathOf(file);
     if (isSmallOfMany(this.#manifest, file)) {
-      const write = (): Promise<SmallWrite> => this.#small.write(path, offset, bytes);
-      const { before, after } = await withFsErrors('write', path, write);
+      const write = (): Promise<SmallWrite> => this.#small.write(this.#base, path, offset, bytes);
+      const { before, after } = await withFsErrors('write', path, write).catch((error: unknown) => {
+        throw isErrno(error, NOT_A_FILE) ? tampered(path, error) : error;
+      });
       this.#own.wrote(file, before, after);
       return;
     }

@@ -27,6 +27,8 @@ const BATCH_ITEMS = 128;
 const BATCH_BYTES = 1 << 20;
 
 interface Part {
+  /** Of the tree that the file is in, where it is written to. */
+  base: string;
   path: string;
   offset: number;
   size: number;
@@ -66,12 +68,17 @@ export class SmallFiles {
 
   /** @throws the file system's own error */
   read(path: string, offset: number, size: number): Promise<SmallRead> {
-    return this.#reads.add(path, offset, size, undefined);
+    return this.#reads.add({ base: '', path, offset, size }, undefined);
   }
 
-  /** Writes into a file that is there. The bytes are the caller's again when it resolves. @throws the file system's own error */
-  write(path: string, offset: number, bytes: Uint8Array): Promise<SmallWrite> {
-    return this.#writes.add(path, offset, bytes.byteLength, bytes);
+  /**
+   * Writes into a file that is there. The bytes are the caller's again when it resolves.
+   *
+   * @param base of the download that the file is of
+   * @throws the file system's own error; `NOT_A_FILE` where the path leads out of the download by now
+   */
+  write(base: string, path: string, offset: number, bytes: Uint8Array): Promise<SmallWrite> {
+    return this.#writes.add({ base, path, offset, size: bytes.byteLength }, bytes);
   }
 
   async #read(items: readonly Item<SmallRead>[]): Promise<void> {
@@ -95,7 +102,8 @@ export class SmallFiles {
       bytes.set(item.bytes as Uint8Array, at);
       at += item.size;
     }
-    const { failures, before, after } = await this.workers.run({ kind: 'write', ...columns, bytes });
+    const bases = items.map(({ base }) => base);
+    const { failures, before, after } = await this.workers.run({ kind: 'write', bases, ...columns, bytes });
     const failed = new Map<number, FileFailure>(failures.map((failure) => [failure.at, failure]));
     for (const [i, { resolve, reject }] of items.entries()) {
       const failure = failed.get(i);
@@ -115,9 +123,9 @@ class Batches<T> {
     this.#start = start;
   }
 
-  add(path: string, offset: number, size: number, bytes: Uint8Array | undefined): Promise<T> {
+  add(part: Part, bytes: Uint8Array | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ path, offset, size, bytes, resolve, reject });
+      this.#waiting.push({ ...part, bytes, resolve, reject });
       if (this.#isGathering) return;
       this.#isGathering = true;
       setImmediate(() => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { open, readdir, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import { ChunkTable } from '../../src/integrity/chunk-table.ts';
@@ -12,6 +12,10 @@ import { Seals } from '../../src/store/seals.ts';
 import { MANY_FILES, type SmallFiles, type SmallRead } from '../../src/store/small-files.ts';
 import { bytesOf, CHUNK, putNodes, remoteFile, remoteTree, sameFile, writeChunks } from './assets.ts';
 import { tempFolder } from './temp-folder.ts';
+
+async function partialIn(folder: string): Promise<string> {
+  return (await readdir(folder)).find((name) => name.endsWith('.shoal-part')) as string;
+}
 
 describe('The files of a download', () => {
   it('are not moved from under who reads them', async () => {
@@ -78,6 +82,43 @@ describe('The files of a download', () => {
     assert.equal(await reading, chunk);
   });
 
+  // Elsewhere the system does not tell where an open file is.
+  const onlyOnLinux = process.platform === 'linux' ? it : it.skip;
+  for (const [what, count] of [
+    ['of a few', 1],
+    ['of many', MANY_FILES],
+  ] as const) {
+    onlyOnLinux(`${what} are not written to where somebody else made their folder a link`, async () => {
+      await using folder = await tempFolder();
+      const names = Array.from({ length: count }, (_, i) => `f${i}`);
+      const entries = Object.fromEntries(names.map((name, i) => [name, bytesOf(CHUNK, i)]));
+      const asset = await remoteTree({ sub: { entries } });
+      const mine = join(folder.path, 'mine');
+      await mkdir(mine);
+      for (const name of names) await writeFile(join(mine, name), 'mine');
+      const dataDir = join(folder.path, 'data');
+      const target = { path: join(folder.path, 'target') };
+      {
+        await using store = await openStore(dataDir);
+        await putNodes(store, asset);
+        const stored = await store.startDownload(asset.root, target);
+        const sub = join(folder.path, await partialIn(folder.path), 'sub');
+        await rename(sub, `${sub}-aside`);
+        await symlink(mine, sub);
+        await assert.rejects(writeChunks(stored, asset), { code: 'ERR_PARTIAL_TAMPERED' });
+        await stored.close();
+      }
+      // It begins anew, and is made where it should be.
+      await using store = await openStore(dataDir);
+      const stored = await store.startDownload(asset.root, target);
+      await writeChunks(stored, asset);
+      await stored.finish();
+      await stored.close();
+      for (const name of names) assert.equal(await readFile(join(mine, name), 'utf8'), 'mine');
+      assert.ok(await sameFile(join(target.path, 'sub', 'f0'), bytesOf(CHUNK, 0)));
+    });
+  }
+
   it('stay sparse where they are zeros, and have zeros where something else lay', async () => {
     await using folder = await tempFolder();
     await using store = await openStore(join(folder.path, 'data'));
@@ -87,7 +128,7 @@ describe('The files of a download', () => {
     await putNodes(store, asset);
     const path = join(folder.path, 'file');
     const stored = await store.startDownload(asset.root, { path });
-    const partial = (await readdir(folder.path)).find((name) => name.endsWith('.shoal-part')) as string;
+    const partial = await partialIn(folder.path);
     const handle = await open(join(folder.path, partial), 'r+');
     await handle.write(bytesOf(10), 0, 10, 7 * size);
     await handle.close();

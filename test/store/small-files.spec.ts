@@ -247,7 +247,7 @@ describe('Threads that work on files', () => {
     assert.equal(Buffer.from((await small.read(path, 0, 6)).bytes).toString(), 'before');
     await workers.close();
     assert.equal(workers.size, 0);
-    await small.write(path, 0, Buffer.from('after!'));
+    await small.write(path, path, 0, Buffer.from('after!'));
     assert.equal(await readFile(path, 'utf8'), 'after!');
     assert.equal(workers.size, 0);
   });
