@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
-import { inspect, ShoalError, type Asset, type Shoal } from '../../src/index.ts';
+import { inspect, type Asset, type Shoal } from '../../src/index.ts';
 import { optionsOf } from '../../src/node/options-of.ts';
+import { codeOf } from '../code-of.ts';
 import { TestNodes } from './test-nodes.ts';
 
 /** What applications in JavaScript pass, which no type keeps from it. */
@@ -142,12 +143,3 @@ describe('options', () => {
     assert.equal(optionsOf({ signal }).signal, signal);
   });
 });
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    return error instanceof ShoalError ? error.code : String(error);
-  }
-  return 'no error';
-}

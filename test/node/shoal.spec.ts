@@ -7,19 +7,11 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { inspect, ShoalError, type Progress, type ShoalEvents } from '../../src/index.ts';
 import type { ShoalNode } from '../../src/node/shoal-node.ts';
 import type { Store } from '../../src/store/store.ts';
+import { codeOf } from '../code-of.ts';
 import { collect, pseudoRandomBytes, TestNodes } from './test-nodes.ts';
 
 const MIB = 1024 * 1024;
 const NOBODY_HAS = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    return error instanceof ShoalError ? error.code : String(error);
-  }
-  return 'no error';
-}
 
 /** Whether a multicast datagram sent here comes back here: containers and some machines have no such network. */
 async function hasMulticast(): Promise<boolean> {

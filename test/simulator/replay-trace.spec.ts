@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { ShoalError } from '../../src/errors.ts';
 import { replayTrace } from '../../src/simulator/replay-trace.ts';
+import { codeOf } from '../code-of.ts';
 import { pseudoRandomBytes, TestNodes } from '../node/test-nodes.ts';
 
 const MIB = 1024 * 1024;
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    return error instanceof ShoalError ? error.code : String(error);
-  }
-  return 'no error';
-}
 
 describe('a trace', () => {
   let nodes: TestNodes;

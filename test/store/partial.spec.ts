@@ -10,8 +10,33 @@ import { Partial } from '../../src/store/partial.ts';
 import type { PlacedContent } from '../../src/store/placed-content.ts';
 import { Seals } from '../../src/store/seals.ts';
 import { MANY_FILES, type SmallFiles, type SmallRead } from '../../src/store/small-files.ts';
-import { bytesOf, CHUNK, putNodes, remoteFile, remoteTree, sameFile, writeChunks } from './assets.ts';
+import {
+  bytesOf,
+  CHUNK,
+  putNodes,
+  remoteFile,
+  remoteTree,
+  type RemoteAsset,
+  sameFile,
+  writeChunks,
+} from './assets.ts';
 import { tempFolder } from './temp-folder.ts';
+
+/** A download of many small files that are on no disk. */
+function partialOf(
+  { manifest }: RemoteAsset,
+  small: { [Name in keyof SmallFiles]?: SmallFiles[Name] },
+): Partial {
+  return new Partial({
+    manifest,
+    base: '/partial',
+    bitmap: { mark: async () => {} } as unknown as BitmapFile,
+    pool: new HandlePool(),
+    small: small as SmallFiles,
+    seals: new Seals(),
+    onBytesHere: () => {},
+  });
+}
 
 async function partialIn(folder: string): Promise<string> {
   return (await readdir(folder)).find((name) => name.endsWith('.shoal-part')) as string;
@@ -23,17 +48,9 @@ describe('The files of a download', () => {
     const asset = await remoteTree(Object.fromEntries(files));
     const read = Promise.withResolvers<SmallRead>();
     const stamp = { size: BigInt(CHUNK), mtimeNs: 1n };
-    const partial = new Partial({
-      manifest: asset.manifest,
-      base: '/partial',
-      bitmap: { mark: async () => {} } as unknown as BitmapFile,
-      pool: new HandlePool(),
-      small: {
-        write: async () => ({ before: stamp, after: stamp }),
-        read: () => read.promise,
-      } as unknown as SmallFiles,
-      seals: new Seals(),
-      onBytesHere: () => {},
+    const partial = partialOf(asset, {
+      write: async () => ({ before: stamp, after: stamp }),
+      read: () => read.promise,
     });
     const chunk = await asset.chunk(0);
     await partial.write(0, chunk);
@@ -54,16 +71,8 @@ describe('The files of a download', () => {
     const asset = await remoteTree(Object.fromEntries(files));
     const stamp = { size: BigInt(CHUNK), mtimeNs: 1n };
     const order: string[] = [];
-    const partial = new Partial({
-      manifest: asset.manifest,
-      base: '/partial',
-      bitmap: { mark: async () => {} } as unknown as BitmapFile,
-      pool: new HandlePool(),
-      small: {
-        write: async () => (order.push('written'), { before: stamp, after: stamp }),
-      } as unknown as SmallFiles,
-      seals: new Seals(),
-      onBytesHere: () => {},
+    const partial = partialOf(asset, {
+      write: async () => (order.push('written'), { before: stamp, after: stamp }),
     });
     const chunk = await asset.chunk(0);
     const moved = Promise.withResolvers<void>();
