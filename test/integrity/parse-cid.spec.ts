@@ -19,13 +19,17 @@ describe('parseCid', () => {
     assert.equal(parseCid(leaf).code, 0x55);
   });
 
+  it('takes one that was pasted with what stood around it', () => {
+    assert.equal(parseCid(` ${TEXT}\n`).toString(), TEXT);
+  });
+
   const malformed = [
     '',
     'b',
     'hello',
     TEXT.slice(0, -1),
     `${TEXT}a`,
-    `${TEXT} `,
+    `${TEXT} ${TEXT}`,
     `${TEXT.slice(0, -1)}!`,
     `/ipfs/${TEXT}`,
     'Qm',
