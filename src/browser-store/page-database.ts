@@ -220,7 +220,7 @@ export class PageDatabase implements PageRecords {
     tx.addEventListener('complete', () => resolve());
     tx.addEventListener('abort', () => reject(tx.error ?? new Error('the browser gave the change up')));
     change(tx);
-    await promise;
+    await unlessEnded(db, promise);
   }
 }
 
@@ -262,5 +262,22 @@ function resultOf<T>(request: IDBRequest<T>): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   request.addEventListener('success', () => resolve(request.result));
   request.addEventListener('error', () => reject(request.error as DOMException));
-  return promise;
+  const db = request.transaction?.db;
+  return db ? unlessEnded(db, promise) : promise;
+}
+
+/**
+ * Where the browser ends a connection it gives up what was being done by it, and says so; but Chromium forgets what had just
+ * begun when it deletes a site's data: that would be waited for for good.
+ */
+async function unlessEnded<T>(db: IDBDatabase, result: Promise<T>): Promise<T> {
+  const ended = Promise.withResolvers<never>();
+  const onClose = (): void =>
+    ended.reject(new DOMException('the browser ended the connection to its database', 'AbortError'));
+  db.addEventListener('close', onClose);
+  try {
+    return await Promise.race([result, ended.promise]);
+  } finally {
+    db.removeEventListener('close', onClose);
+  }
 }
