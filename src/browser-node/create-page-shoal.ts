@@ -6,7 +6,7 @@ import { applicationLog } from '../node/application-log.ts';
 import { ContactBook } from '../node/contact-book.ts';
 import { ContactKeeper } from '../node/contact-keeper.ts';
 import { Discovery } from '../node/discovery.ts';
-import { checkLimits, checkMemoryBytes, limitsOf, NODE_LIMITS } from '../node/limits-of.ts';
+import { checkMemoryBytes, NODE_LIMITS, readNodeLimits } from '../node/limits-of.ts';
 import { checkStunServers } from '../node/check-stun-servers.ts';
 import { checkNetworkName } from '../node/network-name.ts';
 import type { Platform } from '../node/node-context.ts';
@@ -59,11 +59,10 @@ export async function createShoal(given?: PageShoalOptions): Promise<PageShoal> 
   checkBrowser();
   const options = optionsOf(given, SETTINGS);
   options.signal?.throwIfAborted();
-  const { network = 'main', memoryBytes = DEFAULT_MEMORY_BYTES, peers = [], perPeer } = options;
+  const { network = 'main', memoryBytes = DEFAULT_MEMORY_BYTES, peers = [] } = options;
   checkNetworkName(network);
   checkMemoryBytes(memoryBytes);
-  checkLimits(options);
-  if (perPeer) options.perPeer = limitsOf(perPeer);
+  readNodeLimits(options);
   checkStunServers(options.stunServers);
   const reach = reachOfPage();
   for (const peer of peers) {

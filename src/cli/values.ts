@@ -46,11 +46,9 @@ export function parseTimeout(text: string): number {
  */
 export function parseAddress(text: string): string {
   if (/^\/[^/\s]+\/[^/\s]+[^\s]*$/.test(text)) return text;
-  throw Object.assign(
-    new Error(
-      `"${text}" is not a multiaddr; write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`,
-    ),
-    { name: 'ShoalError', code: 'ERR_INVALID_MULTIADDR' },
+  throw asShoalError(
+    'ERR_INVALID_MULTIADDR',
+    `"${text}" is not a multiaddr; write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`,
   );
 }
 
@@ -66,14 +64,21 @@ const MIN_CID_LENGTH = 37;
 export function parseAsset(text: string): string {
   const cid = cidOf(text);
   if (cid.length >= MIN_CID_LENGTH) return text;
-  const [code, message] =
-    cid === '' && text.trim() !== ''
-      ? ['ERR_INVALID_LINK', `"${text}" has no CID; a link looks like shoal:<cid>?n=<name>&a=<multiaddr>`]
-      : [
-          'ERR_INVALID_CID',
-          `"${text}" is not a CID; it should look like bafybei… or bafkrei… and be copied whole`,
-        ];
-  throw Object.assign(new Error(message), { name: 'ShoalError', code });
+  if (cid === '' && text.trim() !== '') {
+    throw asShoalError(
+      'ERR_INVALID_LINK',
+      `"${text}" has no CID; a link looks like shoal:<cid>?n=<name>&a=<multiaddr>`,
+    );
+  }
+  throw asShoalError(
+    'ERR_INVALID_CID',
+    `"${text}" is not a CID; it should look like bafybei… or bafkrei… and be copied whole`,
+  );
+}
+
+/** What is told like one of the SDK's, which takes long to load. */
+function asShoalError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { name: 'ShoalError', code });
 }
 
 /** Reads the number of a TCP port; 0 is any free one. */

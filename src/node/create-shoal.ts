@@ -15,7 +15,7 @@ import { ContactBook } from './contact-book.ts';
 import { ContactKeeper } from './contact-keeper.ts';
 import { Discovery } from './discovery.ts';
 import { canNodeDial, isForPages, withPageAddresses } from './listen-addresses.ts';
-import { checkLimits, limitsOf, NODE_LIMITS } from './limits-of.ts';
+import { NODE_LIMITS, readNodeLimits } from './limits-of.ts';
 import { keepPorts, withKnownPorts } from './listen-ports.ts';
 import { createLibp2pNode, startLibp2pNode } from './libp2p-node.ts';
 import { LocalPeers } from './local-peers.ts';
@@ -188,12 +188,11 @@ const SETTINGS: Kinds<ShoalOptions> = {
 
 function settingsOf(given: ShoalOptions | undefined): ShoalOptions {
   const options = optionsOf(given, SETTINGS);
-  const { network, listen = [], peers = [], bootstrap = [], perPeer, relay } = options;
+  const { network, listen = [], peers = [], bootstrap = [], relay } = options;
   if (network !== undefined) checkNetworkName(network);
   for (const address of [...listen, ...peers, ...bootstrap]) parseMultiaddr(address);
-  checkLimits(options);
+  readNodeLimits(options);
   checkStunServers(options.stunServers);
-  if (perPeer) options.perPeer = limitsOf(perPeer);
   if (relay !== undefined) options.relay = relayBoundsOf(relay);
   return options;
 }

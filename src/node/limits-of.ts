@@ -34,7 +34,13 @@ export function limitsOf(given: RateLimits | undefined): RateLimits {
 
 /** The limits of a node and of each single peer. @throws ERR_OPTION, ERR_LIMIT */
 export function nodeLimitsOf(given: NodeLimits): NodeLimits {
-  const { perPeer, ...limits } = optionsOf(given, NODE_LIMITS);
-  checkLimits(limits);
-  return { ...limits, ...(perPeer && { perPeer: limitsOf(perPeer) }) };
+  const limits = optionsOf(given, NODE_LIMITS);
+  readNodeLimits(limits);
+  return limits;
+}
+
+/** Those among options that have been read: what is in `perPeer` is read, too. @throws ERR_OPTION, ERR_LIMIT */
+export function readNodeLimits(options: NodeLimits): void {
+  checkLimits(options);
+  if (options.perPeer) options.perPeer = limitsOf(options.perPeer);
 }

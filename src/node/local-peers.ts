@@ -3,6 +3,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { setMaxListeners } from 'main-event';
 import type { LogLevel } from '../api.ts';
 import { boundedAddresses } from '../swarm/core/contact-table.ts';
+import { keepNewest } from '../swarm/core/keep-newest.ts';
 import { widestFirst } from '../swarm/widest-first.ts';
 import type { ShoalLibp2p } from './shoal-libp2p.ts';
 import { TaskSet } from './task-set.ts';
@@ -53,9 +54,7 @@ export class LocalPeers {
     if (this.#stop.signal.aborted || id === this.#libp2p.peerId.toString()) return;
     if (this.#counted.size < MAX_COUNTED) this.#counted.add(id);
     if (this.#running.has(id)) return;
-    this.#waiting.delete(id);
-    this.#waiting.set(id, peer);
-    if (this.#waiting.size > MAX_WAITING) this.#waiting.delete(this.#waiting.keys().next().value as string);
+    keepNewest(this.#waiting, id, peer, MAX_WAITING);
     this.#next();
   }
 

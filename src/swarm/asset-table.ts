@@ -4,6 +4,7 @@ import type { StoredAsset } from '../store/store.ts';
 import type { AssetSession } from './asset-session.ts';
 import type { Bitfield } from './core/bitfield.ts';
 import type { Event } from './core/events.ts';
+import { keepNewest } from './core/keep-newest.ts';
 import type { AssetKey, PeerKey } from './core/messages.ts';
 import type { Log } from './log.ts';
 
@@ -287,10 +288,7 @@ export class AssetTable {
 
   #noteFailed(text: string): void {
     const waitMs = Math.min((this.#failed.get(text)?.waitMs ?? RETRY_LOOKUP_MS / 2) * 2, LONGEST_RETRY_MS);
-    this.#failed.delete(text);
-    this.#failed.set(text, { untilMs: this.#host.nowMs() + waitMs, waitMs });
-    if (this.#failed.size > MAX_FAILED_LOOKUPS)
-      this.#failed.delete(this.#failed.keys().next().value as string);
+    keepNewest(this.#failed, text, { untilMs: this.#host.nowMs() + waitMs, waitMs }, MAX_FAILED_LOOKUPS);
   }
 
   #evictIdle(): void {

@@ -1,3 +1,4 @@
+import { keepNewest } from './core/keep-newest.ts';
 import type { PeerKey } from './core/messages.ts';
 
 /** A peer that lied is not talked to for so long: ten minutes outlast any download's need for it. */
@@ -11,9 +12,7 @@ export class BanList {
   readonly #untilMs = new Map<PeerKey, number>();
 
   add(nowMs: number, peer: PeerKey): void {
-    this.#untilMs.delete(peer);
-    this.#untilMs.set(peer, nowMs + BAN_MS);
-    if (this.#untilMs.size > MAX_BANNED) this.#untilMs.delete(this.#untilMs.keys().next().value as PeerKey);
+    keepNewest(this.#untilMs, peer, nowMs + BAN_MS, MAX_BANNED);
   }
 
   has(nowMs: number, peer: PeerKey): boolean {

@@ -1,4 +1,5 @@
 import { Allowance } from './core/allowance.ts';
+import { keepNewest } from './core/keep-newest.ts';
 import type { PeerKey } from './core/messages.ts';
 
 /**
@@ -17,10 +18,7 @@ export class Beginners {
   /** Counts a link that a peer begins. @returns whether it may */
   mayBegin(peer: PeerKey, nowMs: number): boolean {
     const allowance = this.#allowances.get(peer) ?? new Allowance(BEGUN_PER_SEC, BEGUN_BURST, nowMs);
-    this.#allowances.delete(peer);
-    this.#allowances.set(peer, allowance);
-    if (this.#allowances.size > BEGINNERS_KEPT)
-      this.#allowances.delete(this.#allowances.keys().next().value as PeerKey);
+    keepNewest(this.#allowances, peer, allowance, BEGINNERS_KEPT);
     return allowance.takeOne(nowMs);
   }
 }

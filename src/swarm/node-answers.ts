@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import { ShoalError } from '../errors.ts';
+import { keepNewest } from './core/keep-newest.ts';
 import { AnswerTurns } from './answer-turns.ts';
 import { decodeCid, type NamedRoot } from './named-roots.ts';
 import { PACKED_NODES, packNode } from './packed-node.ts';
@@ -141,9 +142,7 @@ export class NodeAnswers {
     const key = found.toString();
     if (this.#packings.has(key)) return this.#packings.get(key);
     const packed = packNode(found, bytes);
-    this.#packings.set(key, packed);
-    if (this.#packings.size > KEPT_PACKINGS)
-      this.#packings.delete(this.#packings.keys().next().value as string);
+    keepNewest(this.#packings, key, packed, KEPT_PACKINGS);
     return packed;
   }
 

@@ -1,6 +1,7 @@
 import { Bitfield } from './bitfield.ts';
 import { ChunkPicker } from './chunk-picker.ts';
 import { PAST_LEDGERS } from './constants.ts';
+import { keepNewest } from './keep-newest.ts';
 import type { AssetKey, ChunkRun, PeerKey } from './messages.ts';
 import { OriginPasses } from './origin-passes.ts';
 import type { Membership, Peer } from './peer.ts';
@@ -156,10 +157,7 @@ export class AssetSwarm {
   /** The peer says what it has: from now on it could give something. */
   watch(peer: PeerKey): void {
     if (this.#watchedFrom.has(peer)) return;
-    this.#watchedFrom.set(peer, this.returnedBytes);
-    if (this.#watchedFrom.size > PAST_LEDGERS) {
-      this.#watchedFrom.delete(this.#watchedFrom.keys().next().value as PeerKey);
-    }
+    keepNewest(this.#watchedFrom, peer, this.returnedBytes, PAST_LEDGERS);
   }
 
   /** What takers gave of it since the peer could have given something, too. */

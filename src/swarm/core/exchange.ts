@@ -5,6 +5,7 @@ import { Core, type Misbehaviour } from './core.ts';
 import type { Action, AssetEvent, Event } from './events.ts';
 import { settingsOf, type ExchangeConfig } from './exchange-config.ts';
 import { Granting } from './granting.ts';
+import { keepNewest } from './keep-newest.ts';
 import type { AssetKey, Message, PeerKey } from './messages.ts';
 import { Neighbourhood } from './neighbourhood.ts';
 import { Peer, type PastLedger } from './peer.ts';
@@ -395,12 +396,10 @@ export class Exchange {
     this.#neighbourhood.parting(peer);
     this.#detach(peer);
     this.#core.peers.delete(peer.key);
-    this.#past.delete(peer.key);
     const { sentBytes, receivedBytes, lapses, joinAllowance, joinAllowanceAtMs } = peer;
     const conduct = peer.conduct.past(this.#core.nowMs);
     const joins = { joinAllowance, joinAllowanceAtMs };
-    this.#past.set(peer.key, { sentBytes, receivedBytes, lapses, ...joins, conduct });
-    if (this.#past.size > PAST_LEDGERS) this.#past.delete(this.#past.keys().next().value as PeerKey);
+    keepNewest(this.#past, peer.key, { sentBytes, receivedBytes, lapses, ...joins, conduct }, PAST_LEDGERS);
     this.#neighbourhood.gone(peer);
   }
 
